@@ -1,0 +1,116 @@
+import type { Batch } from "../records/batch.js";
+import type { LossSpec } from "../records/loss-spec.js";
+
+/** Shape of a decoder-only transformer in the Qwen3 manner: RMSNorm, RoPE, GQA, per-head q/k norms, SwiGLU. */
+export interface ModelShape {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly layers: number;
+  readonly heads: number;
+  readonly kvHeads: number;
+  readonly headSize: number;
+  readonly intermediateSize: number;
+  readonly maxPositions: number;
+  readonly ropeTheta: number;
+  readonly rmsNormEpsilon: number;
+  readonly tieEmbeddings: boolean;
+  readonly qkNorm: boolean;
+  readonly qkvBias: boolean;
+}
+
+/** What the engine needs to sample one trajectory. */
+export interface GenerateRequest {
+  readonly promptTokens: Int32Array;
+  /** Tokens the response must begin with; they count as response and against `maxTokens`. */
+  readonly forcedTokens?: Int32Array;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** 1 keeps everything. */
+  readonly topP: number;
+  /** 0 keeps everything. */
+  readonly topK: number;
+  /** 0 keeps everything. */
+  readonly minP: number;
+  readonly stopTokens: readonly number[];
+  /** Token id → added to its logit before the temperature. */
+  readonly logitBias?: readonly (readonly [number, number])[];
+  /** Key of the counter-based generator: a sample depends on it and on positions, never on the batch. */
+  readonly seed: readonly [number, number];
+}
+
+/** What was sampled; forced tokens stand first. All arrays have shape [response length]. */
+export interface Completion {
+  readonly tokens: Int32Array;
+  /** Nats under softmax(logits / temperature), untruncated by top-p, top-k or min-p. */
+  readonly logprobs: Float32Array;
+  readonly entropies: Float32Array;
+  readonly stopReason: "stop" | "length" | "aborted";
+  readonly version: number;
+}
+
+/** Logprob and entropy of every token of packed sequences, nats; 0 at each sequence's first token. */
+export interface Scores {
+  readonly logprobs_N: Float32Array;
+  readonly entropies_N: Float32Array;
+}
+
+/** The optimizer's settings for one step: AdamW with decoupled decay and global-norm clipping. */
+export interface OptimizerStep {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly epsilon: number;
+  readonly weightDecay: number;
+  /** Gradients are scaled down to this global norm; Infinity never clips. */
+  readonly maxGradNorm: number;
+}
+
+/** What an engine can do; callers check before they rely on it. */
+export interface EngineCapabilities {
+  readonly generate: boolean;
+  readonly score: boolean;
+  readonly train: boolean;
+  /** Sampler's and learner's logprobs are the same float, bit for bit. */
+  readonly zeroMismatch: boolean;
+}
+
+/** Samples from a policy; what rollout actors hold. Calls may overlap; each settles on its own. */
+export interface Sampler {
+  readonly capabilities: EngineCapabilities;
+  /** Version that calls made now would sample from. */
+  version(): number;
+  /** Completions in the order of the requests. Aborting gives what was sampled so far, marked "aborted". */
+  generate(requests: readonly GenerateRequest[], options?: { signal?: AbortSignal }): Promise<readonly Completion[]>;
+  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
+  dispose(): void;
+}
+
+/**
+ * A policy that can be sampled and trained. One learner actor owns it; calls that change weights are made one at a
+ * time, in order. `forwardBackward` adds to gradients; `optimStep` uses and clears them; nothing is seen by samplers
+ * before `publish`.
+ */
+export interface PolicyEngine extends Sampler {
+  readonly shape: ModelShape;
+  /** One line for people: kernel set, threads, parameters. */
+  readonly description: string;
+  /** Recorded in checkpoints and rollouts; two kernel sets may give other bits. */
+  readonly kernelSet: string;
+  forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>>;
+  optimStep(step: OptimizerStep): Promise<{ readonly gradNorm: number }>;
+  resetOptimizer(): void;
+  /** Makes the current weights the live version and returns its number. */
+  publish(version?: number): Promise<number>;
+  /** Plain data that `attach` of the same engine module turns into a Sampler on another thread of this process. */
+  handle(): unknown;
+  /** Writes `model.safetensors` and `config.json` (Hugging Face layout) and `optimizer.safetensors`. */
+  save(directory: string, options?: { optimizer?: boolean }): Promise<void>;
+  load(directory: string, options?: { optimizer?: boolean }): Promise<void>;
+}
+
+/** What an engine's module exports; core loads it by the name in the config. */
+export interface EngineModule {
+  /** A policy with random weights drawn from `seed`. */
+  createEngine(options: { shape: ModelShape; seed: number; threads?: number }): Promise<PolicyEngine>;
+  attachSampler(handle: unknown): Sampler;
+}

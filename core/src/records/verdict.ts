@@ -1,0 +1,27 @@
+import type { JsonObject } from "./json.js";
+
+/** What a verifier can find. Only pass, fail and partial may reach a gradient. */
+export const VERDICT_KINDS = ["pass", "fail", "partial", "abstain", "error", "timeout", "infra"] as const;
+
+/** One of the seven kinds of verdict. */
+export type VerdictKind = (typeof VERDICT_KINDS)[number];
+
+/** What a verifier found about one trajectory, and why. */
+export interface Verdict {
+  readonly kind: VerdictKind;
+  /** 1 for pass, 0 for fail, between them for partial; absent for every other kind. */
+  readonly score?: number;
+  /** A short, stable reason in kebab-case with its particulars after a colon: "wrong-answer: got 5, want 4". */
+  readonly reason: string;
+  /** Named findings: the extracted answer, test results, timings. */
+  readonly parts?: JsonObject;
+  readonly verifier: string;
+  readonly version: string;
+  /** Wall time of the check, milliseconds. */
+  readonly ms: number;
+}
+
+/** Whether a verdict may reach a gradient. */
+export function isGradable(verdict: Verdict): verdict is Verdict & { readonly score: number } {
+  return verdict.score !== undefined && (verdict.kind === "pass" || verdict.kind === "fail" || verdict.kind === "partial");
+}
