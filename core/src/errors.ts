@@ -8,4 +8,9 @@ export const errors = defineErrors({
     hint: "Raise groupSize, or choose a method that does not compare within a group",
     exitCode: 2,
   },
+  emptyRange: {
+    message: (d: { low: number; high: number }) =>
+      `Cannot draw a whole number from [${d.low}, ${d.high}): the bounds must be whole and low must lie below high`,
+    hint: "Check that the list or range is not empty",
+  },
 });

@@ -1,0 +1,68 @@
+import type { z } from "zod";
+import type { Random } from "../numerics/random.js";
+import type { Task } from "../records/task.js";
+import type { Trajectory } from "../records/trajectory.js";
+import type { Verdict } from "../records/verdict.js";
+
+/** Which part of the tasks: what is trained on, or what is held out. */
+export type Split = "train" | "eval";
+
+/** A source of tasks with random access: the same index always gives the same task. */
+export interface Taskset {
+  /** Infinity for a procedural taskset. */
+  readonly size: number;
+  at(index: number): Task;
+}
+
+/** Checks one trajectory. Deterministic, no side effects, any thread; the caller sets the deadline from outside. */
+export interface Verifier {
+  readonly name: string;
+  readonly version: string;
+  verify(task: Task, trajectory: Trajectory): Verdict | Promise<Verdict>;
+}
+
+/** One worked answer of a teacher, for supervised training. */
+export interface Demonstration {
+  /** What the assistant's turn holds before the response, after the template's header: "<think>\n". No loss. */
+  readonly prefix: string;
+  /** The text to learn, without the end-of-turn token. */
+  readonly response: string;
+}
+
+/** Writes demonstrations, mistakes included, of known quality. */
+export interface Teacher {
+  demonstrate(task: Task, random: Random): Demonstration;
+}
+
+/** Where paths in an environment's config start, and the seed for procedural tasks. */
+export interface EnvironmentContext {
+  readonly baseDirectory: string;
+  readonly seed: number;
+}
+
+/** Tasks with their verifier: the default export of an environment's module, made by `defineEnvironment`. */
+export interface EnvironmentDefinition<Config = unknown> {
+  readonly name: string;
+  readonly version: string;
+  /** One sentence for lists. */
+  readonly description: string;
+  readonly config: z.ZodType<Config>;
+  taskset(config: Config, split: Split, context: EnvironmentContext): Promise<Taskset>;
+  verifier(config: Config): Verifier;
+  /** Present when the environment can teach. */
+  readonly teacher?: (config: Config) => Teacher;
+}
+
+/**
+ * Declares an environment. The type of its config flows into every function.
+ *
+ * @example
+ * export default defineEnvironment({ name: "parity", version: "1.0.0", description: "Even or odd",
+ *   config: z.strictObject({}), taskset: async () => parityTasks, verifier: () => parityVerifier });
+ */
+export function defineEnvironment<Schema extends z.ZodType>(
+  definition: Omit<EnvironmentDefinition<z.output<Schema>>, "config"> & { readonly config: Schema },
+): EnvironmentDefinition<z.output<Schema>> {
+  // A schema's output type is what its parse gives; zod's variance does not let the compiler see it.
+  return definition as unknown as EnvironmentDefinition<z.output<Schema>>;
+}
