@@ -121,9 +121,10 @@ export class Random {
  * The key of one purpose within a run, for example `deriveKey(seed, step, taskId, slot, "sample")`.
  *
  * Starting from key (0, 0), the seed and then every part is folded in: the key becomes the first two words of
- * philox4x32(block, key). A number is one block [1, 0, low word, high word] of its float64; a string of n UTF-16 units
- * is ⌈n / 4⌉ blocks (at least one) [2, n, units 0–1, units 2–3]. So 1 and "1" differ, and so do ("ab", "c") and
- * ("a", "bc"); two tuples share a key with probability 2^-64.
+ * philox4x32(block, key). A number is one block [low word, high word, 0, 1] of its float64; a string of n UTF-16 units
+ * is ⌈n / 4⌉ blocks (at least one) [units 0–1, units 2–3, n, 2]. So 1 and "1" differ, and so do ("ab", "c") and
+ * ("a", "bc"); two tuples share a key with probability 2^-64. The last word keeps these blocks apart from those that
+ * `Random` draws.
  */
 export function deriveKey(seed: number, ...parts: readonly (number | string)[]): RandomKey {
   let key: RandomKey = [0, 0];
@@ -145,7 +146,7 @@ function blocksOfNumber(value: number): PhiloxBlock[] {
   const bytes = new DataView(new ArrayBuffer(8));
   // Adding 0 makes -0 the same seed as 0.
   bytes.setFloat64(0, value + 0, true);
-  return [[1, 0, bytes.getUint32(0, true), bytes.getUint32(4, true)]];
+  return [[bytes.getUint32(0, true), bytes.getUint32(4, true), 0, 1]];
 }
 
 function blocksOfString(text: string): PhiloxBlock[] {
@@ -153,7 +154,7 @@ function blocksOfString(text: string): PhiloxBlock[] {
   const word = (index: number) => (unit(index) | (unit(index + 1) << 16)) >>> 0;
   const blocks: PhiloxBlock[] = [];
   for (let start = 0; start === 0 || start < text.length; start += 4) {
-    blocks.push([2, text.length, word(start), word(start + 2)]);
+    blocks.push([word(start), word(start + 2), text.length, 2]);
   }
   return blocks;
 }
