@@ -1,0 +1,28 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+export default defineConfig({
+  resolve: {
+    // Packages name each other by their exports, which point into dist. Tests read sources, and one copy of each
+    // module: an error thrown by one copy would not be an instance of the other's class.
+    alias: [
+      { find: /^@troupe\/core$/, replacement: `${root}core/src/index.ts` },
+      { find: /^@troupe\/core\/sdk$/, replacement: `${root}core/src/sdk.ts` },
+      { find: /^@troupe\/gpu$/, replacement: `${root}gpu/src/index.ts` },
+      { find: /^@troupe\/(environments|plugins)\/([\w-]+)$/, replacement: `${root}$1/$2/index.ts` },
+    ],
+  },
+  test: {
+    include: ["**/*.test.ts"],
+    exclude: ["dist/**", "node_modules/**"],
+    globalSetup: ["./support/data-notice.ts"],
+    // Native addons and worker threads need a process of their own.
+    pool: "forks",
+    maxWorkers: 2,
+    // Limits for a hung test, far above what any test needs on a busy machine.
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
