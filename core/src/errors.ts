@@ -13,4 +13,151 @@ export const errors = defineErrors({
       `Cannot draw a whole number from [${d.low}, ${d.high}): the bounds must be whole and low must lie below high`,
     hint: "Check that the list or range is not empty",
   },
+  moduleNotFound: {
+    message: (d: { kind: string; name: string; tried: readonly string[] }) =>
+      `Cannot find ${d.kind} "${d.name}": looked for ${d.tried.join(", ")}`,
+    hint: "Correct the name, give a path that begins with ./, or install the package",
+    exitCode: 3,
+  },
+  moduleBuildFailed: {
+    message: (d: { kind: string; name: string; problem: string }) => `Cannot build ${d.kind} "${d.name}": ${d.problem}`,
+    hint: "Correct the source at the place named, then try again; nothing was changed",
+    exitCode: 3,
+  },
+  moduleLoadFailed: {
+    message: (d: { kind: string; name: string; problem: string }) => `Cannot load ${d.kind} "${d.name}": ${d.problem}`,
+    hint: "A module's default export is made by definePlugin() or defineEnvironment() and its top level does not throw",
+    exitCode: 3,
+  },
+  pluginNotValid: {
+    message: (d: { use: string; problem: string }) => `Cannot use plugin "${d.use}": ${d.problem}`,
+    hint: "core/docs/hooks.md shows a whole plugin",
+    exitCode: 3,
+  },
+  pluginApiUnknown: {
+    message: (d: { plugin: string; found: string; wanted: number }) =>
+      `Cannot use plugin "${d.plugin}": it is built for hook API ${d.found}, this runtime speaks ${d.wanted}`,
+    hint: "Install a version of the plugin, or of Troupe, whose APIs match",
+    exitCode: 3,
+  },
+  pluginConfigNotValid: {
+    message: (d: { plugin: string; problems: string }) => `Cannot use the settings of plugin "${d.plugin}": ${d.problems}`,
+    hint: "The plugin's README lists its settings",
+    exitCode: 2,
+  },
+  pluginDuplicate: {
+    message: (d: { plugin: string }) => `Cannot plan the run as plugin "${d.plugin}" is listed twice`,
+    hint: "List it once",
+    exitCode: 2,
+  },
+  pluginConflict: {
+    message: (d: { field: string; plugins: readonly string[] }) =>
+      `Cannot plan the run as ${d.plugins.map((name) => `"${name}"`).join(" and ")} both write "${d.field}"`,
+    hint: "Keep one of them, or run them one after the other in two runs",
+    exitCode: 2,
+  },
+  pluginReadUnwritten: {
+    message: (d: { plugin: string; hook: string; field: string }) =>
+      `Cannot plan the run as hook "${d.hook}" of plugin "${d.plugin}" reads "${d.field}" and nobody writes it`,
+    hint: "Add the plugin that writes it",
+    exitCode: 2,
+  },
+  hookFailed: {
+    message: (d: { plugin: string; version: string; hook: string; about: string; step: number; problem: string; place: string }) =>
+      `Cannot go on with hook "${d.hook}" of plugin "${d.plugin}" ${d.version} for ${d.about} at step ${d.step}: ${d.problem}${d.place ? ` at ${d.place}` : ""}`,
+    hint: "Correct the plugin, then `troupe resume`; nothing before this step is lost",
+    exitCode: 3,
+  },
+  hookResultNotValid: {
+    message: (d: { plugin: string; version: string; hook: string; step: number; problem: string }) =>
+      `Cannot use what hook "${d.hook}" of plugin "${d.plugin}" ${d.version} returned at step ${d.step}: ${d.problem}`,
+    hint: "Correct the plugin, then `troupe resume`; nothing before this step is lost",
+    exitCode: 3,
+  },
+  tokenizerNotValid: {
+    message: (d: { path: string; problem: string }) => `Cannot read the tokenizer "${d.path}": ${d.problem}`,
+    hint: "policy.from names a folder with tokenizer.json and tokenizer_config.json in Hugging Face layout",
+    exitCode: 4,
+  },
+  chatTemplateFailed: {
+    message: (d: { problem: string }) => `Cannot render the prompt with the policy's chat template: ${d.problem}`,
+    hint: "Check chat_template in tokenizer_config.json",
+    exitCode: 4,
+  },
+  lengthMismatch: {
+    message: (d: { action: string; name: string; length: number; expected: number }) =>
+      `Cannot ${d.action} as "${d.name}" must have ${d.expected} entries: it has ${d.length}`,
+    hint: "Give arrays that were made for the same tokens, sequences or samples",
+  },
+  referenceLogprobsMissing: {
+    message: (d: { klCoefficient: number }) =>
+      `Cannot compute the KL term with coefficient ${d.klCoefficient}: the batch has no reference logprobs`,
+    hint: "Score the batch with the reference policy, or set klCoefficient to 0",
+    exitCode: 2,
+  },
+  diskFull: {
+    message: (d: { file: string }) => `Cannot write "${d.file}" as the disk is full`,
+    hint: "Free some space, then `troupe resume`; everything up to the last checkpoint is safe",
+    exitCode: 4,
+  },
+  fileNotPermitted: {
+    message: (d: { file: string; action: "read" | "write" }) => `Cannot ${d.action} "${d.file}": this user lacks the permission`,
+    hint: "Change the owner or the mode of the file, or choose another folder with TROUPE_RUNS",
+    exitCode: 4,
+  },
+  lineUnreadable: {
+    message: (d: { file: string; line: number }) => `Cannot read "${d.file}" at line ${d.line}: it is not a record of this kind`,
+    hint: "Restore the file from a copy, or delete the line; other lines stay readable",
+    exitCode: 4,
+  },
+  runNotFound: {
+    message: (d: { wanted: string | undefined; root: string; known: readonly string[] }) =>
+      d.wanted === undefined
+        ? `Cannot find a run in "${d.root}": the folder holds none`
+        : `Cannot find run "${d.wanted}" in "${d.root}": ${d.known.length === 0 ? "the folder holds none" : `it holds ${d.known.slice(-5).join(", ")}`}`,
+    hint: "Give a number, a folder name or a path; `troupe demo` or `troupe run FILE` starts one",
+    exitCode: 4,
+  },
+  runLocked: {
+    message: (d: { run: string; pid: number }) => `Cannot write run "${d.run}": process ${d.pid} on this machine is writing it`,
+    hint: (d: { run: string; pid: number }) => `Wait for it, stop it with \`kill ${d.pid}\` (it saves first), or start another run`,
+    exitCode: 75,
+  },
+  checkpointNotFound: {
+    message: (d: { run: string; step: number | undefined }) =>
+      `Cannot go back in run "${d.run}" as it has no checkpoint${d.step === undefined ? "" : ` of step ${d.step}`}`,
+    hint: "Its folder checkpoints/ names the steps that were saved",
+    exitCode: 4,
+  },
+  rolloutsUnreadable: {
+    message: (d: { file: string; problem: string }) => `Cannot read the rollouts "${d.file}": ${d.problem}`,
+    hint: "The .jsonl and the .tok.bin of a step belong together; restore both from a copy",
+    exitCode: 4,
+  },
+  promptTooLong: {
+    message: (d: { taskId: string; tokens: number; maxPositions: number }) =>
+      `Cannot roll out task "${d.taskId}": its prompt has ${d.tokens} tokens and the policy takes ${d.maxPositions} in all`,
+    hint: "Filter long prompts out of the data, or use a policy with more positions",
+    exitCode: 4,
+  },
+  engineNotFound: {
+    message: (d: { name: string; problem: string }) => `Cannot load policy engine "${d.name}": ${d.problem}`,
+    hint: "policy.engine names an installed module; `npm run build` builds the native one",
+    exitCode: 4,
+  },
+  engineNotValid: {
+    message: (d: { name: string }) => `Cannot use "${d.name}" as a policy engine: it does not export createEngine() and attachSampler()`,
+    hint: "core/src/engines/policy-engine.ts says what an engine module exports",
+    exitCode: 4,
+  },
+  environmentNotValid: {
+    message: (d: { use: string; problem: string }) => `Cannot use environment "${d.use}": ${d.problem}`,
+    hint: "An environment's default export is made by defineEnvironment()",
+    exitCode: 3,
+  },
+  environmentConfigNotValid: {
+    message: (d: { environment: string; problems: string }) => `Cannot use the settings of environment "${d.environment}": ${d.problems}`,
+    hint: "The environment's README lists its settings",
+    exitCode: 2,
+  },
 });

@@ -12,6 +12,12 @@ export interface Batch {
   readonly advantages_N: Float32Array;
   /** Logprob when sampled, nats. */
   readonly behaviourLogprobs_N: Float32Array;
+  /**
+   * The learner's logprob at the start of the update, nats: the anchor of the ratio, and what importance weights
+   * compare with `behaviourLogprobs_N`. When absent, the behaviour logprobs are both, as suits an engine whose sampler
+   * and learner agree to the bit.
+   */
+  readonly oldLogprobs_N?: Float32Array;
   /** Present when the loss has a KL term: logprob under the reference policy. */
   readonly referenceLogprobs_N?: Float32Array;
   /** Weight of each token in the next-token (supervised) loss, denominator included. */
