@@ -1,0 +1,104 @@
+import type { StepReport } from "../records/step-report.js";
+import { field, JsonlWriter, readJsonl, type JsonlContent } from "./jsonl.js";
+
+/** What a metric is measured in. */
+export type MetricUnit = "1" | "nats" | "tokens" | "tokens/s" | "s" | "steps" | "count";
+
+/** Unit and meaning of one metric. */
+export interface MetricEntry {
+  readonly unit: MetricUnit;
+  readonly meaning: string;
+}
+
+/**
+ * Every metric of the runtime, `area/name/stat`. "1" is a share or a ratio. Metrics of plugins begin with the
+ * plugin's name and are not listed. `core/docs/metrics.md` is made from this table.
+ */
+export const METRICS = {
+  "reward/mean": { unit: "1", meaning: "Mean reward of the cohort after shaping" },
+  "reward/std": { unit: "1", meaning: "Standard deviation of the cohort's rewards after shaping" },
+  "reward/raw/mean": { unit: "1", meaning: "Mean verdict score of the cohort before shaping: training accuracy" },
+  "verdict/pass": { unit: "1", meaning: "Share of verdicts that are pass" },
+  "verdict/ungradable": { unit: "1", meaning: "Share of verdicts that may not reach a gradient" },
+  "group/zero_var": { unit: "1", meaning: "Share of groups whose rewards are all equal" },
+  "group/all_pass": { unit: "1", meaning: "Share of groups in which every sample passes" },
+  "group/all_fail": { unit: "1", meaning: "Share of groups in which no sample passes" },
+  "group/kept": { unit: "count", meaning: "Groups that fed the update" },
+  "group/dropped": { unit: "count", meaning: "Groups dropped before the update" },
+  "group/rounds": { unit: "count", meaning: "Generation rounds that the step took" },
+  "len/mean": { unit: "tokens", meaning: "Mean response length" },
+  "len/p90": { unit: "tokens", meaning: "90th percentile of response length" },
+  "len/max": { unit: "tokens", meaning: "Longest response" },
+  "len/mean_terminated": { unit: "tokens", meaning: "Mean length of the responses that ended by themselves" },
+  "len/truncated": { unit: "1", meaning: "Share of responses cut at the token budget" },
+  "think/rate": { unit: "1", meaning: "Share of responses whose thinking block is not empty" },
+  "think/share": { unit: "1", meaning: "Thinking tokens / response tokens" },
+  "advantage/mean": { unit: "1", meaning: "Mean advantage of the samples in the update" },
+  "advantage/std": { unit: "1", meaning: "Standard deviation of the advantages in the update" },
+  "loss/total": { unit: "1", meaning: "Loss that was minimised, every term included" },
+  "loss/policy": { unit: "1", meaning: "Policy term of the loss" },
+  "loss/kl": { unit: "nats", meaning: "KL term of the loss before its coefficient" },
+  "loss/entropy": { unit: "nats", meaning: "Entropy term of the loss before its coefficient" },
+  "loss/next_token": { unit: "nats", meaning: "Supervised next-token term before its coefficient" },
+  "entropy/mean": { unit: "nats", meaning: "Mean entropy of the sampling distribution at sampled tokens" },
+  "ratio/mean": { unit: "1", meaning: "Mean importance ratio, current policy / behaviour policy" },
+  "ratio/max": { unit: "1", meaning: "Largest importance ratio" },
+  "clip/low": { unit: "1", meaning: "Share of tokens whose ratio was clipped at the lower bound" },
+  "clip/high": { unit: "1", meaning: "Share of tokens whose ratio was clipped at the upper bound" },
+  "kl/ref": { unit: "nats", meaning: "Mean KL estimate to the reference policy" },
+  "kl/mismatch": { unit: "nats", meaning: "Mean KL estimate between sampler and learner for the same version" },
+  "grad/norm": { unit: "1", meaning: "Global gradient norm before clipping" },
+  "lr/value": { unit: "1", meaning: "Learning rate of the update" },
+  "stale/mean": { unit: "steps", meaning: "Mean versions between sampling and the update" },
+  "stale/max": { unit: "steps", meaning: "Most versions between sampling and the update" },
+  "stale/dropped": { unit: "count", meaning: "Samples dropped because they were too old" },
+  "time/step": { unit: "s", meaning: "Wall time of the step" },
+  "time/generate": { unit: "s", meaning: "Wall time of rollout" },
+  "time/verify": { unit: "s", meaning: "Wall time spent waiting for verdicts after the last rollout" },
+  "time/train": { unit: "s", meaning: "Wall time of the update" },
+  "time/publish": { unit: "s", meaning: "Wall time of publishing the new version" },
+  "time/store": { unit: "s", meaning: "Wall time of writing the step to disk" },
+  "speed/tokens": { unit: "tokens/s", meaning: "Response tokens per second of the whole step" },
+  "speed/generate": { unit: "tokens/s", meaning: "Response tokens per second of rollout" },
+  "speed/train": { unit: "tokens/s", meaning: "Prompt and response tokens per second of the update" },
+} as const satisfies Record<string, MetricEntry>;
+
+/** Name of a metric of the runtime. */
+export type MetricName = keyof typeof METRICS;
+
+/** The table of `core/docs/metrics.md`. */
+export function metricsTable(): string {
+  const rows = Object.entries(METRICS).map(([name, { unit, meaning }]) => `| \`${name}\` | ${unit} | ${meaning} |`);
+  return ["| metric | unit | meaning |", "| --- | --- | --- |", ...rows].join("\n");
+}
+
+/** One line of `metrics.jsonl`. */
+export interface MetricsLine extends StepReport {
+  /** Seconds of work since the run began, over all attempts. */
+  readonly wallSeconds: number;
+}
+
+/**
+ * Opens `metrics.jsonl` at its end.
+ * @throws DISK_FULL, FILE_NOT_PERMITTED
+ */
+export function openMetrics(file: string): Promise<JsonlWriter<MetricsLine>> {
+  return JsonlWriter.open(file);
+}
+
+/**
+ * Reads `metrics.jsonl`. JSON has no NaN: a value that was not finite is NaN here.
+ * @throws LINE_UNREADABLE, FILE_NOT_PERMITTED
+ */
+export function readMetrics(file: string): Promise<JsonlContent<MetricsLine>> {
+  return readJsonl(file, (line) => ({
+    step: field(line, "step", "number"),
+    stage: field(line, "stage", "string"),
+    version: field(line, "version", "number"),
+    trainTokens: field(line, "trainTokens", "number"),
+    wallSeconds: field(line, "wallSeconds", "number"),
+    metrics: Object.fromEntries(
+      Object.entries(field(line, "metrics", "object")).map(([name, value]) => [name, typeof value === "number" ? value : NaN]),
+    ),
+  }));
+}

@@ -1,0 +1,39 @@
+import { mkdir, rename } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { listCheckpoints } from "./checkpoint.js";
+import { onFile } from "./durable-files.js";
+import { truncateAfterStep } from "./jsonl.js";
+import { listRollouts } from "./rollouts.js";
+import type { RunDirectory } from "./run-directory.js";
+
+/**
+ * Takes a run back to a step: everything later is moved aside, nothing is deleted. Lines of metrics, events and
+ * ledger go to `<file>.aside-<attempt>`; rollouts and checkpoints to a folder `aside-<attempt>` beside them.
+ *
+ * @param attempt number of the attempt that goes back, from the run's lock
+ * @returns the number of steps in `metrics.jsonl` that were moved
+ * @throws LINE_UNREADABLE, DISK_FULL, FILE_NOT_PERMITTED
+ */
+export async function rewindTo(run: RunDirectory, step: number, attempt: number): Promise<number> {
+  // Newest checkpoint first and lines last: after a crash in between, the newest checkpoint still has all its lines.
+  for (const checkpoint of (await listCheckpoints(run)).toReversed()) {
+    if (checkpoint.step > step) await moveAside(run.checkpoints, [basename(checkpoint.path)], attempt);
+  }
+  const steps = await truncateAfterStep(run.metrics, step, attempt);
+  await truncateAfterStep(run.events, step, attempt);
+  await truncateAfterStep(run.ledger, step, attempt);
+  for (const name of await listRollouts(run.rollouts)) {
+    if (Number(/\d+$/.exec(name)?.[0]) > step) {
+      await moveAside(run.rollouts, [`${name}.jsonl`, `${name}.tok.bin`], attempt);
+    }
+  }
+  return steps;
+}
+
+async function moveAside(directory: string, names: readonly string[], attempt: number): Promise<void> {
+  const aside = join(directory, `aside-${attempt}`);
+  await onFile(aside, "write", async () => {
+    await mkdir(aside, { recursive: true });
+    for (const name of names) await rename(join(directory, name), join(aside, name));
+  });
+}

@@ -1,0 +1,290 @@
+import { mkdir, open, readdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { errors } from "../errors.js";
+import type { KeepDecision } from "../hooks/hooks.js";
+import type { Sample } from "../records/group.js";
+import type { JsonObject } from "../records/json.js";
+import type { Task } from "../records/task.js";
+import { isTruncated, promptLength, responseLength, type StopReason, type Turn, type VersionSpan } from "../records/trajectory.js";
+import type { Verdict } from "../records/verdict.js";
+import { isMissing, onFile } from "./durable-files.js";
+import { field, readJsonl } from "./jsonl.js";
+
+/** One trajectory with everything a reader needs: a line of `rollouts/000214.jsonl`, readable without this project. */
+export interface RolloutRecord {
+  readonly id: string;
+  readonly step: number;
+  readonly group: string;
+  readonly slot: number;
+  readonly task: string;
+  readonly domain: string;
+  /** Facts about the task, for example its difficulty. */
+  readonly taskMeta: JsonObject;
+  /** The right answer, as its verifier reads it. */
+  readonly reference: string;
+  readonly mode: string;
+  /** The whole prompt as text, `assistantPrefix` at its end. */
+  readonly prompt: string;
+  readonly assistantPrefix: string;
+  /** Special tokens kept. */
+  readonly response: string;
+  readonly verdict: Verdict;
+  /** After shaping. */
+  readonly reward: number;
+  /** Named parts of the reward. */
+  readonly rewardParts: Readonly<Record<string, number>>;
+  /** Mean over the response where tokens have advantages of their own; null when the group was not kept. */
+  readonly advantage: number | null;
+  readonly decision: KeepDecision;
+  /** Why the group was dropped or resampled; empty when it was kept. */
+  readonly decisionReason: string;
+  readonly stopReason: StopReason;
+  readonly truncated: boolean;
+  /** Error text when `stopReason` is "failed". */
+  readonly failure?: string;
+  readonly promptTokens: number;
+  readonly responseTokens: number;
+  readonly maxTokens: number;
+  readonly temperature: number;
+  /** Key of the generator, 16 hexadecimal digits. */
+  readonly seed: string;
+  readonly turns: readonly Turn[];
+  readonly versions: readonly VersionSpan[];
+  /** Plugin name → version. */
+  readonly plugins: Readonly<Record<string, string>>;
+  readonly annotations: JsonObject;
+}
+
+/** What is known about every token; each array has shape [T], prompt and response together. */
+export interface RolloutTokens {
+  readonly tokens: Int32Array;
+  /** ORIGIN codes. */
+  readonly origins: Uint8Array;
+  /** Nats; 0 where the policy did not act. */
+  readonly logprobs: Float32Array;
+  /** Nats; 0 where the policy did not act. */
+  readonly entropies: Float32Array;
+  /** 0 on the prompt. */
+  readonly advantages: Float32Array;
+}
+
+/** One trajectory as it is written. */
+export interface Rollout {
+  readonly record: RolloutRecord;
+  readonly tokens: RolloutTokens;
+}
+
+/** What became of a sample after its verdict. */
+export interface SampleOutcome {
+  readonly step: number;
+  readonly reward: number;
+  readonly rewardParts: Readonly<Record<string, number>>;
+  /** One number for the sample, or one for each response token; undefined when the group was not kept. */
+  readonly advantage: number | Float32Array | undefined;
+  readonly decision: KeepDecision;
+  readonly decisionReason: string;
+}
+
+/** Byte offsets of a trajectory's arrays in the side file: little-endian, `length` entries each. */
+interface TokenPlace {
+  readonly length: number;
+  /** int32 */
+  readonly tokens: number;
+  /** float32 */
+  readonly logprobs: number;
+  /** float32 */
+  readonly entropies: number;
+  /** float32 */
+  readonly advantages: number;
+  /** uint8 */
+  readonly origins: number;
+}
+
+/** Puts together what is written about one sample. */
+export function describeRollout(task: Task, { trajectory, verdict }: Sample, outcome: SampleOutcome): Rollout {
+  const { step, reward, rewardParts, advantage, decision, decisionReason } = outcome;
+  const start = promptLength(trajectory);
+  const advantages = new Float32Array(trajectory.tokens.length);
+  if (typeof advantage === "number") advantages.fill(advantage, start);
+  else if (advantage !== undefined) advantages.set(advantage, start);
+  return {
+    record: {
+      id: trajectory.id,
+      step,
+      group: trajectory.groupId,
+      slot: trajectory.slot,
+      task: task.id,
+      domain: task.domain,
+      taskMeta: task.meta,
+      reference: task.reference,
+      mode: trajectory.mode,
+      prompt: trajectory.promptText,
+      assistantPrefix: trajectory.assistantPrefix,
+      response: trajectory.responseText,
+      verdict,
+      reward,
+      rewardParts,
+      advantage: typeof advantage === "object" ? mean(advantage) : (advantage ?? null),
+      decision,
+      decisionReason,
+      stopReason: trajectory.stopReason,
+      truncated: isTruncated(trajectory),
+      ...(trajectory.failure === undefined ? {} : { failure: trajectory.failure }),
+      promptTokens: start,
+      responseTokens: responseLength(trajectory),
+      maxTokens: trajectory.maxTokens,
+      temperature: trajectory.temperature,
+      seed: trajectory.seed,
+      turns: trajectory.turns,
+      versions: trajectory.versions,
+      plugins: trajectory.plugins,
+      annotations: trajectory.annotations,
+    },
+    tokens: {
+      tokens: trajectory.tokens,
+      origins: trajectory.origins,
+      logprobs: trajectory.logprobs,
+      entropies: trajectory.entropies,
+      advantages,
+    },
+  };
+}
+
+/**
+ * Writes the rollouts of one step, `000214.jsonl` beside `000214.tok.bin`; held-out ones, under the name of their
+ * evaluation, as `eval-<name>-000214.jsonl`. Files appear whole or not at all, side file first. They are not forced
+ * to the disk: a resumed run samples them again.
+ *
+ * @param directory the run's folder of rollouts
+ * @throws DISK_FULL, FILE_NOT_PERMITTED
+ */
+export async function writeRollouts(directory: string, step: number, rollouts: readonly Rollout[], evaluation?: string): Promise<void> {
+  const name = fileName(step, evaluation);
+  const lines: string[] = [];
+  const chunks: Uint8Array[] = [];
+  let offset = 0;
+  for (const { record, tokens } of rollouts) {
+    const place = placeOf(tokens.tokens.length, offset);
+    lines.push(`${JSON.stringify({ ...record, bin: place })}\n`);
+    // The order of `placeOf`; origins come last so that every wider array stays aligned.
+    chunks.push(bytesOf(tokens.tokens), bytesOf(tokens.logprobs), bytesOf(tokens.entropies), bytesOf(tokens.advantages));
+    chunks.push(tokens.origins, new Uint8Array(endOf(place) - place.origins - place.length));
+    offset = endOf(place);
+  }
+  await replaceFile(join(directory, `${name}.tok.bin`), Buffer.concat(chunks));
+  await replaceFile(join(directory, `${name}.jsonl`), lines.join(""));
+}
+
+/**
+ * Reads what was written about the rollouts of a step, token arrays left on disk; a step without rollouts is empty.
+ * @throws LINE_UNREADABLE, FILE_NOT_PERMITTED
+ */
+export async function readRollouts(directory: string, step: number, evaluation?: string): Promise<readonly RolloutRecord[]> {
+  const lines = await readLines(directory, fileName(step, evaluation));
+  return lines.map(({ record }) => record);
+}
+
+/**
+ * Reads one trajectory with its token arrays; undefined when it was not written.
+ * @throws ROLLOUTS_UNREADABLE when the side file does not hold it; LINE_UNREADABLE, FILE_NOT_PERMITTED
+ */
+export async function readTrajectory(directory: string, id: string): Promise<Rollout | undefined> {
+  const step = /^(\d+)\//.exec(id)?.[1];
+  const names = step === undefined ? (await listRollouts(directory)).filter((name) => name.startsWith("eval-")) : [fileName(Number(step))];
+  for (const name of names.toReversed()) {
+    const line = (await readLines(directory, name)).find(({ record }) => record.id === id);
+    if (line !== undefined) {
+      return { record: line.record, tokens: await readTokens(join(directory, `${name}.tok.bin`), line.place) };
+    }
+  }
+  return undefined;
+}
+
+/** Names of the stored files without their endings, in order: "000214", "eval-default-000200". */
+export async function listRollouts(directory: string): Promise<readonly string[]> {
+  const names = await readdir(directory).catch((cause: unknown) => {
+    if (isMissing(cause)) return [];
+    throw cause;
+  });
+  return names
+    .filter((name) => /^(eval-.*-)?\d+\.jsonl$/.test(name))
+    .map((name) => name.slice(0, -".jsonl".length))
+    .toSorted();
+}
+
+function fileName(step: number, evaluation?: string): string {
+  const number = String(step).padStart(6, "0");
+  return evaluation === undefined ? number : `eval-${evaluation}-${number}`;
+}
+
+async function readLines(directory: string, name: string): Promise<readonly { record: RolloutRecord; place: TokenPlace }[]> {
+  const content = await readJsonl(join(directory, `${name}.jsonl`), (line) => {
+    field(line, "id", "string");
+    const bin = field(line, "bin", "object");
+    const at = (array: string) => field(bin, array, "number");
+    const place = {
+      length: at("length"),
+      tokens: at("tokens"),
+      logprobs: at("logprobs"),
+      entropies: at("entropies"),
+      advantages: at("advantages"),
+      origins: at("origins"),
+    };
+    // What finds a rollout was checked; the rest stands as `writeRollouts` wrote it.
+    const { bin: _, ...record } = line as RolloutRecord & { readonly bin: TokenPlace };
+    return { record, place };
+  });
+  return content.lines;
+}
+
+async function readTokens(file: string, place: TokenPlace): Promise<RolloutTokens> {
+  return onFile(file, "read", async () => {
+    const handle = await open(file, "r").catch((cause: unknown) => {
+      throw isMissing(cause) ? errors.rolloutsUnreadable({ file, problem: "the file is not there" }, cause) : cause;
+    });
+    try {
+      const bytes = new Uint8Array(endOf(place) - place.tokens);
+      const { bytesRead } = await handle.read(bytes, 0, bytes.length, place.tokens);
+      if (bytesRead < bytes.length) {
+        throw errors.rolloutsUnreadable({ file, problem: `it ends ${bytes.length - bytesRead} bytes too early` });
+      }
+      const at = (offset: number) => [bytes.buffer, offset - place.tokens, place.length] as const;
+      return {
+        tokens: new Int32Array(...at(place.tokens)),
+        origins: new Uint8Array(...at(place.origins)),
+        logprobs: new Float32Array(...at(place.logprobs)),
+        entropies: new Float32Array(...at(place.entropies)),
+        advantages: new Float32Array(...at(place.advantages)),
+      };
+    } finally {
+      await handle.close();
+    }
+  });
+}
+
+function placeOf(length: number, offset: number): TokenPlace {
+  const [tokens, logprobs, entropies, advantages, origins] = [0, 4, 8, 12, 16].map((width) => offset + width * length);
+  // Five widths give five offsets.
+  return { length, tokens, logprobs, entropies, advantages, origins } as TokenPlace;
+}
+
+/** Where the next trajectory begins: a multiple of 4. */
+function endOf(place: TokenPlace): number {
+  return place.origins + Math.ceil(place.length / 4) * 4;
+}
+
+function bytesOf(array: Int32Array | Float32Array): Uint8Array {
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
+  await onFile(file, "write", async () => {
+    await mkdir(join(file, ".."), { recursive: true });
+    await writeFile(`${file}.tmp`, content);
+    await rename(`${file}.tmp`, file);
+  });
+}
+
+function mean(values: Float32Array): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,187 @@
+import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { errors } from "../errors.js";
+import type { JsonObject } from "../records/json.js";
+import { alreadyExists, isMissing, onFile, writeFileAtomically } from "./durable-files.js";
+import { lockRun, type RunLock } from "./run-lock.js";
+
+/**
+ * Every file that a run writes, and its place. Whoever reads or writes a run asks here for the path.
+ *
+ *     runs/0007-demo/
+ *       run.json                what it is: name, command, machine, commit, seed
+ *       config.resolved.yaml    every setting as used
+ *       config.origin.json      where each setting came from
+ *       plugins.lock.json       plugin → version and content hash
+ *       attempts/0001.json      the processes that wrote it, one after another; the last one is the lock
+ *       metrics.jsonl           one line a step
+ *       events.jsonl            everything else that happened
+ *       ledger.jsonl            which samples each step consumed
+ *       rollouts/000214.jsonl   every trajectory of step 214, and 000214.tok.bin with its token arrays
+ *       checkpoints/000200/     weights, optimizer, state
+ *       logs/attempt_1.log
+ *       arms/rlvr/              an arm of a comparison: a run directory of its own
+ *       summary.json  summary.svg  report.html
+ *
+ * @example
+ * const run = await RunDirectory.create({ root: "runs", name: "demo" }); // runs/0001-demo
+ * const lock = await run.lock();
+ */
+export class RunDirectory {
+  /** Absolute. */
+  readonly path: string;
+
+  private constructor(path: string) {
+    this.path = path;
+  }
+
+  /**
+   * Makes a new run with the next free number.
+   * @param options root: folder of all runs; about: what `run.json` says beside the name
+   * @throws FILE_NOT_PERMITTED, DISK_FULL
+   */
+  static async create(options: { root: string; name: string; about?: JsonObject }): Promise<RunDirectory> {
+    const root = resolve(options.root);
+    return onFile(root, "write", async () => {
+      await mkdir(root, { recursive: true });
+      for (;;) {
+        const number = ((await runsIn(root)).at(-1)?.number ?? 0) + 1;
+        const run = new RunDirectory(join(root, `${String(number).padStart(4, "0")}-${slug(options.name)}`));
+        if (!(await makeDirectory(run.path))) continue;
+        // Another process may have taken the number under another name; whoever sees that gives way.
+        if ((await runsIn(root)).filter((other) => other.number === number).length > 1) {
+          await rmdir(run.path);
+          continue;
+        }
+        await writeFileAtomically(run.about, `${JSON.stringify({ format: 1, name: options.name, ...options.about }, null, 2)}\n`);
+        return run;
+      }
+    });
+  }
+
+  /**
+   * The run at a path.
+   * @throws RUN_NOT_FOUND when there is no `run.json`
+   */
+  static async open(path: string): Promise<RunDirectory> {
+    const run = new RunDirectory(resolve(path));
+    if (!(await exists(run.about))) throw errors.runNotFound({ wanted: path, root: join(run.path, ".."), known: [] });
+    return run;
+  }
+
+  /** Folder name: "0007-demo". */
+  get id(): string {
+    return basename(this.path);
+  }
+  get about(): string {
+    return join(this.path, "run.json");
+  }
+  get config(): string {
+    return join(this.path, "config.resolved.yaml");
+  }
+  get configOrigin(): string {
+    return join(this.path, "config.origin.json");
+  }
+  get plugins(): string {
+    return join(this.path, "plugins.lock.json");
+  }
+  get metrics(): string {
+    return join(this.path, "metrics.jsonl");
+  }
+  get events(): string {
+    return join(this.path, "events.jsonl");
+  }
+  get ledger(): string {
+    return join(this.path, "ledger.jsonl");
+  }
+  get rollouts(): string {
+    return join(this.path, "rollouts");
+  }
+  get checkpoints(): string {
+    return join(this.path, "checkpoints");
+  }
+  get summary(): string {
+    return join(this.path, "summary.json");
+  }
+  get summarySvg(): string {
+    return join(this.path, "summary.svg");
+  }
+  get report(): string {
+    return join(this.path, "report.html");
+  }
+  log(attempt: number): string {
+    return join(this.path, "logs", `attempt_${attempt}.log`);
+  }
+
+  /** The directory of one arm of a comparison, made when it is not there; the lock of the whole run covers it. */
+  async arm(name: string): Promise<RunDirectory> {
+    const path = join(this.path, "arms", slug(name));
+    await onFile(path, "write", () => mkdir(path, { recursive: true }));
+    return new RunDirectory(path);
+  }
+
+  /**
+   * Takes the right to write this run; see `lockRun`.
+   * @throws RUN_LOCKED naming the process that holds it
+   */
+  lock(): Promise<RunLock> {
+    return lockRun(join(this.path, "attempts"), this.id);
+  }
+}
+
+/**
+ * Finds a run by its number ("7"), its folder name ("0007-demo") or a path; the newest when nothing is asked for.
+ * @throws RUN_NOT_FOUND
+ */
+export async function findRun(root: string, wanted?: string): Promise<RunDirectory> {
+  const runs = await runsIn(root);
+  const found =
+    wanted === undefined
+      ? runs.at(-1)
+      : runs.find(({ name, number }) => name === wanted || (/^\d+$/.test(wanted) && number === Number(wanted)));
+  if (found !== undefined) return RunDirectory.open(join(root, found.name));
+  if (wanted !== undefined && (await exists(join(wanted, "run.json")))) return RunDirectory.open(wanted);
+  throw errors.runNotFound({ wanted, root, known: runs.map(({ name }) => name) });
+}
+
+/** The runs below a root, by number. */
+async function runsIn(root: string): Promise<readonly { readonly name: string; readonly number: number }[]> {
+  const names = await readdir(root).catch((cause: unknown) => {
+    if (isMissing(cause)) return [];
+    throw cause;
+  });
+  return names
+    .filter((name) => /^\d{4,}-/.test(name))
+    .map((name) => ({ name, number: Number.parseInt(name, 10) }))
+    .toSorted((a, b) => a.number - b.number);
+}
+
+function slug(name: string): string {
+  return (
+    name
+      .toLowerCase()
+      .replace(/[^a-z0-9]+/g, "-")
+      .replace(/^-+|-+$/g, "") || "run"
+  );
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (cause: unknown) => {
+      if (isMissing(cause)) return false;
+      throw cause;
+    },
+  );
+}
+
+/** Makes a folder; false when it was there already. */
+async function makeDirectory(path: string): Promise<boolean> {
+  return mkdir(path).then(
+    () => true,
+    (cause: unknown) => {
+      if (alreadyExists(cause)) return false;
+      throw cause;
+    },
+  );
+}
