@@ -12,7 +12,8 @@ export async function onFile<T>(file: string, action: "read" | "write", work: ()
   } catch (cause) {
     const code = systemCode(cause);
     if (code === "ENOSPC" || code === "EDQUOT") throw errors.diskFull({ file }, cause);
-    if (code === "EACCES" || code === "EPERM" || code === "EROFS") throw errors.fileNotPermitted({ file, action }, cause);
+    if (code === "EACCES" || code === "EPERM" || code === "EROFS")
+      throw errors.fileNotPermitted({ file, action }, cause);
     throw cause;
   }
 }

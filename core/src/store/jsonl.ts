@@ -68,7 +68,7 @@ export class JsonlWriter<T extends object> {
     const lines = this.#pending;
     if (lines.length === 0) return;
     const bytes = Buffer.from(lines.join(""));
-    for (let written = 0; written < bytes.length; ) {
+    for (let written = 0; written < bytes.length;) {
       const { bytesWritten } = await this.#handle.write(bytes, written, bytes.length - written, this.#end + written);
       written += bytesWritten;
     }
@@ -130,7 +130,8 @@ function stepOf(value: unknown): number {
 
 /** A field of a parsed line; a line without it, or with another type there, is no record of the wanted kind. */
 export function field<Kind extends keyof FieldKinds>(line: unknown, name: string, kind: Kind): FieldKinds[Kind] {
-  const value = typeof line === "object" && line !== null ? Object.entries(line).find(([key]) => key === name)?.[1] : undefined;
+  const value =
+    typeof line === "object" && line !== null ? Object.entries(line).find(([key]) => key === name)?.[1] : undefined;
   if (typeof value !== kind || value === null) throw new TypeError(`field "${name}" must be a ${kind}`);
   return value;
 }

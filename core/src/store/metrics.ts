@@ -98,7 +98,10 @@ export function readMetrics(file: string): Promise<JsonlContent<MetricsLine>> {
     trainTokens: field(line, "trainTokens", "number"),
     wallSeconds: field(line, "wallSeconds", "number"),
     metrics: Object.fromEntries(
-      Object.entries(field(line, "metrics", "object")).map(([name, value]) => [name, typeof value === "number" ? value : NaN]),
+      Object.entries(field(line, "metrics", "object")).map(([name, value]) => [
+        name,
+        typeof value === "number" ? value : NaN,
+      ]),
     ),
   }));
 }

@@ -5,7 +5,14 @@ import type { KeepDecision } from "../hooks/hooks.js";
 import type { Sample } from "../records/group.js";
 import type { JsonObject } from "../records/json.js";
 import type { Task } from "../records/task.js";
-import { isTruncated, promptLength, responseLength, type StopReason, type Turn, type VersionSpan } from "../records/trajectory.js";
+import {
+  isTruncated,
+  promptLength,
+  responseLength,
+  type StopReason,
+  type Turn,
+  type VersionSpan,
+} from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
 import { isMissing, onFile } from "./durable-files.js";
 import { field, readJsonl } from "./jsonl.js";
@@ -158,7 +165,12 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
  * @param directory the run's folder of rollouts
  * @throws DISK_FULL, FILE_NOT_PERMITTED
  */
-export async function writeRollouts(directory: string, step: number, rollouts: readonly Rollout[], evaluation?: string): Promise<void> {
+export async function writeRollouts(
+  directory: string,
+  step: number,
+  rollouts: readonly Rollout[],
+  evaluation?: string,
+): Promise<void> {
   const name = fileName(step, evaluation);
   const lines: string[] = [];
   const chunks: Uint8Array[] = [];
@@ -167,7 +179,12 @@ export async function writeRollouts(directory: string, step: number, rollouts: r
     const place = placeOf(tokens.tokens.length, offset);
     lines.push(`${JSON.stringify({ ...record, bin: place })}\n`);
     // The order of `placeOf`; origins come last so that every wider array stays aligned.
-    chunks.push(bytesOf(tokens.tokens), bytesOf(tokens.logprobs), bytesOf(tokens.entropies), bytesOf(tokens.advantages));
+    chunks.push(
+      bytesOf(tokens.tokens),
+      bytesOf(tokens.logprobs),
+      bytesOf(tokens.entropies),
+      bytesOf(tokens.advantages),
+    );
     chunks.push(tokens.origins, new Uint8Array(endOf(place) - place.origins - place.length));
     offset = endOf(place);
   }
@@ -179,7 +196,11 @@ export async function writeRollouts(directory: string, step: number, rollouts: r
  * Reads what was written about the rollouts of a step, token arrays left on disk; a step without rollouts is empty.
  * @throws LINE_UNREADABLE, FILE_NOT_PERMITTED
  */
-export async function readRollouts(directory: string, step: number, evaluation?: string): Promise<readonly RolloutRecord[]> {
+export async function readRollouts(
+  directory: string,
+  step: number,
+  evaluation?: string,
+): Promise<readonly RolloutRecord[]> {
   const lines = await readLines(directory, fileName(step, evaluation));
   return lines.map(({ record }) => record);
 }
@@ -190,7 +211,10 @@ export async function readRollouts(directory: string, step: number, evaluation?:
  */
 export async function readTrajectory(directory: string, id: string): Promise<Rollout | undefined> {
   const step = /^(\d+)\//.exec(id)?.[1];
-  const names = step === undefined ? (await listRollouts(directory)).filter((name) => name.startsWith("eval-")) : [fileName(Number(step))];
+  const names =
+    step === undefined
+      ? (await listRollouts(directory)).filter((name) => name.startsWith("eval-"))
+      : [fileName(Number(step))];
   for (const name of names.toReversed()) {
     const line = (await readLines(directory, name)).find(({ record }) => record.id === id);
     if (line !== undefined) {
@@ -217,7 +241,10 @@ function fileName(step: number, evaluation?: string): string {
   return evaluation === undefined ? number : `eval-${evaluation}-${number}`;
 }
 
-async function readLines(directory: string, name: string): Promise<readonly { record: RolloutRecord; place: TokenPlace }[]> {
+async function readLines(
+  directory: string,
+  name: string,
+): Promise<readonly { record: RolloutRecord; place: TokenPlace }[]> {
   const content = await readJsonl(join(directory, `${name}.jsonl`), (line) => {
     field(line, "id", "string");
     const bin = field(line, "bin", "object");

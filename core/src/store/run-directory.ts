@@ -53,7 +53,10 @@ export class RunDirectory {
           await rmdir(run.path);
           continue;
         }
-        await writeFileAtomically(run.about, `${JSON.stringify({ format: 1, name: options.name, ...options.about }, null, 2)}\n`);
+        await writeFileAtomically(
+          run.about,
+          `${JSON.stringify({ format: 1, name: options.name, ...options.about }, null, 2)}\n`,
+        );
         return run;
       }
     });

@@ -25,7 +25,10 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 const save = (step: number, weights = `weights ${step}`) =>
-  saveCheckpoint(run, step, { writeWeights: (folder) => writeFile(join(folder, "model.safetensors"), weights), state: { step, words: [1, 2] } });
+  saveCheckpoint(run, step, {
+    writeWeights: (folder) => writeFile(join(folder, "model.safetensors"), weights),
+    state: { step, words: [1, 2] },
+  });
 
 describe("saveCheckpoint()", () => {
   it("writes weights and state under the step's name, and the newest is found", async () => {
@@ -90,7 +93,14 @@ describe("rewindTo()", () => {
     const metrics = await openMetrics(run.metrics);
     const ledger = await openLedger(run.ledger);
     for (const step of [1, 2, 3]) {
-      metrics.append({ step, stage: "rl", version: step, trainTokens: 10 * step, metrics: { "reward/mean": step === 2 ? NaN : 1 }, wallSeconds: step });
+      metrics.append({
+        step,
+        stage: "rl",
+        version: step,
+        trainTokens: 10 * step,
+        metrics: { "reward/mean": step === 2 ? NaN : 1 },
+        wallSeconds: step,
+      });
       ledger.append({ step, version: step, samples: [] });
       await writeRollouts(run.rollouts, step, []);
       await save(step);
@@ -104,7 +114,13 @@ describe("rewindTo()", () => {
     expect(kept[1]?.metrics["reward/mean"]).toBeNaN();
     expect((await readLedger(run.ledger)).lines.map(({ step }) => step)).toEqual([1, 2]);
     expect((await readLedger(`${run.ledger}.aside-5`)).lines.map(({ step }) => step)).toEqual([3]);
-    expect(await readdir(run.rollouts)).toEqual(["000001.jsonl", "000001.tok.bin", "000002.jsonl", "000002.tok.bin", "aside-5"]);
+    expect(await readdir(run.rollouts)).toEqual([
+      "000001.jsonl",
+      "000001.tok.bin",
+      "000002.jsonl",
+      "000002.tok.bin",
+      "aside-5",
+    ]);
     expect(await readdir(join(run.rollouts, "aside-5"))).toEqual(["000003.jsonl", "000003.tok.bin"]);
     expect((await latestCheckpoint(run))?.step).toBe(2);
     expect(await readdir(join(run.checkpoints, "aside-5"))).toEqual(["000003"]);

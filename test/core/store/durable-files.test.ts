@@ -16,7 +16,10 @@ describe("onFile()", () => {
 
   it("fails with FILE_NOT_PERMITTED when the system refuses, and passes other failures through", async () => {
     const refused = Object.assign(new Error("refused"), { code: "EACCES" });
-    await expect(onFile("a", "read", () => Promise.reject(refused))).rejects.toMatchObject({ code: "FILE_NOT_PERMITTED", cause: refused });
+    await expect(onFile("a", "read", () => Promise.reject(refused))).rejects.toMatchObject({
+      code: "FILE_NOT_PERMITTED",
+      cause: refused,
+    });
     const other = new Error("other");
     await expect(onFile("a", "read", () => Promise.reject(other))).rejects.toBe(other);
   });

@@ -12,7 +12,12 @@ describe("openEvents()", () => {
     const file = join(folder, "events.jsonl");
     const events: readonly RunEvent[] = [
       { type: "started", part: "rlvr", detail: "two arms" },
-      { type: "sample", part: "rlvr", step: 1, sample: { id: "1/0/0", prompt: "p", response: "r", verdict: "pass", reason: "exact", reward: 1, tokens: 3 } },
+      {
+        type: "sample",
+        part: "rlvr",
+        step: 1,
+        sample: { id: "1/0/0", prompt: "p", response: "r", verdict: "pass", reason: "exact", reward: 1, tokens: 3 },
+      },
       { type: "notice", part: "rlvr", step: 1, message: "slow", level: "warning" },
     ];
     const log = await openEvents(file);

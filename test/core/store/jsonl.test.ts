@@ -27,7 +27,10 @@ describe("JsonlWriter", () => {
     const again = await JsonlWriter.open(file);
     again.append({ step: 3 });
     await again.close();
-    expect(await readJsonl(file, asIs)).toEqual({ lines: [{ step: 1 }, { step: 2, text: "line\nbreak" }, { step: 3 }], tornBytes: 0 });
+    expect(await readJsonl(file, asIs)).toEqual({
+      lines: [{ step: 1 }, { step: 2, text: "line\nbreak" }, { step: 3 }],
+      tornBytes: 0,
+    });
   });
 
   it("open() cuts off a torn last line and says how much", async () => {
@@ -66,7 +69,10 @@ describe("readJsonl()", () => {
 
   it("fails with LINE_UNREADABLE naming the line when one in the middle is broken", async () => {
     await writeFile(file, '{"a":1}\nnonsense\n{"a":2}\n');
-    await expect(readJsonl(file, asIs)).rejects.toMatchObject({ code: "LINE_UNREADABLE", message: expect.stringContaining("line 2") });
+    await expect(readJsonl(file, asIs)).rejects.toMatchObject({
+      code: "LINE_UNREADABLE",
+      message: expect.stringContaining("line 2"),
+    });
   });
 });
 

@@ -4,7 +4,13 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ORIGIN, type Trajectory } from "../../../core/src/records/trajectory.js";
-import { describeRollout, readRollouts, readTrajectory, writeRollouts, type Rollout } from "../../../core/src/store/rollouts.js";
+import {
+  describeRollout,
+  readRollouts,
+  readTrajectory,
+  writeRollouts,
+  type Rollout,
+} from "../../../core/src/store/rollouts.js";
 
 let folder: string;
 beforeEach(async () => {
@@ -40,7 +46,17 @@ function rollout(id: string, tokens: readonly number[], advantage?: number | Flo
   };
   return describeRollout(
     { id: "sum/1", domain: "math", prompt: [], reference: "83", meta: { difficulty: 2 } },
-    { trajectory, verdict: { kind: "fail", score: 0, reason: "wrong-answer: got 73, want 83", verifier: "math", version: "1.0.0", ms: 0.2 } },
+    {
+      trajectory,
+      verdict: {
+        kind: "fail",
+        score: 0,
+        reason: "wrong-answer: got 73, want 83",
+        verifier: "math",
+        version: "1.0.0",
+        ms: 0.2,
+      },
+    },
     {
       step: 61,
       reward: -0.1,
@@ -54,10 +70,15 @@ function rollout(id: string, tokens: readonly number[], advantage?: number | Flo
 
 describe("writeRollouts()", () => {
   it("keeps every fact and every array through a round trip", async () => {
-    const rollouts = [rollout("61/3/0", [1, 2, 3, 4, 5], 0.5), rollout("61/3/1", [7, 8, 9]), rollout("61/3/2", [1, 2, 3, 4], new Float32Array([1, 2]))];
+    const rollouts = [
+      rollout("61/3/0", [1, 2, 3, 4, 5], 0.5),
+      rollout("61/3/1", [7, 8, 9]),
+      rollout("61/3/2", [1, 2, 3, 4], new Float32Array([1, 2])),
+    ];
     await writeRollouts(folder, 61, rollouts);
     expect(await readRollouts(folder, 61)).toEqual(rollouts.map(({ record }) => record));
-    for (const { record, tokens } of rollouts) expect(await readTrajectory(folder, record.id)).toEqual({ record, tokens });
+    for (const { record, tokens } of rollouts)
+      expect(await readTrajectory(folder, record.id)).toEqual({ record, tokens });
     expect(rollouts[0]!.tokens.advantages).toEqual(new Float32Array([0, 0, 0.5, 0.5, 0.5]));
     expect(rollouts.map(({ record }) => record.advantage)).toEqual([0.5, null, 1.5]);
     expect(await readdir(folder)).toEqual(["000061.jsonl", "000061.tok.bin"]);
@@ -65,20 +86,31 @@ describe("writeRollouts()", () => {
 
   it("keeps arrays of any length apart", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { minLength: 2, maxLength: 9 }), { maxLength: 5 }), async (lists) => {
-        await writeRollouts(folder, 1, lists.map((tokens, i) => rollout(`1/0/${i}`, tokens, i)));
-        for (const [i, tokens] of lists.entries()) {
-          const read = await readTrajectory(folder, `1/0/${i}`);
-          expect(read?.tokens).toEqual(rollout("", tokens, i).tokens);
-        }
-      }),
+      fc.asyncProperty(
+        fc.array(fc.array(fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 }), { minLength: 2, maxLength: 9 }), {
+          maxLength: 5,
+        }),
+        async (lists) => {
+          await writeRollouts(
+            folder,
+            1,
+            lists.map((tokens, i) => rollout(`1/0/${i}`, tokens, i)),
+          );
+          for (const [i, tokens] of lists.entries()) {
+            const read = await readTrajectory(folder, `1/0/${i}`);
+            expect(read?.tokens).toEqual(rollout("", tokens, i).tokens);
+          }
+        },
+      ),
       { numRuns: 30 },
     );
   });
 
   it("writes a line that tells where the arrays are", async () => {
     await writeRollouts(folder, 61, [rollout("a", [1, 2, 3], 1), rollout("b", [4, 5], 1)]);
-    const line: { bin: Record<string, number> } = JSON.parse((await readFile(join(folder, "000061.jsonl"), "utf8")).split("\n")[1]!);
+    const line: { bin: Record<string, number> } = JSON.parse(
+      (await readFile(join(folder, "000061.jsonl"), "utf8")).split("\n")[1]!,
+    );
     expect(line.bin).toEqual({ length: 2, tokens: 52, logprobs: 60, entropies: 68, advantages: 76, origins: 84 });
     const bytes = await readFile(join(folder, "000061.tok.bin"));
     expect([bytes.readInt32LE(52), bytes.readInt32LE(56), bytes.length]).toEqual([4, 5, 88]);
@@ -102,7 +134,10 @@ describe("readTrajectory()", () => {
   it("fails with ROLLOUTS_UNREADABLE when the side file is cut or gone", async () => {
     await writeRollouts(folder, 1, [rollout("1/0/0", [1, 2, 3])]);
     await truncate(join(folder, "000001.tok.bin"), 20);
-    await expect(readTrajectory(folder, "1/0/0")).rejects.toMatchObject({ code: "ROLLOUTS_UNREADABLE", message: expect.stringContaining("too early") });
+    await expect(readTrajectory(folder, "1/0/0")).rejects.toMatchObject({
+      code: "ROLLOUTS_UNREADABLE",
+      message: expect.stringContaining("too early"),
+    });
     await rm(join(folder, "000001.tok.bin"));
     await expect(readTrajectory(folder, "1/0/0")).rejects.toMatchObject({ code: "ROLLOUTS_UNREADABLE" });
   });

@@ -20,7 +20,9 @@ describe("RunDirectory.create()", () => {
   });
 
   it("gives every one of many simultaneous runs a number of its own", async () => {
-    const runs = await Promise.all(Array.from({ length: 12 }, (_, i) => RunDirectory.create({ root, name: `run ${i % 3}` })));
+    const runs = await Promise.all(
+      Array.from({ length: 12 }, (_, i) => RunDirectory.create({ root, name: `run ${i % 3}` })),
+    );
     expect(new Set(runs.map((run) => run.id.slice(0, 4))).size).toBe(12);
   });
 
@@ -43,7 +45,11 @@ describe("findRun()", () => {
 
   it("fails with RUN_NOT_FOUND, exit code 4, naming what is there", async () => {
     await RunDirectory.create({ root, name: "a" });
-    await expect(findRun(root, "7")).rejects.toMatchObject({ code: "RUN_NOT_FOUND", exitCode: 4, message: expect.stringContaining("0001-a") });
+    await expect(findRun(root, "7")).rejects.toMatchObject({
+      code: "RUN_NOT_FOUND",
+      exitCode: 4,
+      message: expect.stringContaining("0001-a"),
+    });
     await expect(findRun(join(root, "none"))).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
   });
 });
@@ -52,7 +58,11 @@ describe("RunDirectory.lock()", () => {
   it("fails with RUN_LOCKED, exit code 75, naming the process while it is held", async () => {
     const run = await RunDirectory.create({ root, name: "a" });
     const lock = await run.lock();
-    await expect(run.lock()).rejects.toMatchObject({ code: "RUN_LOCKED", exitCode: 75, message: expect.stringContaining(`${process.pid}`) });
+    await expect(run.lock()).rejects.toMatchObject({
+      code: "RUN_LOCKED",
+      exitCode: 75,
+      message: expect.stringContaining(`${process.pid}`),
+    });
     await lock.release();
     const next = await run.lock();
     expect([lock.attempt, next.attempt]).toEqual([1, 2]);
@@ -63,11 +73,17 @@ describe("RunDirectory.lock()", () => {
     const child = spawn(process.execPath, ["-e", ""]);
     await new Promise((resolve) => child.once("exit", resolve));
     await mkdir(join(run.path, "attempts"));
-    await writeFile(join(run.path, "attempts", "0001.json"), JSON.stringify({ pid: child.pid, processStart: "1", released: false }));
+    await writeFile(
+      join(run.path, "attempts", "0001.json"),
+      JSON.stringify({ pid: child.pid, processStart: "1", released: false }),
+    );
     const lock = await run.lock();
     expect(lock.attempt).toBe(2);
     await lock.release();
-    await writeFile(join(run.path, "attempts", "0003.json"), JSON.stringify({ pid: process.pid, processStart: "1", released: false }));
+    await writeFile(
+      join(run.path, "attempts", "0003.json"),
+      JSON.stringify({ pid: process.pid, processStart: "1", released: false }),
+    );
     expect((await run.lock()).attempt).toBe(4);
   });
 
