@@ -11,8 +11,11 @@ export class SetUpError extends Error {
 
 export function compilerMissing({ cxx, platform }) {
   const state = cxx ? `CXX is "${cxx}", which does not run` : "there is no c++, g++ or clang++";
-  const install = platform === "darwin" ? '"xcode-select --install"' : '"apt-get install g++" (or your system\'s g++ or clang++)';
-  const fix = cxx ? "unset CXX, or set it to a C++17 compiler" : `install one with ${install}, then run the same command again`;
+  const install =
+    platform === "darwin" ? '"xcode-select --install"' : '"apt-get install g++" (or your system\'s g++ or clang++)';
+  const fix = cxx
+    ? "unset CXX, or set it to a C++17 compiler"
+    : `install one with ${install}, then run the same command again`;
   return new SetUpError("COMPILER_MISSING", 2, `Cannot build the native addon without a C++ compiler: ${state}`, fix);
 }
 
@@ -23,12 +26,19 @@ export function diskFull({ root, freeMb, neededMb }) {
 
 export function networkMissing() {
   const message = "Cannot download packages: the npm registry does not answer";
-  const fix = 'check the network and "npm config get registry" (behind a proxy, set HTTPS_PROXY), then run the same command again';
+  const fix =
+    'check the network and "npm config get registry" (behind a proxy, set HTTPS_PROXY), then run the same command again';
   return new SetUpError("NETWORK_MISSING", 75, message, fix);
 }
 
 export function stepFailed({ action, command, step }) {
   const ending = step.signal ? `was ended by ${step.signal}` : `ended with exit code ${step.exitCode}`;
   const tail = step.output.trimEnd().split("\n").slice(-30).join("\n");
-  return new SetUpError("SET_UP_FAILED", 1, `Cannot ${action}: "${command}" ${ending}`, "see its last lines above", tail);
+  return new SetUpError(
+    "SET_UP_FAILED",
+    1,
+    `Cannot ${action}: "${command}" ${ending}`,
+    "see its last lines above",
+    tail,
+  );
 }

@@ -38,9 +38,18 @@ async function installPackages() {
   if (freeMb < MIN_FREE_MB) throw diskFull({ root, freeMb, neededMb: MIN_FREE_MB });
   // npm waits 10 s and then 60 s before it asks again; a machine without network should hear so at once.
   const retry = ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=4000"];
-  const step = await runStep("packages", "as locked", npmCommand(["ci", "--prefer-offline", "--loglevel=error", ...retry]), root);
+  const step = await runStep(
+    "packages",
+    "as locked",
+    npmCommand(["ci", "--prefer-offline", "--loglevel=error", ...retry]),
+    root,
+  );
   if (step.exitCode === 0) return;
-  if (/\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(step.output)) {
+  if (
+    /\b(ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH|ERR_SOCKET_TIMEOUT)\b/.test(
+      step.output,
+    )
+  ) {
     throw networkMissing();
   }
   if (/\bENOSPC\b/.test(step.output)) throw diskFull({ root, freeMb: freeMegabytes(root), neededMb: MIN_FREE_MB });
@@ -51,7 +60,11 @@ async function build(projects) {
   const compile = [process.execPath, "node_modules/typescript/bin/tsc", "--build", ...projects];
   const typescript = await runStep("typescript", "compiled", compile, root);
   if (typescript.exitCode !== 0) {
-    throw stepFailed({ action: "compile TypeScript", command: `npx tsc --build ${projects.join(" ")}`, step: typescript });
+    throw stepFailed({
+      action: "compile TypeScript",
+      command: `npx tsc --build ${projects.join(" ")}`,
+      step: typescript,
+    });
   }
   const native = await runStep("native addon", "built", [process.execPath, "gpu/build.mjs"], root);
   if (native.exitCode !== 0) {
