@@ -15,5 +15,7 @@ export * from "./records/trajectory.js";
 export * from "./records/verdict.js";
 export type * from "./records/batch.js";
 export type * from "./engines/policy-engine.js";
+export * from "./numerics/advantages.js";
 export { Random, deriveKey } from "./numerics/random.js";
+export * from "./numerics/statistics.js";
 export { z } from "zod";

@@ -1,0 +1,164 @@
+import { definePlugin, responseLength, samplesOf, z, type JsonObject, type Sample } from "@troupe/core/sdk";
+import { firstStage, followStages, planOfStage, problemsOfStages, stageFields, type StagePosition } from "../stage-schedule.js";
+import { isDegenerate } from "./degeneration.js";
+import { withEllipsis } from "./ellipsis.js";
+import { modeMetrics } from "./mode-metrics.js";
+import { isThinking, splitResponse } from "./mode.js";
+import { balancedRewards, lengthAwareRewards, naiveReward, type NaiveOutcome } from "./rewards.js";
+
+const shaping = {
+  gamma: z.number().min(0).max(1).nullable().default(null).describe("Share of one mode that the balance tolerates; null is off"),
+  alpha: z.number().min(0).default(0).describe("Strength of the length reward among right answers; 0 is off"),
+  beta: z.number().min(0).default(0).describe("Strength of the length reward among wrong answers; 0 is off"),
+};
+const shapingSchema = z.object(shaping);
+
+const config = z
+  .strictObject({
+    stages: z
+      .array(z.strictObject({ ...stageFields, ...shaping }))
+      .min(1)
+      .describe("Stages in order; the last lasts until the run ends"),
+    lambda: z.number().min(0).default(2).describe("How fast the balance's penalty grows above gamma"),
+    detection: z
+      .enum(["authors", "lenient"])
+      .default("authors")
+      .describe('"authors" asks for two newlines after an immediate </think>, "lenient" for none'),
+    formatErrorReward: z
+      .number()
+      .default(-1)
+      .describe("Reward of an answer without thinking and without box: -1 as in the paper, 0 as in the authors' code"),
+    degenerationGuard: z.boolean().default(true).describe("Gives -2 to wrong answers without thinking that repeat themselves"),
+    collapse: z
+      .strictObject({
+        above: z.number().min(0).max(1).default(0.98).describe("Highest think rate that keeps both modes alive"),
+        below: z.number().min(0).max(1).default(0.02).describe("Lowest"),
+        steps: z.int().min(1).default(20).describe("Steps in a row beyond either before the alarm"),
+      })
+      .prefault({})
+      .describe("Alarm when one mode dies out"),
+  })
+  .check(({ value, issues }) => {
+    for (const message of problemsOfStages(value.stages, false)) {
+      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
+    }
+  });
+
+type Config = z.output<typeof config>;
+
+interface State {
+  readonly position: StagePosition;
+  /** Steps in a row with a think rate at an extreme. */
+  collapsedSteps: number;
+}
+
+export default definePlugin<typeof config, State>({
+  name: "autothink",
+  version: "1.0.0",
+  description: "Teaches a policy when to think: ellipsis prompt, mode-dependent reward, balance of the modes, then brevity",
+  config,
+  modes: ["adaptive"],
+  // A state is what `dispose` of this plugin, or a checkpoint of it, returned.
+  init: (_config, previous) => (previous as State | undefined) ?? { position: firstStage(), collapsedSteps: 0 },
+  hooks: {
+    plan: {
+      writes: ["plan.stage", "plan.maxTokens", "plan.resetOptimizer", "plan.parameters"],
+      run: (ctx, plan) => {
+        const { stages } = ctx.config;
+        const hasSwitched = followStages(ctx.state.position, stages, ctx);
+        const stage = stages[ctx.state.position.index]!;
+        const { gamma, alpha, beta } = stage;
+        if (hasSwitched) {
+          const balance = gamma === null ? "no balance" : `balance ${gamma}`;
+          ctx.event(`stage "${stage.name}": at most ${stage.maxTokens} tokens, ${balance}, length reward ${alpha}/${beta}`);
+        }
+        return {
+          ...planOfStage(stage),
+          resetOptimizer: plan.resetOptimizer || hasSwitched,
+          parameters: { ...plan.parameters, [ctx.plugin]: { gamma, alpha, beta } },
+        };
+      },
+    },
+    format: {
+      reads: ["prompt.assistantPrefix"],
+      writes: ["prompt.assistantPrefix"],
+      run: (ctx, prompt) =>
+        ctx.phase === "train" || ctx.mode === "adaptive" ? { assistantPrefix: withEllipsis(prompt.assistantPrefix) } : undefined,
+    },
+    annotate: {
+      reads: ["trajectory"],
+      writes: ["annotation.think", "annotation.thinkTokens", "annotation.answerTokens"],
+      run: (ctx, { assistantPrefix, responseText }) => {
+        const { responseThought, answer } = splitResponse(assistantPrefix, responseText);
+        return {
+          think: isThinking(assistantPrefix, responseText, ctx.config.detection),
+          thinkTokens: ctx.countTokens(responseThought),
+          answerTokens: ctx.countTokens(answer),
+        };
+      },
+    },
+    reward: {
+      reads: ["verdict", "length", "trajectory", "plan.parameters"],
+      writes: ["reward"],
+      run: (ctx, cohort) => {
+        const { gamma, alpha, beta } = shapingSchema.parse(ctx.plan.parameters[ctx.plugin]);
+        const outcomes_N: NaiveOutcome[] = [];
+        const rewards_N: number[] = [];
+        for (const { samples } of cohort.groups) {
+          const outcomes_G = samples.map((sample) => outcomeOf(sample, ctx.config));
+          const shaped_G = lengthAwareRewards(
+            outcomes_G.map((outcome, i) => ({
+              reward: naiveReward(outcome, ctx.config.formatErrorReward),
+              correct: outcome.correct,
+              length: responseLength(samples[i]!.trajectory),
+            })),
+            alpha,
+            beta,
+          );
+          outcomes_N.push(...outcomes_G);
+          rewards_N.push(...shaped_G);
+        }
+        return gamma === null ? rewards_N : balancedRewards(rewards_N, outcomes_N, { gamma, lambda: ctx.config.lambda });
+      },
+    },
+    observe: {
+      reads: ["task", "verdict", "length", "trajectory", "annotation.answerTokens"],
+      run: (ctx, _report, cohort) => {
+        const difficultyOf = new Map(cohort.groups.map(({ task }) => [task.id, numberIn(task.meta, "difficulty")]));
+        const samples = samplesOf(cohort);
+        const metrics = modeMetrics(
+          samples.map((sample) => ({
+            ...outcomeOf(sample, ctx.config),
+            length: responseLength(sample.trajectory),
+            answerLength: numberIn(sample.trajectory.annotations, "answerTokens"),
+            difficulty: difficultyOf.get(sample.trajectory.taskId),
+          })),
+        );
+        const rate = metrics["think/rate"];
+        const { above, below, steps } = ctx.config.collapse;
+        if (rate !== undefined) {
+          ctx.state.collapsedSteps = rate > above || rate < below ? ctx.state.collapsedSteps + 1 : 0;
+          if (ctx.state.collapsedSteps === steps) {
+            ctx.event(`warning: think rate ${rate.toFixed(3)} after ${steps} steps at an extreme; one mode is dying out`);
+          }
+        }
+        return metrics;
+      },
+    },
+  },
+});
+
+function outcomeOf({ trajectory: { assistantPrefix, responseText }, verdict }: Sample, config: Config): NaiveOutcome {
+  const { answer } = splitResponse(assistantPrefix, responseText);
+  return {
+    think: isThinking(assistantPrefix, responseText, config.detection),
+    correct: verdict.kind === "pass",
+    isFormatError: !answer.includes("\\boxed{"),
+    isDegenerate: config.degenerationGuard && isDegenerate(responseText),
+  };
+}
+
+function numberIn(object: JsonObject, key: string): number | undefined {
+  const value = object[key];
+  return typeof value === "number" ? value : undefined;
+}

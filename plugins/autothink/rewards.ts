@@ -1,0 +1,100 @@
+import { mean, standardDeviation } from "@troupe/core/sdk";
+
+/** What the rewards look at in one response. */
+export interface Outcome {
+  readonly think: boolean;
+  readonly correct: boolean;
+}
+
+/** What one response earns before any shaping. */
+export interface NaiveOutcome extends Outcome {
+  /** No boxed answer to grade. */
+  readonly isFormatError: boolean;
+  readonly isDegenerate: boolean;
+}
+
+/**
+ * Naive reward: a right answer without thinking earns most, a wrong one costs.
+ *
+ *     think: right 1, wrong 0        no think: right 2, wrong -1, degenerate and wrong -2
+ *
+ * Source: AutoThink (arXiv:2505.10832); its code gives 0 for a response without thinking and without boxed answer.
+ *
+ * @param formatErrorReward reward of such a response: -1 as in the paper, 0 as in the code
+ */
+export function naiveReward(outcome: NaiveOutcome, formatErrorReward: number): number {
+  if (outcome.think) return outcome.correct ? 1 : 0;
+  if (outcome.correct) return 2;
+  const reward = outcome.isFormatError ? formatErrorReward : -1;
+  return reward < 0 && outcome.isDegenerate ? -2 : reward;
+}
+
+/** One response of a group as the length-aware reward sees it. */
+export interface LengthSample {
+  readonly reward: number;
+  readonly correct: boolean;
+  /** Response tokens, thought and answer. */
+  readonly length: number;
+}
+
+/**
+ * Length-aware rewards of one group: shorter is better among right answers, longer among wrong ones.
+ *
+ *     y_i = (L_i − μ) / σ        right: r − 1 + exp(−α y)        wrong: r + 1 − exp(−β y)
+ *
+ * μ and the sample deviation σ (at least 1e-6) are those of the group's right, or wrong, answers of both modes together;
+ * a subset of one is left alone. Source: AutoThink, stage 3.
+ *
+ * @returns rewards_G, in the order of the samples
+ */
+export function lengthAwareRewards(samples_G: readonly LengthSample[], alpha: number, beta: number): number[] {
+  const z = (correct: boolean): ((length: number) => number) => {
+    const lengths = samples_G.filter((sample) => sample.correct === correct).map((sample) => sample.length);
+    if (lengths.length < 2) return () => 0;
+    const center = mean(lengths);
+    const scale = Math.max(standardDeviation(lengths, "sample"), 1e-6);
+    return (length) => (length - center) / scale;
+  };
+  const [right, wrong] = [z(true), z(false)];
+  return samples_G.map(({ reward, correct, length }) =>
+    correct ? reward - 1 + Math.exp(-alpha * right(length)) : reward + 1 - Math.exp(-beta * wrong(length)),
+  );
+}
+
+/** Settings of the balance. */
+export interface Balance {
+  /** Share of one mode that is tolerated; 1 switches the balance off. A tolerance, not a target. */
+  readonly gamma: number;
+  /** How fast the penalty grows above it. */
+  readonly lambda: number;
+}
+
+/** How far a mode is over-represented, in [0, 1]. */
+export function excessOf(share: number, { gamma, lambda }: Balance): number {
+  return Math.min(1, Math.max(0, lambda * (share - gamma)));
+}
+
+/**
+ * Batch reward balance: draws the rewards of an over-represented mode towards their saturation values, one lower each.
+ *
+ *     δ_think = clip(λ (z − γ), 0, 1)        δ_nothink = clip(λ ((1 − z) − γ), 0, 1)
+ *     r = (1 − δ_mode) r + δ_mode r_sat      r_sat: think 0 / −1, no think 1 / −2 (right / wrong)
+ *
+ * z is the share of thinking responses in the whole cohort, taken before any group is filtered. Source: AutoThink, stage 1.
+ *
+ * @returns rewards_N, in the order of the outcomes
+ */
+export function balancedRewards(rewards_N: readonly number[], outcomes_N: readonly Outcome[], balance: Balance): number[] {
+  if (outcomes_N.length === 0) return [];
+  const z = outcomes_N.filter((outcome) => outcome.think).length / outcomes_N.length;
+  const [think, noThink] = [excessOf(z, balance), excessOf(1 - z, balance)];
+  return outcomes_N.map((outcome, i) => {
+    const excess = outcome.think ? think : noThink;
+    return (1 - excess) * rewards_N[i]! + excess * saturationOf(outcome);
+  });
+}
+
+function saturationOf({ think, correct }: Outcome): number {
+  if (think) return correct ? 0 : -1;
+  return correct ? 1 : -2;
+}
