@@ -160,4 +160,129 @@ export const errors = defineErrors({
     hint: "The environment's README lists its settings",
     exitCode: 2,
   },
+  modelConfigNotValid: {
+    message: (d: { path: string; problem: string }) => `Cannot read the policy's shape from "${d.path}": ${d.problem}`,
+    hint: "policy.from names a Qwen2, Qwen3 or Llama folder in Hugging Face layout",
+    exitCode: 4,
+  },
+  pluginNotLoaded: {
+    message: (d: { plugin: string; loaded: readonly string[] }) =>
+      `Cannot swap plugin "${d.plugin}": the run has ${d.loaded.map((name) => `"${name}"`).join(", ") || "no plugins"}`,
+    hint: "A swap replaces a plugin by one of the same name",
+    exitCode: 3,
+  },
+  verifierErrorRate: {
+    message: (d: { verifier: string; step: number; failed: number; total: number; limit: number; example: string }) =>
+      `Cannot go on at step ${d.step}: verifier "${d.verifier}" gave no gradable verdict on ${d.failed} of ${d.total} samples (limit ${d.limit}), for example ${d.example}`,
+    hint: "Look at the samples with `troupe inspect`, mend the verifier or the data, then `troupe resume`",
+    exitCode: 5,
+  },
+  passAtKNotDefined: {
+    message: (d: { samples: number; correct: number; k: number }) =>
+      `Cannot estimate pass@${d.k} from ${d.samples} samples with ${d.correct} correct: correct must lie in [0, samples] and k in [1, samples]`,
+    hint: "Sample at least k answers per task, or ask for a smaller k",
+    exitCode: 2,
+  },
+  tensorMissing: {
+    message: (d: { name: string }) => `Cannot run the transformer: there is no tensor "${d.name}"`,
+    hint: "Give weights under their Hugging Face names, and a shape that matches them",
+  },
+  askDeadline: {
+    message: (d: { address: string; type: string; deadlineMs: number; state: string; outcome: string }) =>
+      `Cannot wait longer for actor "${d.address}" to answer "${d.type}": its ${d.deadlineMs} ms are over and the actor is ${d.state}`,
+    hint: "details.outcome says whether the message may have run: send it again only if a second run does no harm",
+  },
+  askAborted: {
+    message: (d: { address: string; type: string; outcome: string }) =>
+      `Cannot answer "${d.type}" of actor "${d.address}": its asker gave up`,
+    hint: "details.outcome says whether the message may have run",
+  },
+  actorDown: {
+    message: (d: { address: string; type: string; reason: string; outcome: string }) =>
+      `Cannot answer "${d.type}": actor "${d.address}" went down (${d.reason})`,
+    hint: "The cause says why it went down; details.outcome says whether the message may have run",
+  },
+  actorGone: {
+    message: (d: { address: string; type: string; state: string; outcome: string }) =>
+      `Cannot send "${d.type}" to actor "${d.address}": it is ${d.state}`,
+    hint: "Spawn the actor again; the cause, if any, says why it ended",
+  },
+  mailboxFull: {
+    message: (d: { address: string; type: string; capacity: number; outcome: string }) =>
+      `Cannot send "${d.type}" to actor "${d.address}": its mailbox holds ${d.capacity} of ${d.capacity} messages`,
+    hint: "Wait for earlier messages, send fewer at once, or raise mailbox.capacity",
+  },
+  messageNotCloneable: {
+    message: (d: { address: string; type: string; problem: string; outcome: string }) =>
+      `Cannot send "${d.type}" to actor "${d.address}" on another thread: ${d.problem}`,
+    hint: "Send plain data and typed arrays; functions, promises and proxies stay where they are",
+  },
+  replyNotCloneable: {
+    message: (d: { address: string; problem: string }) => `Cannot send a reply of actor "${d.address}" to another thread: ${d.problem}`,
+    hint: "Reply with plain data and typed arrays; functions, promises and proxies stay where they are",
+  },
+  bufferDetached: {
+    message: (d: { address: string; type: string; outcome: string }) =>
+      `Cannot send "${d.type}" of actor "${d.address}": a buffer in it was moved to another thread before`,
+    hint: "A transferred buffer belongs to its receiver; copy it first to use it twice",
+  },
+  handlerFailed: {
+    message: (d: { address: string; type: string; outcome: string }) => `Cannot answer "${d.type}": actor "${d.address}" failed on it`,
+    hint: "The cause is what its handler threw; the actor lives on",
+  },
+  messageUnknown: {
+    message: (d: { address: string; type: string }) => `Cannot handle "${d.type}": actor "${d.address}" has no handler of that name`,
+    hint: "The definition's `on` names every type of its protocol",
+  },
+  creditExceeded: {
+    message: (d: { address: string; capacity: number }) =>
+      `Cannot deliver to actor "${d.address}": more than its ${d.capacity} messages are under way`,
+    hint: "This is a bug in the actor runtime; please report it",
+  },
+  actorNotStarted: {
+    message: (d: { address: string; problem: string }) => `Cannot start actor "${d.address}": ${d.problem}`,
+    hint: "The cause says what its init threw; on a thread its module must be built JavaScript",
+  },
+  actorDefinitionNotFound: {
+    message: (d: { module: string; exportName: string }) =>
+      `Cannot find an actor definition as export "${d.exportName}" of "${d.module}"`,
+    hint: "Export the definition under its exportName from the module whose import.meta.url it names",
+  },
+  actorIdTaken: {
+    message: (d: { address: string }) => `Cannot spawn actor "${d.address}": a live actor has that id`,
+    hint: "Choose another id, or stop the other actor first",
+  },
+  actorSystemStopped: {
+    message: (d: { address: string }) => `Cannot spawn actor "${d.address}": its system is stopped`,
+    hint: "Make a new ActorSystem",
+  },
+  notInAThread: {
+    message: () => "Cannot run an actor's thread: this file was started outside of one",
+    hint: "Spawn the actor with placement { at: \"thread\" }",
+  },
+  configNotFound: {
+    message: (d: { path: string; problem: string }) => `Cannot read the config "${d.path}": ${d.problem}`,
+    hint: "Give the path of a YAML file, for example examples/gsm8k.yaml",
+    exitCode: 2,
+  },
+  configNotYaml: {
+    message: (d: { place: string; problem: string }) => `Cannot read the config at ${d.place}: ${d.problem}`,
+    hint: "The file is YAML: two spaces a level, no tabs",
+    exitCode: 2,
+  },
+  configNotValid: {
+    message: (d: { problems: readonly string[] }) => `Cannot use the config:\n  ${d.problems.join("\n  ")}`,
+    hint: "`troupe config print` shows every key with its value",
+    exitCode: 2,
+  },
+  overrideNotValid: {
+    message: (d: { text: string }) => `Cannot read the setting "${d.text}": it has no "="`,
+    hint: "Settings on the command line read path.to.key=value",
+    exitCode: 2,
+  },
+  noTeacher: {
+    message: (d: { environment: string; problem: string }) => `Cannot distil a policy in environment "${d.environment}": ${d.problem}`,
+    hint: "Start from trained weights (policy.from), or use an environment that can teach",
+    exitCode: 2,
+  },
 });

@@ -1,0 +1,130 @@
+import { z } from "zod";
+
+const positive = z.number().positive();
+const count = z.int().min(1);
+const fraction = z.number().min(0).max(1);
+
+/** Options of a plugin or environment: its own schema checks them when it is loaded. */
+const options = z.record(z.string(), z.unknown());
+
+const pluginEntry = z.union([
+  z.string(),
+  z.strictObject({
+    use: z.string().describe("Name of an installed plugin, or a path to a TypeScript or JavaScript file or folder"),
+    with: options.default({}).describe("The plugin's own settings"),
+  }),
+]);
+
+/** The policy: what samples tokens. */
+const policy = z.strictObject({
+  from: z.string().describe("Folder in Hugging Face layout: config.json and tokenizer files; with model.safetensors its weights are loaded, without they are drawn from the seed"),
+  engine: z.string().default("@troupe/gpu").describe("Module that makes the policy engine"),
+  threads: z.int().min(0).default(0).describe("Threads of the engine; 0 takes every core that the process may use"),
+});
+
+const train = z.strictObject({
+  steps: z.int().min(0).default(200).describe("Optimizer steps at most; 0 evaluates only"),
+  tokenBudget: z.int().min(0).default(0).describe("Ends the run once this many response tokens were sampled in training; 0 means no bound"),
+  promptsPerStep: count.default(32).describe("Groups that feed one step"),
+  groupSize: z.int().min(2).default(8).describe("Trajectories per task; at least 2, or every advantage is 0"),
+  maxRounds: count.default(4).describe("Generation rounds per step when groups are dropped or resampled"),
+  updatesPerBatch: count.default(1).describe("Optimizer updates per cohort; 1 is strictly on-policy"),
+  learningRate: positive.default(3e-4).describe("Step size of AdamW"),
+  warmupSteps: z.int().min(0).default(0).describe("Steps over which the learning rate rises from 0"),
+  beta1: fraction.default(0.9),
+  beta2: fraction.default(0.95),
+  epsilon: positive.default(1e-8),
+  weightDecay: z.number().min(0).default(0).describe("Decoupled decay, per step times learning rate"),
+  maxGradNorm: positive.default(1).describe("Gradients are scaled down to this global norm"),
+});
+
+const loss = z.strictObject({
+  clipLow: z.number().min(0).default(0.2).describe("Ratio is clipped below 1 − clipLow"),
+  clipHigh: z.number().min(0).default(0.2).describe("Ratio is clipped above 1 + clipHigh"),
+  dualClip: z.number().min(1).nullable().default(null).describe("Bound c of the dual clip; null switches it off"),
+  klCoefficient: z.number().min(0).default(0).describe("Weight of the KL term against the policy that the run began with; 0 is off"),
+  klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
+  entropyCoefficient: z.number().default(0).describe("Weight of the entropy bonus; 0 is off"),
+  maskTruncated: z.boolean().default(false).describe("Masks the loss of trajectories cut at their token budget"),
+});
+
+const rollout = z.strictObject({
+  actors: z.int().min(1).max(64).default(2).describe("Rollout actors, one worker thread each"),
+  maxTokens: count.default(256).describe("Sampled tokens per trajectory at most; the prompt does not count"),
+  temperature: z.number().min(0).default(1).describe("Sampling temperature in training"),
+  topP: fraction.default(1),
+  topK: z.int().min(0).default(0).describe("0 keeps every token"),
+  minP: fraction.default(0),
+  deadlineMs: positive.default(600_000).describe("A rollout actor that has not answered by then is replaced"),
+});
+
+const verify = z.strictObject({
+  actors: z.int().min(1).max(64).default(1).describe("Verifier actors, one worker thread each"),
+  deadlineMs: positive.default(10_000).describe("Deadline of one group's verdicts, enforced from outside"),
+  onUngradable: z.enum(["drop-sample", "drop-group"]).default("drop-sample").describe("What happens to a sample whose verdict may not reach a gradient"),
+  maxErrorRate: fraction.default(0.02).describe("The run stops when more of a step's verdicts than this are not gradable"),
+});
+
+const evaluation = z.strictObject({
+  every: z.int().min(0).default(50).describe("Steps between evaluations; 0 evaluates only at the start and the end"),
+  tasks: count.default(200).describe("Held-out tasks"),
+  samples: count.default(1).describe("Samples per task"),
+  temperature: z.number().min(0).default(1).describe("Sampling temperature in evaluation"),
+  maxTokens: z.int().min(0).default(0).describe("Token budget in evaluation; 0 takes rollout.maxTokens"),
+  modes: z.array(z.string()).min(1).default(["default"]).describe('"default" and modes that plugins name'),
+});
+
+const distill = z.strictObject({
+  tokens: z.int().min(1).describe("Training tokens, prompts included"),
+  batchTokens: count.default(4096).describe("Tokens per optimizer step"),
+  learningRate: positive.default(3e-3).describe("Peak step size"),
+  warmup: fraction.default(0.05).describe("Share of the training with rising learning rate"),
+  weightDecay: z.number().min(0).default(0.01),
+  maxGradNorm: positive.default(1),
+});
+
+const store = z.strictObject({
+  checkpointEvery: z.int().min(1).default(10).describe("Steps between checkpoints"),
+  keepCheckpoints: count.default(2).describe("Checkpoints kept; the last one always is"),
+  rolloutsEvery: z.int().min(0).default(1).describe("Steps between stored rollouts; 0 stores none"),
+});
+
+/** Everything a run can be told. Every field has a default but `name`, `policy.from` and `environment.use`. */
+export const runConfigSchema = z.strictObject({
+  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and hyphens").describe("Names the run folder"),
+  description: z.string().default(""),
+  seed: z.int().min(0).default(1).describe("All chance in the run comes from it"),
+  policy,
+  environment: z.strictObject({
+    use: z.string().describe("Name of an installed environment, or a path"),
+    with: options.default({}).describe("The environment's own settings"),
+  }),
+  plugins: z.array(pluginEntry).default([]).describe("Methods, in order"),
+  train: train.prefault({}),
+  loss: loss.prefault({}),
+  rollout: rollout.prefault({}),
+  verify: verify.prefault({}),
+  eval: evaluation.prefault({}),
+  distill: distill.optional().describe("Supervised training by the environment's teacher before the run"),
+  store: store.prefault({}),
+});
+
+/** A checked run configuration. */
+export type RunConfig = z.output<typeof runConfigSchema>;
+
+/** A base run with named variations of it, evaluated beside each other: what `troupe demo` runs. */
+export const experimentSchema = z.strictObject({
+  base: runConfigSchema,
+  arms: z.record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/), options).describe("Arm → settings laid over base"),
+});
+
+/** Name and settings of one configured plugin. */
+export interface PluginEntry {
+  readonly use: string;
+  readonly with: Readonly<Record<string, unknown>>;
+}
+
+/** The configured plugins with the short form written out. */
+export function pluginEntries(config: RunConfig): readonly PluginEntry[] {
+  return config.plugins.map((entry) => (typeof entry === "string" ? { use: entry, with: {} } : entry));
+}

@@ -1,0 +1,176 @@
+import { createHash } from "node:crypto";
+import { cp, mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { systemClock } from "./actors/clock.js";
+import { cacheDirectory } from "./config/paths.js";
+import type { RunConfig } from "./config/run-config.js";
+import type { LossSpec } from "./records/loss-spec.js";
+import type { Teacher } from "./environments/environment.js";
+import { errors } from "./errors.js";
+import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import { packLabelled, type LabelledSequence } from "./learn/pack.js";
+import { deriveKey, Random } from "./numerics/random.js";
+import type { JsonObject } from "./records/json.js";
+import type { RunEvent } from "./records/run-event.js";
+import type { Tokenizer } from "./engines/tokenizer.js";
+import { startParts, type RunParts } from "./run-parts.js";
+
+/** Files of a policy folder that the weights need beside them. */
+const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
+
+/** The supervised loss alone. */
+const NEXT_TOKEN_LOSS: LossSpec = {
+  temperature: 1,
+  ratio: "token",
+  clipLow: 0,
+  clipHigh: 0,
+  dualClip: Infinity,
+  aggregation: "token-mean",
+  normConstant: 1,
+  klCoefficient: 0,
+  klEstimator: "k3",
+  entropyCoefficient: 0,
+  importance: null,
+  maskTruncated: false,
+  nextTokenCoefficient: 1,
+};
+
+/** A policy folder made by supervised training. */
+export interface DistilledPolicy {
+  /** Hugging Face layout: weights, config.json, tokenizer. */
+  readonly directory: string;
+  readonly isCached: boolean;
+  readonly tokens: number;
+  readonly seconds: number;
+}
+
+/**
+ * Trains the policy of a config on its environment's demonstrations, or finds the one that was trained before: the
+ * cache is keyed by everything that goes in (policy folder, environment's code and settings, distill settings, seed).
+ *
+ * @throws NO_TEACHER when the environment has none
+ */
+export async function distillPolicy(config: RunConfig, baseDirectory: string, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<DistilledPolicy> {
+  const { distill } = config;
+  if (!distill) throw errors.noTeacher({ environment: config.environment.use, problem: 'the config has no "distill" section' });
+  const parts = await startParts({ ...config, plugins: [], rollout: { ...config.rollout, actors: 1 } }, baseDirectory, { weights: undefined, pluginStates: {}, onPluginEvent: () => {} });
+  try {
+    const source = resolve(baseDirectory, config.policy.from);
+    const directory = join(cacheDirectory(), "policies", await cacheKey(config, source, parts));
+    if (await exists(join(directory, "model.safetensors"))) return { directory, isCached: true, tokens: 0, seconds: 0 };
+
+    const teacher = parts.environment.definition.teacher?.(parts.environment.config);
+    if (!teacher) throw errors.noTeacher({ environment: parts.environment.definition.name, problem: "the environment has no teacher" });
+    const started = systemClock.now();
+    const tokens = await teach(config, distill, parts, teacher, started, onEvent, signal);
+    const temporary = `${directory}.tmp-${process.pid}`;
+    await mkdir(temporary, { recursive: true });
+    await parts.learner.ask("save", { directory: temporary, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
+    for (const file of TOKENIZER_FILES) await cp(join(source, file), join(temporary, file));
+    await rm(directory, { recursive: true, force: true });
+    await rename(temporary, directory);
+    return { directory, isCached: false, tokens, seconds: (systemClock.now() - started) / 1000 };
+  } finally {
+    await parts.system.stop();
+  }
+}
+
+/** Runs the whole supervised training; packs the next batch while the learner works on this one. */
+async function teach(
+  config: RunConfig,
+  settings: NonNullable<RunConfig["distill"]>,
+  parts: RunParts,
+  teacher: Teacher,
+  started: number,
+  onEvent: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<number> {
+  const source = new DemonstrationSource(config.seed, parts, teacher);
+  let tokens = 0;
+  let batch = packLabelled(source.take(settings.batchTokens));
+  for (let step = 1; tokens < settings.tokens; step++) {
+    signal.throwIfAborted();
+    tokens += batch.tokens_N.length;
+    const done = Math.min(1, tokens / settings.tokens);
+    const optimizer = {
+      learningRate: settings.learningRate * warmupThenCosine(done, settings.warmup),
+      beta1: 0.9,
+      beta2: 0.95,
+      epsilon: 1e-8,
+      weightDecay: settings.weightDecay,
+      maxGradNorm: settings.maxGradNorm,
+    };
+    const update = parts.learner.ask("update", { batches: [batch], spec: NEXT_TOKEN_LOSS, optimizer, resetOptimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
+    batch = packLabelled(source.take(settings.batchTokens));
+    const metrics = await update;
+    const seconds = (systemClock.now() - started) / 1000;
+    onEvent({
+      type: "step",
+      part: "base",
+      report: { step, stage: "distill", version: 0, trainTokens: tokens, metrics: { ...metrics, "speed/train": tokens / seconds } },
+      progress: { done, etaSeconds: (seconds / done) * (1 - done), label: `${(tokens / 1e6).toFixed(2)}/${(settings.tokens / 1e6).toFixed(2)} M tokens` },
+    });
+  }
+  return tokens;
+}
+
+/** Rises over the warm-up, then falls along a cosine to a tenth. `done` in [0, 1]. */
+export function warmupThenCosine(done: number, warmup: number): number {
+  if (done < warmup) return done / warmup;
+  return 0.1 + 0.45 * (1 + Math.cos((Math.PI * (done - warmup)) / Math.max(1e-9, 1 - warmup)));
+}
+
+/** Endless demonstrations of the train split, tokenised: the i-th is the same whoever asks when. */
+class DemonstrationSource {
+  readonly #seed: number;
+  readonly #parts: RunParts;
+  readonly #teacher: Teacher;
+  #next = 0;
+
+  constructor(seed: number, parts: RunParts, teacher: Teacher) {
+    this.#seed = seed;
+    this.#parts = parts;
+    this.#teacher = teacher;
+  }
+
+  /** Whole demonstrations of together at least `tokens` tokens. */
+  take(tokens: number): readonly LabelledSequence[] {
+    const taken: LabelledSequence[] = [];
+    for (let sum = 0; sum < tokens; sum += taken.at(-1)?.tokens.length ?? 0) taken.push(this.#demonstrate(this.#next++));
+    return taken;
+  }
+
+  #demonstrate(index: number): LabelledSequence {
+    const { train, tokenizer } = this.#parts;
+    const random = new Random(deriveKey(this.#seed, "demonstration", index));
+    const task = train.at(train.size === Infinity ? index : random.integer(0, train.size));
+    const { prefix, response } = this.#teacher.demonstrate(task, random);
+    return labelled(tokenizer, task.prompt, prefix, response);
+  }
+}
+
+/** Tokens of a demonstration; loss on the response and the end-of-turn token, none on prompt and prefix. */
+function labelled(tokenizer: Tokenizer, prompt: Parameters<Tokenizer["render"]>[0], prefix: string, response: string): LabelledSequence {
+  const rendered = tokenizer.render(prompt);
+  const head = rendered.assistantPrefix.replace(/<think>\s*$/, "");
+  const context = tokenizer.encode(rendered.context + head + prefix);
+  const answer = tokenizer.encode(response);
+  const tokens = new Int32Array(context.length + answer.length + 1);
+  tokens.set(context);
+  tokens.set(answer, context.length);
+  tokens[tokens.length - 1] = tokenizer.eosToken;
+  return { tokens, lossFrom: context.length };
+}
+
+async function cacheKey(config: RunConfig, source: string, parts: RunParts): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of ["config.json", ...TOKENIZER_FILES]) hash.update(await readFile(join(source, file)));
+  const { environment, engine } = parts;
+  // Settings are plain data.
+  const settings = { environment: environment.bundle.hash, config: environment.config, distill: config.distill, seed: config.seed, kernels: engine.kernelSet } as unknown as JsonObject;
+  return hash.update(JSON.stringify(settings)).digest("hex").slice(0, 16);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(() => true, () => false);
+}

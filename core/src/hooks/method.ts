@@ -1,0 +1,176 @@
+import { errors } from "../errors.js";
+import { groupAdvantages } from "../numerics/advantages.js";
+import type { Cohort, Group } from "../records/group.js";
+import { samplesOf } from "../records/group.js";
+import type { JsonObject, JsonValue } from "../records/json.js";
+import type { LossSpec } from "../records/loss-spec.js";
+import type { StepPlan } from "../records/step-plan.js";
+import type { StepReport } from "../records/step-report.js";
+import { responseLength } from "../records/trajectory.js";
+import { checkNumbers, runHook, versionsOf, type HookCall } from "./hook-runner.js";
+import type { KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
+import { planHooks } from "./planner.js";
+import type { LoadedPlugin, PluginParcel } from "./plugin-loader.js";
+
+/** Rewards of a cohort after every `reward` hook, with what each plugin added. */
+export interface ShapedRewards {
+  readonly rewards_N: readonly number[];
+  /** "verdict" and plugin names → that link's share of each reward, shape [N]. */
+  readonly components: Readonly<Record<string, readonly number[]>>;
+}
+
+/** Where a step stands, for the hooks' contexts. */
+export interface StepMoment {
+  readonly step: number;
+  readonly progress: number;
+}
+
+/**
+ * The configured plugins as one method: runs every driver-side hook in order and owns the plugins' states. Rollout and
+ * verifier actors run the other hooks from the same parcels.
+ */
+export class Method {
+  readonly #seed: number;
+  readonly #onEvent: (plugin: string, step: number, message: string) => void;
+  #plugins: readonly LoadedPlugin[];
+  readonly #states = new Map<string, unknown>();
+
+  /** @throws PLUGIN_DUPLICATE, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN */
+  constructor(seed: number, plugins: readonly LoadedPlugin[], states: JsonObject, onEvent: (plugin: string, step: number, message: string) => void) {
+    this.#seed = seed;
+    this.#onEvent = onEvent;
+    this.#plugins = plugins;
+    planHooks(plugins.map(({ plugin }) => plugin));
+    for (const { plugin, config } of plugins) this.#states.set(plugin.name, plugin.init?.(config, states[plugin.name]));
+  }
+
+  get plugins(): readonly LoadedPlugin[] {
+    return this.#plugins;
+  }
+
+  /** What other threads need to run the same plugins. */
+  get parcels(): readonly PluginParcel[] {
+    return this.#plugins.map(({ bundle, config }) => ({ bundle, config }));
+  }
+
+  get versions(): Readonly<Record<string, string>> {
+    return versionsOf(this.#plugins);
+  }
+
+  /** Every plugin's state as plain data, for a checkpoint. */
+  states(): JsonObject {
+    return Object.fromEntries(this.#plugins.map(({ plugin }) => [plugin.name, this.#stateOf(plugin.name)]));
+  }
+
+  /** The method with one plugin in another version, which took over the state of the old one. This one stays as it is. */
+  with(replacement: LoadedPlugin): Method {
+    const name = replacement.plugin.name;
+    if (!this.#states.has(name)) throw errors.pluginNotLoaded({ plugin: name, loaded: [...this.#states.keys()] });
+    const plugins = this.#plugins.map((loaded) => (loaded.plugin.name === name ? replacement : loaded));
+    return new Method(this.#seed, plugins, this.states(), this.#onEvent);
+  }
+
+  plan(moment: StepMoment, base: StepPlan, last: StepReport | undefined): StepPlan {
+    let plan = base;
+    for (const loaded of this.#plugins) {
+      const changes = runHook(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]) ?? {};
+      plan = { ...plan, ...changes, parameters: { ...plan.parameters, ...changes.parameters } };
+    }
+    return plan;
+  }
+
+  /** Indices that a plugin selected, or undefined when none did. @throws HOOK_RESULT_NOT_VALID */
+  select(moment: StepMoment, plan: StepPlan, selection: Selection): readonly number[] | undefined {
+    for (const loaded of this.#plugins) {
+      const indices = runHook(loaded, "select", this.#call(moment, plan, "the selection"), [selection]);
+      if (!indices) continue;
+      checkNumbers(loaded, "select", moment.step, indices, selection.count, (i) => `#${i}`);
+      const outside = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= selection.size);
+      if (outside !== undefined) throw errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook: "select", step: moment.step, problem: `index ${outside} is not in [0, ${selection.size})` });
+      return indices;
+    }
+    return undefined;
+  }
+
+  reward(moment: StepMoment, cohort: Cohort): ShapedRewards {
+    const samples = samplesOf(cohort);
+    let rewards_N: readonly number[] = samples.map(({ verdict }) => verdict.score ?? 0);
+    const components: Record<string, readonly number[]> = { verdict: rewards_N };
+    for (const loaded of this.#plugins) {
+      const shaped = runHook(loaded, "reward", this.#call(moment, cohort.plan, "the cohort"), [cohort, rewards_N]);
+      if (!shaped) continue;
+      checkNumbers(loaded, "reward", moment.step, shaped, samples.length, (i) => samples[i]?.trajectory.id ?? "");
+      const before = rewards_N;
+      components[loaded.plugin.name] = shaped.map((reward, i) => reward - (before[i] ?? 0));
+      rewards_N = shaped;
+    }
+    return { rewards_N, components };
+  }
+
+  keep(moment: StepMoment, plan: StepPlan, group: RewardedGroup): KeepDecision {
+    let decision: KeepDecision = "keep";
+    for (const loaded of this.#plugins) {
+      const so: KeepDecision = decision;
+      decision = runHook(loaded, "keep", this.#call(moment, plan, `group "${group.group.id}"`), [group, so]) ?? so;
+    }
+    return decision;
+  }
+
+  /** One advantage per sample, or one per response token; group-normalised unless a plugin has another. */
+  advantages(moment: StepMoment, plan: StepPlan, groups: readonly RewardedGroup[]): readonly (number | Float32Array)[] {
+    const samples = groups.flatMap(({ group }) => group.samples);
+    for (const loaded of this.#plugins) {
+      const advantages = runHook(loaded, "advantage", this.#call(moment, plan, "the kept groups"), [groups]);
+      if (!advantages) continue;
+      checkNumbers(loaded, "advantage", moment.step, advantages.map(finiteOf), samples.length, (i) => samples[i]?.trajectory.id ?? "");
+      const wrong = advantages.findIndex((value, i) => typeof value !== "number" && value.length !== responseLength(samples[i]!.trajectory));
+      if (wrong >= 0) throw errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook: "advantage", step: moment.step, problem: `sample "${samples[wrong]!.trajectory.id}" got another number of values than it has response tokens` });
+      return advantages;
+    }
+    return groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G));
+  }
+
+  loss(moment: StepMoment, plan: StepPlan, spec: LossSpec, groups: readonly RewardedGroup[]): LossPlan {
+    let loss: LossPlan = { spec, tokenWeights: new Map(), auxiliaryTexts: [] };
+    for (const loaded of this.#plugins) {
+      loss = { ...loss, ...runHook(loaded, "loss", this.#call(moment, plan, "the update"), [loss, groups]) };
+    }
+    return loss;
+  }
+
+  observe(moment: StepMoment, report: StepReport, cohort: Cohort): Readonly<Record<string, number>> {
+    return Object.assign({}, ...this.#plugins.map((loaded) => runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort])));
+  }
+
+  #call(moment: StepMoment, plan: StepPlan, about: string): HookCall {
+    return {
+      seed: this.#seed,
+      step: moment.step,
+      about,
+      context: ({ plugin }) => ({
+        plan,
+        progress: moment.progress,
+        state: this.#states.get(plugin.name),
+        event: (message: string) => this.#onEvent(plugin.name, moment.step, message),
+      }),
+    };
+  }
+
+  #stateOf(name: string): JsonValue {
+    const { plugin } = this.#plugins.find((loaded) => loaded.plugin.name === name) ?? {};
+    const state = this.#states.get(name);
+    const plain = plugin?.dispose ? plugin.dispose(state) : state;
+    // A state is plain data by contract; what JSON cannot hold is lost here rather than in a checkpoint later.
+    return plain === undefined ? null : (JSON.parse(JSON.stringify(plain)) as JsonValue);
+  }
+}
+
+function finiteOf(value: number | Float32Array): number {
+  return typeof value === "number" ? value : value.reduce((sum, v) => sum + v, 0);
+}
+
+/** A group with its part of a cohort's rewards. */
+export function rewardedGroups(groups: readonly Group[], rewards_N: readonly number[]): readonly RewardedGroup[] {
+  let next = 0;
+  return groups.map((group) => ({ group, rewards_G: rewards_N.slice(next, (next += group.samples.length)) }));
+}

@@ -1,0 +1,61 @@
+import type { z } from "zod";
+import { errors } from "../errors.js";
+import { HOOKS } from "./hooks.js";
+import { bundleModule, evaluateBundle, type ModuleBundle } from "./module-bundle.js";
+import { PLUGIN_API, type Plugin } from "./plugin.js";
+
+/** A plugin as it travels to the threads that run its hooks: code and checked config, no functions. */
+export interface PluginParcel {
+  readonly bundle: ModuleBundle;
+  readonly config: unknown;
+}
+
+/** A plugin ready to run on this thread. */
+export interface LoadedPlugin {
+  readonly plugin: Plugin;
+  readonly config: unknown;
+  readonly bundle: ModuleBundle;
+}
+
+/**
+ * Builds a plugin, evaluates it on this thread and checks its settings.
+ *
+ * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN, PLUGIN_CONFIG_NOT_VALID
+ */
+export async function loadPlugin(use: string, settings: unknown, baseDirectory: string): Promise<LoadedPlugin> {
+  const bundle = await bundleModule("plugin", use, baseDirectory);
+  const plugin = checkPlugin(use, evaluateBundle("plugin", use, bundle));
+  const parsed = plugin.config.safeParse(settings);
+  if (!parsed.success) throw errors.pluginConfigNotValid({ plugin: plugin.name, problems: problemsOf(parsed.error) });
+  return { plugin, config: parsed.data, bundle };
+}
+
+/** Evaluates a parcel on another thread than the one that built it. */
+export function unpackPlugin(parcel: PluginParcel): LoadedPlugin {
+  const name = parcel.bundle.path;
+  return { plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)), config: parcel.config, bundle: parcel.bundle };
+}
+
+/** One line per problem: `path.to.field: what is wrong`. */
+export function problemsOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`).join("; ");
+}
+
+function checkPlugin(use: string, value: unknown): Plugin {
+  // Each property that the runtime relies on is checked below before it is used.
+  const plugin = value as Partial<Plugin>;
+  const bad = (problem: string): Error => errors.pluginNotValid({ use, problem });
+  if (typeof value !== "object" || value === null) throw bad("the default export is not an object made by definePlugin()");
+  if (typeof plugin.name !== "string" || !plugin.name) throw bad('"name" is missing');
+  if (typeof plugin.version !== "string" || !plugin.version) throw bad('"version" is missing');
+  if (plugin.api !== PLUGIN_API) throw errors.pluginApiUnknown({ plugin: plugin.name, found: String(plugin.api), wanted: PLUGIN_API });
+  if (typeof plugin.config?.safeParse !== "function") throw bad('"config" is not a zod schema');
+  if (typeof plugin.hooks !== "object" || plugin.hooks === null) throw bad('"hooks" is missing');
+  for (const [hook, entry] of Object.entries(plugin.hooks)) {
+    if (!(hook in HOOKS)) throw bad(`there is no hook "${hook}"; hooks are ${Object.keys(HOOKS).join(", ")}`);
+    // Only `run` is read here.
+    if (typeof (entry as { run?: unknown } | undefined)?.run !== "function") throw bad(`hook "${hook}" has no function "run"`);
+  }
+  // All required properties were just checked.
+  return plugin as Plugin;
+}

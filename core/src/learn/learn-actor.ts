@@ -1,0 +1,105 @@
+import { defineActor } from "../actors/actor.js";
+import { loadEngine } from "../engines/load-engine.js";
+import type { ModelShape, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
+import type { Batch } from "../records/batch.js";
+import type { LossSpec } from "../records/loss-spec.js";
+
+/** What the learner is started with. */
+export interface LearnActorArgs {
+  readonly engine: string;
+  readonly shape: ModelShape;
+  readonly seed: number;
+  readonly threads: number;
+  /** Folder with weights to begin from; undefined draws them from the seed. */
+  readonly weights?: string;
+  /** Folder with the weights of the reference policy, for a loss with a KL term. */
+  readonly reference?: string;
+}
+
+/** What samplers on other threads need, and what people want to read. */
+export interface LearnerDescription {
+  readonly handle: unknown;
+  readonly description: string;
+  readonly kernelSet: string;
+  readonly version: number;
+}
+
+/** One or more optimizer updates, in order. */
+export interface UpdateOrder {
+  readonly batches: readonly Batch[];
+  readonly spec: LossSpec;
+  readonly optimizer: OptimizerStep;
+  /** Clears the optimizer's moments first. */
+  readonly resetOptimizer: boolean;
+}
+
+/** Messages of the learner. */
+export type LearnProtocol = {
+  describe: { in: null; out: LearnerDescription };
+  /** Metrics are means over the updates, maxima for names that end in "/max". */
+  update: { in: UpdateOrder; out: Readonly<Record<string, number>> };
+  publish: { in: { version: number }; out: number };
+  save: { in: { directory: string; optimizer: boolean }; out: null };
+  load: { in: { directory: string; optimizer: boolean; version: number }; out: null };
+};
+
+interface State {
+  readonly engine: PolicyEngine;
+  readonly reference: PolicyEngine | undefined;
+}
+
+/** The one owner of the weights: computes gradients, steps the optimizer, publishes versions. */
+export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
+  name: "learn",
+  module: import.meta.url,
+  exportName: "learnActor",
+  async init(args) {
+    const module = await loadEngine(args.engine);
+    const create = async (weights: string | undefined): Promise<PolicyEngine> => {
+      const engine = await module.createEngine({ shape: args.shape, seed: args.seed, ...(args.threads > 0 ? { threads: args.threads } : {}) });
+      if (weights !== undefined) await engine.load(weights);
+      await engine.publish(0);
+      return engine;
+    };
+    return { engine: await create(args.weights), reference: args.reference === undefined ? undefined : await create(args.reference) };
+  },
+  on: {
+    describe({ engine }) {
+      return { handle: engine.handle(), description: engine.description, kernelSet: engine.kernelSet, version: engine.version() };
+    },
+    async update({ engine, reference }, order) {
+      if (order.resetOptimizer) engine.resetOptimizer();
+      const totals: Record<string, number> = {};
+      for (const batch of order.batches) {
+        const metrics = await engine.forwardBackward(await withReference(batch, reference, order.spec), order.spec);
+        const { gradNorm } = await engine.optimStep(order.optimizer);
+        for (const [name, value] of Object.entries({ ...metrics, "optim/gradNorm": gradNorm })) {
+          totals[name] = name.endsWith("/max") ? Math.max(totals[name] ?? value, value) : (totals[name] ?? 0) + value / order.batches.length;
+        }
+      }
+      return totals;
+    },
+    publish({ engine }, { version }) {
+      return engine.publish(version);
+    },
+    async save({ engine }, { directory, optimizer }) {
+      await engine.save(directory, { optimizer });
+      return null;
+    },
+    async load({ engine }, { directory, optimizer, version }) {
+      await engine.load(directory, { optimizer });
+      await engine.publish(version);
+      return null;
+    },
+  },
+  dispose({ engine, reference }) {
+    engine.dispose();
+    reference?.dispose();
+  },
+});
+
+async function withReference(batch: Batch, reference: PolicyEngine | undefined, spec: LossSpec): Promise<Batch> {
+  if (!reference || spec.klCoefficient === 0) return batch;
+  const { logprobs_N } = await reference.score(batch.tokens_N, batch.offsets_S1, spec.temperature);
+  return { ...batch, referenceLogprobs_N: logprobs_N };
+}

@@ -1,0 +1,45 @@
+import type { ActorRef } from "../actors/actor-ref.js";
+import type { Tokenizer } from "../engines/tokenizer.js";
+import type { LossPlan, RewardedGroup } from "../hooks/hooks.js";
+import type { OptimizerStep } from "../engines/policy-engine.js";
+import type { StepPlan } from "../records/step-plan.js";
+import type { LearnProtocol } from "./learn-actor.js";
+import { packTrajectories, type WeighedTrajectory } from "./pack.js";
+
+/** Longest wait for one answer of the learner; an update of a large batch on a slow machine stays far below. */
+export const LEARNER_DEADLINE_MS = 3_600_000;
+
+/** What one update needs beside the groups. */
+export interface UpdateInput {
+  readonly plan: StepPlan;
+  readonly optimizer: Omit<OptimizerStep, "learningRate">;
+  readonly loss: LossPlan;
+  readonly groups: readonly RewardedGroup[];
+  /** In the order of the groups' samples. */
+  readonly advantages: readonly (number | Float32Array)[];
+}
+
+/**
+ * Turns kept groups into optimizer updates: weighs tokens, splits into `updatesPerBatch` parts of whole groups, packs
+ * each, and has the learner actor take the steps.
+ *
+ * @returns metrics of the updates
+ */
+export function updatePolicy(learner: ActorRef<LearnProtocol>, tokenizer: Tokenizer, input: UpdateInput): Promise<Readonly<Record<string, number>>> {
+  const { plan, loss, groups, advantages } = input;
+  let next = 0;
+  const weighed = groups.map(({ group }) =>
+    group.samples.map(({ trajectory }): WeighedTrajectory => {
+      const factors = loss.tokenWeights.get(trajectory.id);
+      return { trajectory, advantage: advantages[next++]!, ...(factors ? { factors } : {}) };
+    }),
+  );
+  const auxiliary = loss.auxiliaryTexts.map((text) => ({ tokens: tokenizer.encode(text), lossFrom: 1 }));
+  const parts = Math.min(plan.updatesPerBatch, Math.max(1, groups.length));
+  const batches = Array.from({ length: parts }, (_, part) => {
+    const share = weighed.filter((_, index) => index % parts === part).flat();
+    return packTrajectories(share, loss.spec, auxiliary.filter((_, index) => index % parts === part));
+  });
+  const order = { batches, spec: loss.spec, optimizer: { ...input.optimizer, learningRate: plan.learningRate }, resetOptimizer: plan.resetOptimizer };
+  return learner.ask("update", order, { deadlineMs: LEARNER_DEADLINE_MS });
+}

@@ -1,0 +1,85 @@
+import type { LossSpec } from "../records/loss-spec.js";
+import type { Batch } from "../records/batch.js";
+import { isTruncated, promptLength, type Trajectory } from "../records/trajectory.js";
+import { tokenWeights } from "../numerics/token-weights.js";
+
+/** One trajectory with what the update makes of it. */
+export interface WeighedTrajectory {
+  readonly trajectory: Trajectory;
+  /** One value for all response tokens, or shape [response length]. */
+  readonly advantage: number | Float32Array;
+  /** Factor on each response token's weight, shape [response length]; absent means 1. */
+  readonly factors?: Float32Array;
+}
+
+/** A text to learn by supervision: loss from `lossFrom` on. */
+export interface LabelledSequence {
+  readonly tokens: Int32Array;
+  readonly lossFrom: number;
+}
+
+/**
+ * Packs one update's trajectories without padding. Here every mask is made: prompt tokens weigh 0, each response token
+ * (the stop token included) weighs what the aggregation says, and a truncated trajectory weighs 0 when the loss masks
+ * those.
+ *
+ * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
+ *   `spec.nextTokenCoefficient` in the loss
+ */
+export function packTrajectories(samples: readonly WeighedTrajectory[], spec: LossSpec, auxiliary: readonly LabelledSequence[] = []): Batch {
+  const sequences = [...samples.map(({ trajectory }) => trajectory.tokens), ...auxiliary.map(({ tokens }) => tokens)];
+  const { tokens_N, offsets_S1 } = join(sequences);
+  const mask_N = new Float32Array(tokens_N.length);
+  const advantages_N = new Float32Array(tokens_N.length);
+  const behaviourLogprobs_N = new Float32Array(tokens_N.length);
+  samples.forEach(({ trajectory, advantage }, s) => {
+    const start = offsets_S1[s]!;
+    const response = start + promptLength(trajectory);
+    const end = offsets_S1[s + 1]!;
+    behaviourLogprobs_N.set(trajectory.logprobs, start);
+    if (spec.maskTruncated && isTruncated(trajectory)) return;
+    mask_N.fill(1, response, end);
+    if (typeof advantage === "number") advantages_N.fill(advantage, response, end);
+    else advantages_N.set(advantage, response);
+  });
+  const policyOffsets = offsets_S1.subarray(0, samples.length + 1);
+  const weights_N = new Float32Array(tokens_N.length);
+  weights_N.set(tokenWeights({ mask_N: mask_N.subarray(0, policyOffsets.at(-1)), offsets_S1: policyOffsets, aggregation: spec.aggregation, normConstant: spec.normConstant }));
+  samples.forEach(({ trajectory, factors }, s) => {
+    const response = offsets_S1[s]! + promptLength(trajectory);
+    factors?.forEach((factor, t) => (weights_N[response + t]! *= factor));
+  });
+  return {
+    tokens_N,
+    offsets_S1,
+    weights_N,
+    advantages_N,
+    behaviourLogprobs_N,
+    ...(auxiliary.length > 0 ? { nextTokenWeights_N: nextTokenWeights(offsets_S1, samples.length, auxiliary) } : {}),
+  };
+}
+
+/** Packs a supervised batch: token mean over everything after each sequence's `lossFrom`. */
+export function packLabelled(sequences: readonly LabelledSequence[]): Batch {
+  const { tokens_N, offsets_S1 } = join(sequences.map(({ tokens }) => tokens));
+  const zeros = (): Float32Array => new Float32Array(tokens_N.length);
+  return { tokens_N, offsets_S1, weights_N: zeros(), advantages_N: zeros(), behaviourLogprobs_N: zeros(), nextTokenWeights_N: nextTokenWeights(offsets_S1, 0, sequences) };
+}
+
+function nextTokenWeights(offsets_S1: Int32Array, first: number, sequences: readonly LabelledSequence[]): Float32Array {
+  const weights_N = new Float32Array(offsets_S1.at(-1) ?? 0);
+  const tokens = sequences.reduce((sum, { tokens, lossFrom }) => sum + tokens.length - Math.max(1, lossFrom), 0);
+  sequences.forEach(({ lossFrom }, i) => {
+    // A sequence's first token is predicted from nothing.
+    weights_N.fill(1 / tokens, offsets_S1[first + i]! + Math.max(1, lossFrom), offsets_S1[first + i + 1]!);
+  });
+  return weights_N;
+}
+
+function join(sequences: readonly Int32Array[]): { tokens_N: Int32Array; offsets_S1: Int32Array } {
+  const offsets_S1 = new Int32Array(sequences.length + 1);
+  sequences.forEach((tokens, s) => (offsets_S1[s + 1] = offsets_S1[s]! + tokens.length));
+  const tokens_N = new Int32Array(offsets_S1[sequences.length]!);
+  sequences.forEach((tokens, s) => tokens_N.set(tokens, offsets_S1[s]));
+  return { tokens_N, offsets_S1 };
+}

@@ -1,0 +1,57 @@
+import { defineActor } from "../actors/actor.js";
+import { loadEngine } from "../engines/load-engine.js";
+import { unpackPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
+import type { Trajectory } from "../records/trajectory.js";
+import { rollOut, type RolloutOrder, type RolloutTools } from "./rollout.js";
+import { Tokenizer } from "../engines/tokenizer.js";
+
+/** What a rollout actor is started with. */
+export interface RolloutActorArgs {
+  readonly tokenizerDirectory: string;
+  readonly engine: string;
+  readonly engineHandle: unknown;
+  readonly maxPositions: number;
+  readonly plugins: readonly PluginParcel[];
+}
+
+/** Messages of a rollout actor. */
+export type RolloutProtocol = {
+  /** Samples whole groups; trajectories come in the order of groups and slots. */
+  rollOut: { in: RolloutOrder; out: readonly Trajectory[] };
+  /** Replaces the plugins between two orders. */
+  loadPlugins: { in: readonly PluginParcel[]; out: null };
+};
+
+/** Samples groups from the live policy version; many may run beside each other. */
+export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }, RolloutActorArgs>({
+  name: "rollout",
+  module: import.meta.url,
+  exportName: "rolloutActor",
+  async init(args) {
+    const engine = await loadEngine(args.engine);
+    return {
+      tools: {
+        tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
+        sampler: engine.attachSampler(args.engineHandle),
+        plugins: args.plugins.map(unpackPlugin),
+        maxPositions: args.maxPositions,
+      },
+    };
+  },
+  on: {
+    async rollOut(state, order, ctx) {
+      const trajectories = await rollOut(state.tools, order, ctx.signal);
+      // Every array was made for this reply, so its buffer moves instead of being copied.
+      const buffers = trajectories.flatMap((t) => [t.tokens.buffer, t.origins.buffer, t.logprobs.buffer, t.entropies.buffer]);
+      // The arrays above are never over shared memory.
+      return ctx.transfer(trajectories, buffers as ArrayBuffer[]);
+    },
+    loadPlugins(state, parcels) {
+      state.tools = { ...state.tools, plugins: parcels.map(unpackPlugin) };
+      return null;
+    },
+  },
+  dispose(state) {
+    state.tools.sampler.dispose();
+  },
+});

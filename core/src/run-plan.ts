@@ -1,0 +1,66 @@
+import type { RunConfig } from "./config/run-config.js";
+import type { OptimizerStep } from "./engines/policy-engine.js";
+import type { SamplingPlan } from "./hooks/prompt.js";
+import type { LossSpec } from "./records/loss-spec.js";
+import type { StepPlan } from "./records/step-plan.js";
+
+/** How far a run is, in [0, 1]: by steps or by tokens, whichever ends it first. A run without steps is done. */
+export function progressOf(config: RunConfig, state: { readonly step: number; readonly trainTokens: number }): number {
+  const { steps, tokenBudget } = config.train;
+  const bySteps = steps === 0 ? 1 : state.step / steps;
+  const byTokens = tokenBudget === 0 ? 0 : state.trainTokens / tokenBudget;
+  return Math.min(1, Math.max(bySteps, byTokens));
+}
+
+/** The plan of a step before any plugin: what the config says. */
+export function basePlan(config: RunConfig, step: number): StepPlan {
+  const { train, rollout } = config;
+  const warm = train.warmupSteps === 0 ? 1 : Math.min(1, step / train.warmupSteps);
+  return {
+    stage: "main",
+    maxTokens: rollout.maxTokens,
+    promptsPerStep: train.promptsPerStep,
+    groupSize: train.groupSize,
+    maxRounds: train.maxRounds,
+    temperature: rollout.temperature,
+    topP: rollout.topP,
+    topK: rollout.topK,
+    minP: rollout.minP,
+    learningRate: train.learningRate * warm,
+    updatesPerBatch: train.updatesPerBatch,
+    resetOptimizer: false,
+    parameters: {},
+  };
+}
+
+/** How training samples under a plan. */
+export function samplingOf(plan: StepPlan): SamplingPlan {
+  const { maxTokens, temperature, topP, topK, minP } = plan;
+  return { maxTokens, temperature, topP, topK, minP, logitBias: {} };
+}
+
+/** How evaluation samples: its own temperature and token budget, nothing truncated. */
+export function evaluationSampling(config: RunConfig): SamplingPlan {
+  return { maxTokens: config.eval.maxTokens || config.rollout.maxTokens, temperature: config.eval.temperature, topP: 1, topK: 0, minP: 0, logitBias: {} };
+}
+
+/** The loss before any plugin: clipped surrogate, token mean, terms as configured. */
+export function lossSpec(config: RunConfig, plan: StepPlan): LossSpec {
+  const { dualClip, ...loss } = config.loss;
+  return {
+    ...loss,
+    dualClip: dualClip ?? Infinity,
+    temperature: plan.temperature,
+    ratio: "token",
+    aggregation: "token-mean",
+    normConstant: plan.maxTokens,
+    importance: null,
+    nextTokenCoefficient: 0,
+  };
+}
+
+/** The optimizer's settings that do not change from step to step. */
+export function optimizerSettings(config: RunConfig): Omit<OptimizerStep, "learningRate"> {
+  const { beta1, beta2, epsilon, weightDecay, maxGradNorm } = config.train;
+  return { beta1, beta2, epsilon, weightDecay, maxGradNorm };
+}

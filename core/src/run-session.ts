@@ -1,0 +1,276 @@
+import { systemClock } from "./actors/clock.js";
+import type { Collected } from "./collect.js";
+import type { RunConfig } from "./config/run-config.js";
+import { loadPlugin } from "./hooks/plugin-loader.js";
+import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import { mean } from "./numerics/statistics.js";
+import type { Evaluation } from "./records/evaluation.js";
+import { samplesOf, type Sample } from "./records/group.js";
+import type { JsonObject } from "./records/json.js";
+import type { RunEvent, SampleView } from "./records/run-event.js";
+import type { StepReport } from "./records/step-report.js";
+import { responseLength } from "./records/trajectory.js";
+import type { TaskCursor } from "./rollout/task-order.js";
+import { progressOf } from "./run-plan.js";
+import { startParts, type RunParts } from "./run-parts.js";
+import { latestCheckpoint, readCheckpointState } from "./store/checkpoint.js";
+import { hashTokens } from "./store/ledger.js";
+import { rewindTo } from "./store/rewind.js";
+import { describeRollout } from "./store/rollouts.js";
+import type { RunDirectory } from "./store/run-directory.js";
+import { RunStore } from "./store/run-store.js";
+
+/** What a run has to remember from step to step; saved whole in every checkpoint. */
+export interface RunState {
+  step: number;
+  /** Live policy version. */
+  version: number;
+  /** Response tokens sampled in training so far. */
+  trainTokens: number;
+  cursor: TaskCursor;
+  lastReport: StepReport | undefined;
+  evaluations: Evaluation[];
+  /** Seconds of work in earlier attempts. */
+  wallSeconds: number;
+}
+
+/** Where a run lives and who listens. */
+export interface SessionOptions {
+  readonly config: RunConfig;
+  /** Where relative paths in the config start. */
+  readonly baseDirectory: string;
+  readonly directory: RunDirectory;
+  /** Number of this attempt, from the run's lock. */
+  readonly attempt: number;
+  /** Folder with the weights to begin from; undefined draws them from the seed. */
+  readonly weights?: string;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** The state of a run and its connections to actors, disk and listeners; what `Run` decides, it carries out. */
+export class RunSession {
+  readonly config: RunConfig;
+  readonly state: RunState;
+  readonly #options: SessionOptions;
+  readonly #store: RunStore;
+  readonly #started = systemClock.now();
+  readonly #abort = new AbortController();
+  readonly #swaps: { readonly use: string; readonly settle: (error?: unknown) => void }[] = [];
+  #parts: RunParts;
+
+  private constructor(options: SessionOptions, state: RunState, store: RunStore, parts: RunParts) {
+    this.#options = options;
+    this.config = options.config;
+    this.state = state;
+    this.#store = store;
+    this.#parts = parts;
+  }
+
+  /**
+   * Starts every part of a run, at its newest checkpoint when there is one: lines and rollouts past it are moved aside.
+   */
+  static async open(options: SessionOptions): Promise<RunSession> {
+    const { config, directory } = options;
+    const checkpoint = await latestCheckpoint(directory);
+    await rewindTo(directory, checkpoint?.step ?? -1, options.attempt);
+    const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
+    // What `checkpoint` below wrote.
+    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState();
+    const session: { current?: RunSession } = {};
+    const store = await RunStore.open(directory);
+    try {
+      const parts = await startParts(config, options.baseDirectory, {
+        weights: options.weights,
+        // What `checkpoint` below wrote.
+        pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
+        onPluginEvent: (plugin, step, message) => session.current?.emit({ type: "notice", part: config.name, step, message: `${plugin}: ${message}`, level: "info" }),
+      });
+      if (checkpoint) {
+        await parts.learner.ask("load", { directory: checkpoint.path, optimizer: true, version: state.version }, { deadlineMs: LEARNER_DEADLINE_MS });
+      }
+      session.current = new RunSession(options, state, store, parts);
+      session.current.emit({ type: "started", part: config.name, detail: `${parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}` });
+      return session.current;
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  get parts(): RunParts {
+    return this.#parts;
+  }
+
+  /** Aborts when the run is closed; not when it is asked to stop after a step. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Seconds of work, earlier attempts included. */
+  wallSeconds(): number {
+    return this.state.wallSeconds + (systemClock.now() - this.#started) / 1000;
+  }
+
+  emit(event: RunEvent): void {
+    this.#store.event(event, this.wallSeconds());
+    this.#options.onEvent(event);
+  }
+
+  /** Asks for a plugin to be replaced at the next step boundary. Rejects, and nothing changes, when it cannot be loaded. */
+  swapPlugin(use: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#swaps.push({ use, settle: (error) => (error === undefined ? resolve() : reject(error)) });
+    });
+  }
+
+  /** Carries out the swaps asked for: loaded in every thread, state handed over, then the next step uses them. */
+  async applySwaps(): Promise<void> {
+    for (const { use, settle } of this.#swaps.splice(0)) {
+      try {
+        const entry = this.config.plugins.find((plugin) => typeof plugin !== "string" && plugin.use === use);
+        const loaded = await loadPlugin(use, typeof entry === "object" ? entry.with : {}, this.#options.baseDirectory);
+        const name = loaded.plugin.name;
+        const before = this.#parts.method.versions[name] ?? "";
+        const configured = this.#parts.method.plugins.find(({ plugin }) => plugin.name === name)?.config;
+        const method = this.#parts.method.with({ ...loaded, config: configured ?? loaded.config });
+        await Promise.all([this.#parts.rollouts.loadPlugins(method.parcels), this.#parts.verifiers.loadPlugins(method.parcels)]);
+        this.#parts = { ...this.#parts, method };
+        this.emit({ type: "plugin", part: this.config.name, step: this.state.step, plugin: name, from: before, to: method.versions[name] ?? "" });
+        settle();
+      } catch (error) {
+        settle(error);
+      }
+    }
+  }
+
+  /** Takes a finished step into state, store and events. */
+  async record(report: StepReport, collected: Collected, advantages: readonly (number | Float32Array)[]): Promise<void> {
+    const { state, config } = this;
+    Object.assign(state, { step: report.step, version: report.version, trainTokens: report.trainTokens, lastReport: report });
+    const rewards = new Map(samplesOf(collected.cohort).map((sample, i) => [sample.trajectory.id, collected.shaped.rewards_N[i]!]));
+    const kept = collected.kept.flatMap(({ group }) => group.samples);
+    const advantageOf = new Map(kept.map((sample, i) => [sample.trajectory.id, advantages[i]!]));
+    this.#store.step(report, this.wallSeconds(), {
+      step: report.step,
+      version: report.version,
+      samples: kept.map(({ trajectory }) => ({
+        id: trajectory.id,
+        task: trajectory.taskId,
+        tokens: hashTokens(trajectory.tokens),
+        reward: rewards.get(trajectory.id) ?? 0,
+        advantage: scalar(advantageOf.get(trajectory.id)),
+      })),
+    });
+    if (config.store.rolloutsEvery > 0 && report.step % config.store.rolloutsEvery === 0) await this.#storeRollouts(report.step, collected, rewards, advantageOf);
+    const done = progressOf(config, state);
+    const perProgress = this.wallSeconds() / Math.max(done, 1e-9);
+    this.emit({ type: "step", part: config.name, report, progress: { done, etaSeconds: perProgress * (1 - done), label: this.#progressLabel() } });
+    const shown = kept[0] ?? collected.sampled[0]?.samples[0];
+    if (shown) this.emit({ type: "sample", part: config.name, step: report.step, sample: viewOf(shown, rewards.get(shown.trajectory.id) ?? 0) });
+  }
+
+  async recordEvaluation(evaluation: Evaluation, rollouts: Parameters<RunStore["rollouts"]>[1]): Promise<void> {
+    this.state.evaluations.push(evaluation);
+    await this.#store.rollouts(this.state.step, rollouts, evaluation.mode);
+    const done = progressOf(this.config, this.state);
+    this.emit({ type: "evaluated", part: this.config.name, step: this.state.step, evaluation, progress: { done, etaSeconds: null, label: this.#progressLabel() } });
+  }
+
+  /** Writes weights, optimizer and state; whatever happens afterwards, the run can go on from here. */
+  async checkpoint(): Promise<void> {
+    const { learner, method } = this.#parts;
+    const run = { ...this.state, wallSeconds: this.wallSeconds() };
+    const saved = await this.#store.checkpoint(
+      this.state.step,
+      {
+        writeWeights: async (directory) => {
+          await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
+        },
+        // The state is plain data; JSON drops only an undefined last report.
+        state: { run: run as unknown as JsonObject, plugins: method.states() },
+      },
+      this.config.store.keepCheckpoints,
+    );
+    this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path });
+  }
+
+  /** Measures the laps of one step, in seconds. */
+  stopwatch(): Stopwatch {
+    return new Stopwatch();
+  }
+
+  /** Ends every actor and closes every file. */
+  async close(reason: string): Promise<void> {
+    this.emit({ type: "finished", part: this.config.name, step: this.state.step, reason, seconds: this.wallSeconds() });
+    this.#abort.abort();
+    await this.#parts.system.stop();
+    await this.#store.close();
+  }
+
+  async #storeRollouts(step: number, collected: Collected, rewards: ReadonlyMap<string, number>, advantages: ReadonlyMap<string, number | Float32Array>): Promise<void> {
+    const { shaped, cohort } = collected;
+    const partsOf = new Map(
+      samplesOf(cohort).map(({ trajectory }, i) => [trajectory.id, Object.fromEntries(Object.entries(shaped.components).map(([name, values]) => [name, values[i]!]))]),
+    );
+    const decisions = new Map(collected.rewarded.map(({ group }, i) => [group.id, collected.decisions[i]!]));
+    const rollouts = collected.sampled.flatMap((group) =>
+      group.samples.map((sample) => {
+        const { id } = sample.trajectory;
+        const advantage = advantages.get(id);
+        const decision = advantage === undefined ? (decisions.get(group.id) === "resample" ? "resample" : "drop") : "keep";
+        const decisionReason = decision === "keep" ? "" : rewards.has(id) ? "by keep hook or beyond the wanted groups" : `verdict ${sample.verdict.kind}`;
+        return describeRollout(group.task, sample, { step, reward: rewards.get(id) ?? 0, rewardParts: partsOf.get(id) ?? {}, advantage, decision, decisionReason });
+      }),
+    );
+    await this.#store.rollouts(step, rollouts);
+  }
+
+  #progressLabel(): string {
+    const { steps, tokenBudget } = this.config.train;
+    const { step, trainTokens } = this.state;
+    return tokenBudget > 0 ? `${(trainTokens / 1e6).toFixed(2)}/${(tokenBudget / 1e6).toFixed(2)} M tokens` : `${step}/${steps} steps`;
+  }
+}
+
+/** Splits a step's wall time into named laps. */
+export class Stopwatch {
+  readonly #started = systemClock.now();
+  #last = this.#started;
+  readonly #laps: Record<string, number> = {};
+
+  lap(name: string): void {
+    const now = systemClock.now();
+    this.#laps[name] = (now - this.#last) / 1000;
+    this.#last = now;
+  }
+
+  laps(): Readonly<Record<string, number>> {
+    return { ...this.#laps, "time/step": this.total() };
+  }
+
+  total(): number {
+    return (systemClock.now() - this.#started) / 1000;
+  }
+}
+
+function emptyState(): RunState {
+  return { step: 0, version: 0, trainTokens: 0, cursor: { taken: 0 }, lastReport: undefined, evaluations: [], wallSeconds: 0 };
+}
+
+function scalar(advantage: number | Float32Array | undefined): number {
+  return typeof advantage === "number" ? advantage : mean(advantage ?? []);
+}
+
+/** A sample for people to read. */
+export function viewOf({ trajectory, verdict }: Sample, reward: number): SampleView {
+  const prompt = trajectory.promptText.slice(0, trajectory.promptText.length - trajectory.assistantPrefix.length);
+  return {
+    id: trajectory.id,
+    prompt,
+    response: trajectory.assistantPrefix + trajectory.responseText,
+    verdict: verdict.kind,
+    reason: verdict.reason,
+    reward,
+    tokens: responseLength(trajectory),
+  };
+}

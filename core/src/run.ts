@@ -1,0 +1,139 @@
+import { collect, gradable, type Collected } from "./collect.js";
+import { evaluate } from "./evaluate.js";
+import { rewardedGroups } from "./hooks/method.js";
+import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
+import { rewardMetrics, sampleMetrics } from "./learn/step-metrics.js";
+import type { Cohort, Group } from "./records/group.js";
+import type { StepPlan } from "./records/step-plan.js";
+import type { StepReport } from "./records/step-report.js";
+import type { Task } from "./records/task.js";
+import { responseLength } from "./records/trajectory.js";
+import { nextTasks } from "./rollout/task-order.js";
+import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf } from "./run-plan.js";
+import type { RunSession } from "./run-session.js";
+
+/** Why training ended. */
+export type RunOutcome = "finished" | "interrupted";
+
+/**
+ * One training run, from a checked config to the last checkpoint. The whole way of the data is `step`:
+ *
+ *     plan → select → format, generate, annotate, verify → reward → keep → advantage → loss → update → publish → observe
+ *
+ * Chance is keyed by (seed, step, task, slot), the engine's sums do not depend on batches or threads, and everything a
+ * step needs to know of the past is in the checkpoint: a resumed run gives the same numbers as an uninterrupted one.
+ */
+export class Run {
+  readonly #session: RunSession;
+
+  constructor(session: RunSession) {
+    this.#session = session;
+  }
+
+  /** Trains until steps or tokens are spent; after an abort of `signal`, until the end of the running step. Saves at the end. */
+  async train(signal: AbortSignal): Promise<RunOutcome> {
+    const { config, state } = this.#session;
+    if (state.evaluations.length === 0) {
+      await this.#evaluate();
+      await this.#session.checkpoint();
+    }
+    while (progressOf(config, state) < 1 && !signal.aborted) {
+      await this.#session.applySwaps();
+      const report = await this.step();
+      const isLast = progressOf(config, state) >= 1;
+      if (isLast || (config.eval.every > 0 && report.step % config.eval.every === 0)) await this.#evaluate();
+      if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0) await this.#session.checkpoint();
+    }
+    return progressOf(config, state) >= 1 ? "finished" : "interrupted";
+  }
+
+  /** One step: rolls out a cohort with the live policy version, learns from it, publishes the next version. */
+  async step(): Promise<StepReport> {
+    const session = this.#session;
+    const { config, state, parts } = session;
+    const { method } = parts;
+    const step = state.step + 1;
+    const moment = { step, progress: progressOf(config, state) };
+    const watch = session.stopwatch();
+
+    const plan = method.plan(moment, basePlan(config, step), state.lastReport);
+    const collected = await this.#collectRounds(step, plan);
+    watch.lap("time/generate");
+
+    const { cohort, rewarded, kept, shaped } = collected;
+    const advantages = method.advantages(moment, plan, kept);
+    const loss = method.loss(moment, plan, lossSpec(config, plan), kept);
+    const update = kept.length === 0 ? {} : await updatePolicy(parts.learner, parts.tokenizer, { plan, optimizer: optimizerSettings(config), loss, groups: kept, advantages });
+    watch.lap("time/train");
+
+    const version = await parts.learner.ask("publish", { version: state.version + 1 }, { deadlineMs: LEARNER_DEADLINE_MS });
+    watch.lap("time/publish");
+
+    const sampled = collected.sampled.flatMap(({ samples }) => samples);
+    const tokens = sampled.reduce((sum, { trajectory }) => sum + responseLength(trajectory), 0);
+    const base: StepReport = {
+      step,
+      stage: plan.stage,
+      version,
+      trainTokens: state.trainTokens + tokens,
+      metrics: {
+        ...sampleMetrics(sampled),
+        ...rewardMetrics(rewarded, shaped.components["verdict"] ?? []),
+        "verdict/ungradable": collected.ungradable / Math.max(1, sampled.length),
+        "group/kept": kept.length,
+        "group/dropped": rewarded.length - kept.length,
+        "group/rounds": collected.rounds,
+        "lr/value": plan.learningRate,
+        ...update,
+        ...watch.laps(),
+        "speed/tokens": tokens / watch.total(),
+      },
+    };
+    const report = { ...base, metrics: { ...base.metrics, ...method.observe(moment, base, cohort) } };
+    await session.record(report, collected, advantages);
+    return report;
+  }
+
+  /** Rounds of rollout and verification until enough groups are kept or the plan's rounds are spent. */
+  async #collectRounds(step: number, plan: StepPlan): Promise<Collected> {
+    const { config, parts, state } = this.#session;
+    const { method } = parts;
+    const moment = { step, progress: progressOf(config, state) };
+    const sampled: Group[] = [];
+    let rounds = 0;
+    for (let wanted = plan.promptsPerStep; ; rounds++) {
+      const tasks = this.#select(moment, plan, wanted);
+      const groups = tasks.map((task, index) => ({ id: `${step}/${sampled.length + index}`, task, size: plan.groupSize }));
+      sampled.push(...(await collect(parts, config, { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups }, this.#session.signal)));
+
+      const { groups: usable, ungradable } = gradable(sampled, config, step);
+      const cohort: Cohort = { step, plan, groups: usable };
+      const shaped = method.reward(moment, cohort);
+      const rewarded = rewardedGroups(usable, shaped.rewards_N);
+      const decisions = rewarded.map((group) => method.keep(moment, plan, group));
+      const kept = rewarded.filter((_, index) => decisions[index] === "keep").slice(0, plan.promptsPerStep);
+      const resampled = decisions.filter((decision) => decision === "resample").length;
+      const missing = Math.min(plan.promptsPerStep - kept.length, resampled);
+      if (missing <= 0 || rounds + 1 >= plan.maxRounds) {
+        return { cohort, sampled, rewarded, decisions, kept, shaped, ungradable, rounds: rounds + 1 };
+      }
+      // As many as the share of kept groups so far says are needed, but never more than a full round.
+      wanted = Math.min(plan.promptsPerStep, Math.ceil(missing * Math.min(4, sampled.length / Math.max(1, kept.length))));
+    }
+  }
+
+  #select(moment: { step: number; progress: number }, plan: StepPlan, count: number): readonly Task[] {
+    const { config, parts, state } = this.#session;
+    const { train } = parts;
+    const chosen = parts.method.select(moment, plan, { size: train.size, count, at: (index) => train.at(index) });
+    if (chosen) return chosen.map((index) => train.at(index));
+    const { indices, cursor } = nextTasks(state.cursor, count, train.size, config.seed);
+    state.cursor = cursor;
+    return indices.map((index) => train.at(index));
+  }
+
+  /** Held-out performance of the live version in every configured mode. */
+  async #evaluate(): Promise<void> {
+    for (const mode of this.#session.config.eval.modes) await evaluate(this.#session, mode);
+  }
+}

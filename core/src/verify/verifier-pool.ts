@@ -1,0 +1,102 @@
+import type { ActorRef } from "../actors/actor-ref.js";
+import type { ActorSystem } from "../actors/actor-system.js";
+import { TroupeError } from "../error-catalogue.js";
+import type { PluginParcel } from "../hooks/plugin-loader.js";
+import type { Verdict } from "../records/verdict.js";
+import { verifyActor, type Finding, type VerifyActorArgs, type VerifyOrder, type VerifyProtocol } from "./verify-actor.js";
+
+/** Errors of the actor itself rather than of what it was told: the order may be tried on a fresh one. */
+const ACTOR_FAILURES = ["ASK_DEADLINE", "ACTOR_DOWN", "ACTOR_GONE"];
+
+/**
+ * Verifier actors behind one call. A deadline is enforced from outside: an actor that does not answer is ended and
+ * replaced, its group is verified again sample by sample, and only the sample that ends an actor a second time gets a
+ * verdict of kind "timeout" or "infra".
+ */
+export class VerifierPool {
+  readonly #system: ActorSystem;
+  readonly #deadlineMs: number;
+  #args: VerifyActorArgs;
+  readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
+  readonly #waiting: ((index: number) => void)[] = [];
+  readonly #idle: number[];
+
+  constructor(system: ActorSystem, args: VerifyActorArgs, options: { actors: number; deadlineMs: number }) {
+    this.#system = system;
+    this.#args = args;
+    this.#deadlineMs = options.deadlineMs;
+    this.#actors = Array.from({ length: options.actors }, () => undefined);
+    this.#idle = Array.from({ length: options.actors }, (_, index) => index);
+  }
+
+  /** Findings of one group, in the order of its trajectories. Never rejects because of what an answer contains. */
+  async verify(order: VerifyOrder): Promise<readonly Finding[]> {
+    try {
+      return await this.#ask(order);
+    } catch (error) {
+      if (!isActorFailure(error)) throw error;
+    }
+    const findings: Finding[] = [];
+    for (const trajectory of order.trajectories) {
+      try {
+        findings.push(...(await this.#ask({ ...order, trajectories: [trajectory] })));
+      } catch (error) {
+        if (!isActorFailure(error)) throw error;
+        findings.push({ annotations: trajectory.annotations, verdict: failureVerdict(error, trajectory.id, this.#deadlineMs) });
+      }
+    }
+    return findings;
+  }
+
+  /** Replaces the plugins in every actor; called between two steps, when none is busy. */
+  async loadPlugins(plugins: readonly PluginParcel[]): Promise<void> {
+    this.#args = { ...this.#args, plugins };
+    await Promise.all(this.#actors.map((actor) => actor?.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })));
+  }
+
+  async #ask(order: VerifyOrder): Promise<readonly Finding[]> {
+    const index = await this.#take();
+    try {
+      const actor = (this.#actors[index] ??= await this.#spawn());
+      return await actor.ask("verify", order, { deadlineMs: this.#deadlineMs });
+    } catch (error) {
+      if (isActorFailure(error)) {
+        await this.#actors[index]?.stop({ graceMs: 0 });
+        this.#actors[index] = undefined;
+      }
+      throw error;
+    } finally {
+      this.#give(index);
+    }
+  }
+
+  #spawn(): Promise<ActorRef<VerifyProtocol>> {
+    return this.#system.spawn(verifyActor, this.#args, { placement: { at: "thread" }, mailbox: { capacity: 4 } });
+  }
+
+  #take(): Promise<number> {
+    const index = this.#idle.pop();
+    return index === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(index);
+  }
+
+  #give(index: number): void {
+    const next = this.#waiting.shift();
+    if (next) next(index);
+    else this.#idle.push(index);
+  }
+}
+
+function isActorFailure(error: unknown): error is TroupeError {
+  return error instanceof TroupeError && ACTOR_FAILURES.includes(error.code);
+}
+
+function failureVerdict(error: TroupeError, trajectoryId: string, deadlineMs: number): Verdict {
+  const timedOut = error.code === "ASK_DEADLINE";
+  return {
+    kind: timedOut ? "timeout" : "infra",
+    reason: timedOut ? `deadline: no verdict on "${trajectoryId}" within ${deadlineMs} ms` : `verifier-died: ${error.message}`,
+    verifier: "pool",
+    version: "1",
+    ms: timedOut ? deadlineMs : 0,
+  };
+}
