@@ -116,7 +116,10 @@ export function whitenedReturns(
   discount: number,
   masks_S_T?: readonly ArrayLike<number>[],
 ): Float32Array[] {
-  return whiten(rewards_S_T.map((rewards_T) => returnsToGo(rewards_T, discount)), masks_S_T);
+  return whiten(
+    rewards_S_T.map((rewards_T) => returnsToGo(rewards_T, discount)),
+    masks_S_T,
+  );
 }
 
 /**

@@ -20,11 +20,7 @@ export interface KlEstimate {
  * @example
  * klEstimate("k3", Math.log(0.5), Math.log(0.4)).value; // ≈ 0.0231
  */
-export function klEstimate(
-  estimator: LossSpec["klEstimator"],
-  logprob: number,
-  referenceLogprob: number,
-): KlEstimate {
+export function klEstimate(estimator: LossSpec["klEstimator"], logprob: number, referenceLogprob: number): KlEstimate {
   const difference = logprob - referenceLogprob;
   switch (estimator) {
     case "k1":

@@ -43,7 +43,7 @@ export interface PolicyLoss {
  *
  * - `loss/policy`, `loss/kl`, `loss/entropy`, `loss/nextToken`: the four terms, coefficients included; they add to the loss.
  * - Means with weights ω, to be divided by `weight` = Σω where that is not 1 (it is 1 under the two token-mean aggregations):
- *   `entropy/mean` · `kl/reference` (when there are reference logprobs) · `ratio/mean` · `pg_clipfrac` = `/low` + `/high`
+ *   `kl/reference` (when there are reference logprobs) · `ratio/mean` · `pg_clipfrac` = `/low` + `/high`
  *   (tokens whose gradient a bound cut) and `pg_clipfrac/dual` · `kl/mismatch` (k3 of behaviour against the learner) and
  *   `mismatch/mean` (|difference|, nats) · with importance weights their `importance/mean`, `importance/meanSquare` (mean²
  *   over it is the effective sample share) and `importance/outside`.
@@ -96,7 +96,6 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
         }
 
         sums.add("weight", weight);
-        sums.add("entropy/mean", weight * entropies_N[t]!);
         sums.add("ratio/mean", weight * ratio);
         sums.raise("ratio/max", ratio);
         if (surrogate.clipped === "dual") sums.add("pg_clipfrac/dual", weight);
@@ -153,7 +152,6 @@ class MetricSums {
     "loss/entropy": 0,
     "loss/nextToken": 0,
     weight: 0,
-    "entropy/mean": 0,
     "ratio/mean": 0,
     "ratio/max": 0,
     pg_clipfrac: 0,
@@ -174,7 +172,10 @@ class MetricSums {
   }
 
   loss(): number {
-    return ["loss/policy", "loss/kl", "loss/entropy", "loss/nextToken"].reduce((sum, key) => sum + this.values[key]!, 0);
+    return ["loss/policy", "loss/kl", "loss/entropy", "loss/nextToken"].reduce(
+      (sum, key) => sum + this.values[key]!,
+      0,
+    );
   }
 }
 

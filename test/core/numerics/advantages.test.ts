@@ -86,11 +86,22 @@ describe("leaveOneOutAdvantages()", () => {
 describe("batchNormalizedAdvantages()", () => {
   it("shares one deviation over the batch when groups differ", () => {
     // Centred: ±0.5, 0, 0; sample deviation over four samples is sqrt(1/6).
-    expectClose(batchNormalizedAdvantages([[1, 0], [1, 1]]), [1.2247, -1.2247, 0, 0]);
+    expectClose(
+      batchNormalizedAdvantages([
+        [1, 0],
+        [1, 1],
+      ]),
+      [1.2247, -1.2247, 0, 0],
+    );
   });
 
   it("gives 0 when every group's rewards are equal", () => {
-    expect(batchNormalizedAdvantages([[0.1, 0.1, 0.1], [1, 1]])).toEqual([0, 0, 0, 0, 0]);
+    expect(
+      batchNormalizedAdvantages([
+        [0.1, 0.1, 0.1],
+        [1, 1],
+      ]),
+    ).toEqual([0, 0, 0, 0, 0]);
   });
 });
 
@@ -104,7 +115,10 @@ describe("returnsToGo()", () => {
 describe("whitenedReturns()", () => {
   it("compares with the whole batch when rewards come one token each", () => {
     // O5
-    expectClose(whitenedReturns([[1], [0], [1], [1]], 1).flatMap((values) => [...values]), [0.5, -1.5, 0.5, 0.5]);
+    expectClose(
+      whitenedReturns([[1], [0], [1], [1]], 1).flatMap((values) => [...values]),
+      [0.5, -1.5, 0.5, 0.5],
+    );
   });
 
   it("leaves masked tokens at 0 and out of the moments when a mask is given", () => {
@@ -118,15 +132,41 @@ describe("whitenedReturns()", () => {
 describe("whitenedGroupAdvantages()", () => {
   it("gives all-correct groups nothing when lengths are alike, and something when they differ", () => {
     // O5
-    const alike = whitenedGroupAdvantages([[1, 0], [1, 1]], [[1, 1], [1, 1]]);
-    expectClose(alike.map((values) => values[0]!), [1.2247, -1.2247, 0, 0]);
-    const differing = whitenedGroupAdvantages([[1, 0], [1, 1]], [[1, 3], [2, 2]]);
+    const alike = whitenedGroupAdvantages(
+      [
+        [1, 0],
+        [1, 1],
+      ],
+      [
+        [1, 1],
+        [1, 1],
+      ],
+    );
+    expectClose(
+      alike.map((values) => values[0]!),
+      [1.2247, -1.2247, 0, 0],
+    );
+    const differing = whitenedGroupAdvantages(
+      [
+        [1, 0],
+        [1, 1],
+      ],
+      [
+        [1, 3],
+        [2, 2],
+      ],
+    );
     expect(differing.map((values) => values.length)).toEqual([1, 3, 2, 2]);
-    expectClose(differing.map((values) => values.at(-1)!), [1.7678, -1.0607, 0.3536, 0.3536]);
+    expectClose(
+      differing.map((values) => values.at(-1)!),
+      [1.7678, -1.0607, 0.3536, 0.3536],
+    );
   });
 
   it("throws LENGTH_MISMATCH when a length is missing", () => {
-    expect(() => whitenedGroupAdvantages([[1, 0]], [[1]])).toThrow(expect.objectContaining({ code: "LENGTH_MISMATCH" }));
+    expect(() => whitenedGroupAdvantages([[1, 0]], [[1]])).toThrow(
+      expect.objectContaining({ code: "LENGTH_MISMATCH" }),
+    );
   });
 });
 

@@ -49,11 +49,16 @@ describe("importanceWeights()", () => {
     expect(weigh({ ...truncate, low: 0.99 }).values[1]).toBeCloseTo(0.8187, 4);
   });
 
-  it.each(["token", "sequence", "geometric"] as const)("gives exactly 1 when logprobs agree and level is %s", (level) => {
-    for (const outside of ["truncate", "mask"] as const) {
-      expect(weigh({ level, outside, low: 0.999, high: 1.001 }, [1, 1], [-0.3, -2], [-0.3, -2]).values).toEqual([1, 1]);
-    }
-  });
+  it.each(["token", "sequence", "geometric"] as const)(
+    "gives exactly 1 when logprobs agree and level is %s",
+    (level) => {
+      for (const outside of ["truncate", "mask"] as const) {
+        expect(weigh({ level, outside, low: 0.999, high: 1.001 }, [1, 1], [-0.3, -2], [-0.3, -2]).values).toEqual([
+          1, 1,
+        ]);
+      }
+    },
+  );
 
   it("leaves masked tokens out of a sequence's ratio when their weight is 0", () => {
     const { values } = weigh({ ...truncate, level: "sequence" }, [0, 1]);

@@ -69,7 +69,10 @@ export const anyCase = fc
       fc.array(fc.double({ min: low, max: high, noNaN: true }), { minLength: N, maxLength: N });
     const perSequence = (low: number, high: number) =>
       fc
-        .array(fc.double({ min: low, max: high, noNaN: true }), { minLength: lengths.length, maxLength: lengths.length })
+        .array(fc.double({ min: low, max: high, noNaN: true }), {
+          minLength: lengths.length,
+          maxLength: lengths.length,
+        })
         .map((values) => lengths.flatMap((length, s) => new Array<number>(length).fill(values[s]!)));
     return fc.record({
       lengths: fc.constant(lengths),

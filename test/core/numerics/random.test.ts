@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { deriveKey, keyToHex, philox4x32, Random, type PhiloxBlock, type RandomKey } from "../../../core/src/numerics/random.js";
+import {
+  deriveKey,
+  keyToHex,
+  philox4x32,
+  Random,
+  type PhiloxBlock,
+  type RandomKey,
+} from "../../../core/src/numerics/random.js";
 
 const key = fc.tuple(fc.nat(0xffffffff), fc.nat(0xffffffff));
 
@@ -8,16 +15,8 @@ describe("philox4x32()", () => {
   // Known answers of Random123 for ten rounds: zeros, ones, digits of pi.
   const vectors: [PhiloxBlock, RandomKey, string][] = [
     [[0, 0, 0, 0], [0, 0], "6627e8d5e169c58dbc57ac4c9b00dbd8"],
-    [
-      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
-      [0xffffffff, 0xffffffff],
-      "408f276d41c83b0ea20bc7c66d5451fd",
-    ],
-    [
-      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
-      [0xa4093822, 0x299f31d0],
-      "d16cfe0994fdcceb5001e42024126ea1",
-    ],
+    [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], "408f276d41c83b0ea20bc7c66d5451fd"],
+    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], "d16cfe0994fdcceb5001e42024126ea1"],
   ];
   it.each(vectors)("gives the published words when counter is %j and key is %j", (counter, words, expected) => {
     const [a, b, c, d] = philox4x32(counter, words);
