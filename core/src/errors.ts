@@ -285,4 +285,10 @@ export const errors = defineErrors({
     hint: "Start from trained weights (policy.from), or use an environment that can teach",
     exitCode: 2,
   },
+  evaluationModeUnknown: {
+    message: (d: { mode: string; known: readonly string[] }) =>
+      `Cannot evaluate in mode "${d.mode}": known modes are ${d.known.map((mode) => `"${mode}"`).join(", ")}`,
+    hint: "Name the plugin that formats the mode under plugins or eval.plugins",
+    exitCode: 2,
+  },
 });

@@ -1,0 +1,228 @@
+import { errors } from "../errors.js";
+import type { ActorContext, AnyActorDefinition } from "./actor.js";
+import type { Clock } from "./clock.js";
+import { Mailbox } from "./mailbox.js";
+import type { ProgressBoard } from "./progress-board.js";
+import { isAfter, type Delivery } from "./protocol.js";
+import type { Incarnation, Upstream } from "./transport.js";
+
+/** How the thread that a cell lives in shares its time. */
+export interface Turns {
+  /** Runs `pump` for a message that arrived. */
+  first(pump: () => void): void;
+  /** Called while more messages wait; false when it will run `pump` later, so that others get a turn. */
+  goesOn(pump: () => void): boolean;
+  /** Handles system frames that have arrived. */
+  lookAtSystemLane(): void;
+}
+
+/** Runs one incarnation of an actor: starts its messages in order, answers them, ends it. Same code on every placement. */
+export class Cell {
+  readonly #definition: AnyActorDefinition;
+  readonly #address: string;
+  readonly #clock: Clock;
+  readonly #board: ProgressBoard;
+  readonly #upstream: Upstream;
+  readonly #turns: Turns;
+  readonly #mailbox: Mailbox<Delivery>;
+  readonly #interleaves: ReadonlySet<PropertyKey>;
+  readonly #running = new Map<number, Context>();
+  readonly #cancelled = new Set<number>();
+  readonly #life: Context;
+  readonly #emit = (event: string, data: unknown): void => this.#saySo(() => this.#upstream.event(event, data));
+  readonly #pump = (): void => this.#startMessages();
+  #state: unknown;
+  #phase: "init" | "running" | "ending" | "closed" = "init";
+  #receivedId: number;
+  #lastId: number | undefined;
+
+  constructor(
+    incarnation: Omit<Incarnation, "args">,
+    upstream: Upstream,
+    turns: Turns,
+  ) {
+    this.#definition = incarnation.definition;
+    this.#address = incarnation.address;
+    this.#clock = incarnation.clock;
+    this.#board = incarnation.board;
+    this.#receivedId = incarnation.lastId;
+    this.#upstream = upstream;
+    this.#turns = turns;
+    this.#mailbox = new Mailbox(incarnation.capacity);
+    this.#interleaves = new Set(incarnation.definition.interleave);
+    this.#life = this.#context();
+  }
+
+  /** Makes the state, then says `ready` or `crashed`. */
+  async start(args: unknown): Promise<void> {
+    try {
+      this.#state = await this.#definition.init(args, this.#life);
+    } catch (error) {
+      return this.#saySo(() => this.#upstream.crashed(error));
+    }
+    // Ended while it started: nobody else knows this state.
+    if (this.#phase === "closed") return void (await this.#definition.dispose?.(this.#state, "stop"));
+    this.#phase = "running";
+    this.#upstream.ready();
+  }
+
+  deliver(delivery: Delivery): void {
+    if (this.#phase === "closed") return;
+    this.#receivedId = delivery.id;
+    if (!this.#mailbox.push(delivery)) throw errors.creditExceeded({ address: this.#address, capacity: this.#mailbox.capacity });
+    this.#turns.first(this.#pump);
+  }
+
+  cancel(id: number): void {
+    const context = this.#running.get(id);
+    if (context) context.abort();
+    // The system lane overtakes: what is cancelled may not have arrived yet.
+    else if (isAfter(id, this.#board.startedId)) this.#cancelled.add(id);
+  }
+
+  stop(lastId: number): void {
+    this.#lastId = lastId;
+    this.#endWhenDone();
+  }
+
+  /** Ends without finishing anything; nothing is said any more. */
+  close(): void {
+    if (this.#phase === "closed") return;
+    const disposes = this.#phase === "running" && this.#running.size === 0;
+    this.#phase = "closed";
+    this.#life.abort();
+    for (const context of this.#running.values()) context.abort();
+    if (disposes) void this.#dispose("stop").catch(() => {});
+  }
+
+  #startMessages(): void {
+    for (;;) {
+      this.#turns.lookAtSystemLane();
+      if (this.#phase !== "running") return;
+      const head = this.#mailbox.peek();
+      if (!head) return this.#endWhenDone();
+      if (this.#running.size > 0 && !this.#interleaves.has(head.type)) return;
+      this.#mailbox.shift();
+      this.#board.start(head.id, this.#clock.now());
+      if (this.#cancelled.delete(head.id)) this.#skip(head);
+      else this.#handle(head);
+      if (this.#mailbox.length > 0 && !this.#turns.goesOn(this.#pump)) return;
+    }
+  }
+
+  #skip(delivery: Delivery): void {
+    this.#board.rest();
+    const { id, type } = delivery;
+    this.#upstream.fail(id, "not-run", errors.askAborted({ address: this.#address, type, outcome: "not-run" }));
+  }
+
+  #handle(delivery: Delivery): void {
+    const context = this.#context();
+    this.#running.set(delivery.id, context);
+    let value: unknown;
+    try {
+      const handler = this.#definition.on[delivery.type];
+      if (!handler) throw errors.messageUnknown({ address: this.#address, type: delivery.type });
+      value = handler(this.#state, delivery.message, context);
+    } catch (error) {
+      return this.#finish(delivery, () => this.#threw(delivery, error));
+    }
+    // Awaiting only what must be awaited answers a plain value four times as fast.
+    if (!isThenable(value)) return this.#finish(delivery, () => this.#returned(delivery, value, context));
+    value.then(
+      (result) => {
+        this.#finish(delivery, () => this.#returned(delivery, result, context));
+        this.#pump();
+      },
+      (error: unknown) => {
+        this.#finish(delivery, () => this.#threw(delivery, error));
+        this.#pump();
+      },
+    );
+  }
+
+  #finish(delivery: Delivery, answer: () => void): void {
+    this.#running.delete(delivery.id);
+    if (this.#running.size === 0) this.#board.rest();
+    if (this.#phase !== "closed") return answer();
+    // Closed while handlers ran: their state is let go when the last of them is through.
+    if (this.#running.size === 0) void this.#dispose("stop").catch(() => {});
+  }
+
+  #returned(delivery: Delivery, value: unknown, context: Context): void {
+    if (delivery.asks) this.#upstream.reply(delivery.id, value, context.buffers);
+    else this.#upstream.done([delivery.id]);
+  }
+
+  #threw(delivery: Delivery, error: unknown): void {
+    if (delivery.asks) this.#upstream.fail(delivery.id, "failed", error);
+    else this.#crash(error);
+  }
+
+  #crash(error: unknown): void {
+    this.#phase = "ending";
+    for (const context of this.#running.values()) context.abort();
+    const report = (): void => this.#saySo(() => this.#upstream.crashed(error));
+    this.#dispose("restart").then(report, report);
+  }
+
+  #endWhenDone(): void {
+    if (this.#phase !== "running" || this.#lastId === undefined) return;
+    if (this.#running.size > 0 || this.#mailbox.length > 0 || isAfter(this.#lastId, this.#receivedId)) return;
+    this.#phase = "ending";
+    this.#dispose("stop").then(
+      () => this.#saySo(() => this.#upstream.stopped()),
+      (error: unknown) => this.#saySo(() => this.#upstream.crashed(error)),
+    );
+  }
+
+  #saySo(say: () => void): void {
+    if (this.#phase !== "closed") say();
+  }
+
+  async #dispose(why: "stop" | "restart"): Promise<void> {
+    await this.#definition.dispose?.(this.#state, why);
+  }
+
+  #context(): Context {
+    return new Context(this.#address, this.#clock, this.#emit);
+  }
+}
+
+/** A handler's view of the outside; the signal is made when it is looked at, as that costs as much as a small message. */
+class Context implements ActorContext {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly emit: ActorContext["emit"];
+  #controller: AbortController | undefined;
+  #isAborted = false;
+  buffers: readonly ArrayBuffer[] = [];
+
+  constructor(address: string, clock: Clock, emit: ActorContext["emit"]) {
+    this.address = address;
+    this.clock = clock;
+    this.emit = emit;
+  }
+
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#isAborted = true;
+    this.#controller?.abort();
+  }
+
+  transfer<T>(value: T, buffers: readonly ArrayBuffer[]): T {
+    this.buffers = [...new Set([...this.buffers, ...buffers])];
+    return value;
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,42 @@
+import type { Outcome } from "./actor-ref.js";
+import type { WireError } from "./error-codec.js";
+
+/**
+ * The frames that carry an actor's messages to another thread. Two lanes lead to the actor: user frames in the order of
+ * sending, and system frames, which are looked at before every user frame and so never wait behind one. One lane leads
+ * back, so an actor's end is heard of after all it has said.
+ */
+
+/** A message on its way to the actor. */
+export interface Delivery {
+  readonly id: number;
+  readonly type: string;
+  readonly message: unknown;
+  /** Whether somebody waits for the answer. */
+  readonly asks: boolean;
+}
+
+export type SystemFrame =
+  | { readonly kind: "cancel"; readonly id: number }
+  /** Finish everything up to message `lastId`, then end. */
+  | { readonly kind: "stop"; readonly lastId: number };
+
+/** What an actor's thread says. */
+export type ActorFrame =
+  | { readonly kind: "ready" }
+  | { readonly kind: "reply"; readonly id: number; readonly value: unknown }
+  | { readonly kind: "fail"; readonly id: number; readonly outcome: Outcome; readonly error: WireError }
+  /** Told messages that are handled: their places in the mailbox are free again. */
+  | { readonly kind: "done"; readonly ids: readonly number[] }
+  | { readonly kind: "event"; readonly event: string; readonly data: unknown }
+  | { readonly kind: "crashed"; readonly error: WireError }
+  | { readonly kind: "stopped" };
+
+/** Ids count up from 1 and wrap around as 32-bit integers; fewer than 2^31 are ever under way, so distance tells order. */
+export function isAfter(id: number, other: number): boolean {
+  return ((id - other) | 0) > 0;
+}
+
+export function idAfter(id: number): number {
+  return (id + 1) | 0;
+}

@@ -1,0 +1,390 @@
+import { errors } from "../errors.js";
+import type { AnyActorDefinition, Protocol } from "./actor.js";
+import type { Accepted, ActorRef, AskOptions, Down, DownReason, Outcome, StopOptions, TellOptions } from "./actor-ref.js";
+import type { Clock } from "./clock.js";
+import type { DeadLetter } from "./dead-letters.js";
+import { callListener } from "./call-listener.js";
+import { Ledger, type Ask, type Entry } from "./ledger.js";
+import { LocalTransport } from "./local-transport.js";
+import { ProgressBoard } from "./progress-board.js";
+import { idAfter, isAfter, type Delivery } from "./protocol.js";
+import { RestartIntensity, type Supervision } from "./supervisor.js";
+import type { Placement, Transport, TransportListener } from "./transport.js";
+import { snapshot } from "./sendable.js";
+import { WorkerTransport } from "./worker-transport.js";
+
+export type ActorState = "starting" | "running" | "restarting" | "stopping" | "ended";
+
+/** One line of the actor tree. */
+export interface ActorStatus {
+  readonly address: string;
+  readonly placement: Placement["at"];
+  readonly state: ActorState;
+  readonly incarnation: number;
+  readonly restarts: number;
+  readonly mailbox: { readonly depth: number; readonly capacity: number };
+  /** What runs now, and since when; absent when nothing does. */
+  readonly current?: { readonly type: string; readonly since: number };
+  /** Since when the oldest asker has waited; absent when nobody waits. */
+  readonly oldestAskAt?: number;
+}
+
+/** What an actor is spawned with; everything is decided by then. */
+export interface ActorPlan {
+  readonly address: string;
+  readonly definition: AnyActorDefinition;
+  readonly args: unknown;
+  readonly placement: Placement;
+  readonly capacity: number;
+  readonly supervision: Supervision;
+  readonly startDeadlineMs: number;
+  readonly clock: Clock;
+}
+
+/** Whom an actor reports to. */
+export interface Reports {
+  down(down: Down): void;
+  restarted(incarnation: number): void;
+  deadLetter(letter: DeadLetter): void;
+  event(event: string, data: unknown): void;
+  /** The last incarnation has ended. */
+  ended(): void;
+}
+
+const DEFAULT_GRACE_MS = 5_000;
+
+interface Ending {
+  readonly reason: DownReason;
+  readonly error?: unknown;
+}
+
+/** A message that waits for the actor to be running again. */
+interface Held {
+  readonly delivery: Delivery;
+  readonly transfer: readonly ArrayBuffer[];
+}
+
+/**
+ * The near end of an actor: takes messages, keeps account of them, and follows the actor from incarnation to
+ * incarnation. It is one file because the account and the life cannot be told apart: each end of an incarnation settles
+ * the messages it leaves, and each message needs to know which incarnation has it.
+ */
+export class SupervisedActor implements ActorRef<Protocol> {
+  readonly #plan: ActorPlan;
+  readonly #reports: Reports;
+  readonly #intensity: RestartIntensity;
+  readonly #ledger: Ledger;
+  readonly #watchers = new Set<{ readonly hear: (down: Down) => void }>();
+  readonly #whenStarted: { resolve: () => void; reject: (error: unknown) => void };
+  readonly #whenEnded: () => void;
+  readonly #hasEnded: Promise<void>;
+  /** Resolves at the first start, and rejects when that fails. */
+  readonly started: Promise<void>;
+
+  #state: ActorState = "starting";
+  #incarnation = 0;
+  #transport: Transport | undefined;
+  #board = new ProgressBoard();
+  #acceptedId = 0;
+  #deliveredId = 0;
+  #held: Held[] = [];
+  /** Why the incarnation is about to end, once that is known. */
+  #ending: Ending | undefined;
+  #isReady = false;
+  #lastDown: Down | undefined;
+  #cancelTimer: () => void = () => {};
+
+  constructor(plan: ActorPlan, reports: Reports) {
+    this.#plan = plan;
+    this.#reports = reports;
+    this.#intensity = new RestartIntensity(plan.supervision);
+    this.#ledger = new Ledger(plan.clock, (entry, ask) => this.#expire(entry, ask));
+    const started = deferred();
+    const ended = deferred();
+    this.started = started.promise;
+    this.#whenStarted = started;
+    this.#hasEnded = ended.promise;
+    this.#whenEnded = ended.resolve;
+    this.#begin();
+  }
+
+  get address(): string {
+    return this.#plan.address;
+  }
+
+  status(): ActorStatus {
+    const { startedId, busySince } = this.#board;
+    const current = busySince === undefined ? undefined : this.#ledger.get(startedId);
+    const waiting = this.#ledger.asks()[0];
+    return {
+      address: this.address,
+      placement: this.#plan.placement.at,
+      state: this.#state,
+      incarnation: this.#incarnation,
+      restarts: Math.max(0, this.#incarnation - 1),
+      mailbox: { depth: this.#ledger.size, capacity: this.#plan.capacity },
+      ...(current && busySince !== undefined ? { current: { type: current.type, since: busySince } } : {}),
+      ...(waiting ? { oldestAskAt: waiting.acceptedAt } : {}),
+    };
+  }
+
+  tell(type: string, message: unknown, options: TellOptions = {}): Accepted {
+    const refusal = this.#refusal();
+    if (refusal === "gone") this.#reports.deadLetter({ address: this.address, type, reason: "gone", outcome: "not-run" });
+    if (refusal) return refusal;
+    this.#accept(type, message, options.transfer, undefined);
+    return "accepted";
+  }
+
+  ask(type: string, message: unknown, options: AskOptions): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const { deadlineMs, signal, transfer } = options;
+      const about = { address: this.address, type, outcome: "not-run" } as const;
+      if (signal?.aborted) return reject(errors.askAborted(about, signal.reason));
+      const refusal = this.#refusal();
+      if (refusal === "full") return reject(errors.mailboxFull({ ...about, capacity: this.#plan.capacity }));
+      if (refusal === "gone") return reject(errors.actorGone({ ...about, state: this.#state }, this.#lastDown?.error));
+      let entry: Entry | undefined;
+      const giveUp = (): void => {
+        if (entry) this.#abandon(entry, signal?.reason);
+      };
+      signal?.addEventListener("abort", giveUp, { once: true });
+      const release = (): void => signal?.removeEventListener("abort", giveUp);
+      try {
+        const deadlineAt = this.#plan.clock.now() + deadlineMs;
+        entry = this.#accept(type, message, transfer, { deadlineAt, deadlineMs, resolve, reject, release });
+      } catch (error) {
+        release();
+        reject(error);
+      }
+    });
+  }
+
+  watch(listener: (down: Down) => void): () => void {
+    const watcher = { hear: listener };
+    this.#watchers.add(watcher);
+    const last = this.#lastDown;
+    if (this.#state === "ended" && last) {
+      queueMicrotask(() => {
+        if (this.#watchers.delete(watcher)) callListener(() => listener(last));
+      });
+    }
+    return () => void this.#watchers.delete(watcher);
+  }
+
+  stop({ graceMs = DEFAULT_GRACE_MS }: StopOptions = {}): Promise<void> {
+    if (this.#state === "restarting" && !this.#transport) this.#end();
+    if (this.#state === "ended") return this.#hasEnded;
+    const isReady = this.#state === "running" || (this.#state === "stopping" && !this.#ending);
+    this.#state = "stopping";
+    this.#cancelTimer();
+    if (!isReady || graceMs <= 0) {
+      this.#kill({ reason: "killed" });
+      return this.#hasEnded;
+    }
+    this.#transport?.stop(this.#deliveredId);
+    this.#cancelTimer = this.#plan.clock.after(graceMs, () => this.#kill({ reason: "killed" }));
+    return this.#hasEnded;
+  }
+
+  #refusal(): "full" | "gone" | undefined {
+    if (this.#state === "ended" || this.#state === "stopping") return "gone";
+    return this.#ledger.size >= this.#plan.capacity ? "full" : undefined;
+  }
+
+  #accept(type: string, message: unknown, transfer: readonly ArrayBuffer[] = [], ask: Ask | undefined): Entry {
+    const id = idAfter(this.#acceptedId);
+    const delivery: Delivery = { id, type, message, asks: ask !== undefined };
+    if (this.#state === "running") this.#deliver({ delivery, transfer });
+    else this.#hold({ delivery, transfer });
+    this.#acceptedId = id;
+    const entry: Entry = { id, type, acceptedAt: this.#plan.clock.now(), ask, isTold: ask === undefined };
+    this.#ledger.add(entry);
+    return entry;
+  }
+
+  #deliver({ delivery, transfer }: Held): void {
+    this.#transport?.deliver(delivery, transfer);
+    this.#deliveredId = delivery.id;
+  }
+
+  /** Keeps a message as it is now: between threads a sender may use its own again once it is sent. */
+  #hold({ delivery, transfer }: Held): void {
+    if (this.#plan.placement.at === "inline") this.#held.push({ delivery, transfer });
+    else {
+      const message = snapshot(delivery.message, transfer, { address: this.address, type: delivery.type });
+      this.#held.push({ delivery: { ...delivery, message }, transfer: [] });
+    }
+  }
+
+  #deliverHeld(): void {
+    const held = this.#held;
+    this.#held = [];
+    // Those whose askers gave up have left the ledger.
+    for (const one of held) if (this.#ledger.get(one.delivery.id)) this.#deliver(one);
+  }
+
+  /** A message that waits here is taken back; one that was delivered is cancelled, and keeps its place until it ends. */
+  #withdraw(entry: Entry): Outcome {
+    if (isAfter(entry.id, this.#deliveredId)) {
+      this.#ledger.remove(entry.id);
+      return "not-run";
+    }
+    this.#transport?.cancel(entry.id);
+    return "unknown";
+  }
+
+  #expire(entry: Entry, ask: Ask): void {
+    const { deadlineMs } = ask;
+    const outcome = this.#withdraw(entry);
+    ask.reject(errors.askDeadline({ address: this.address, type: entry.type, deadlineMs, state: this.#state, outcome }));
+  }
+
+  #abandon(entry: Entry, reason: unknown): void {
+    const ask = this.#ledger.giveUp(entry);
+    if (!ask) return;
+    const outcome = this.#withdraw(entry);
+    ask.reject(errors.askAborted({ address: this.address, type: entry.type, outcome }, reason));
+  }
+
+  /** Takes the answer of a message that is through; an answer that nobody waits for is a dead letter. */
+  #answer(id: number, outcome: Outcome | "done", settle: (ask: Ask, entry: Entry) => void): void {
+    const entry = this.#ledger.remove(id);
+    if (!entry) return;
+    const ask = this.#ledger.giveUp(entry);
+    if (ask) settle(ask, entry);
+    else if (outcome !== "not-run") this.#reports.deadLetter({ address: this.address, type: entry.type, reason: "late", outcome });
+  }
+
+  #begin(): void {
+    const { definition, args, address, capacity, clock, placement, startDeadlineMs } = this.#plan;
+    this.#incarnation += 1;
+    this.#ending = undefined;
+    this.#isReady = false;
+    this.#board = new ProgressBoard();
+    this.#board.start(this.#deliveredId, 0);
+    const lastId = this.#deliveredId;
+    const incarnation = { definition, args, address, capacity, board: this.#board, lastId, clock };
+    this.#cancelTimer = clock.after(startDeadlineMs, () => {
+      this.#kill({ reason: "not-started", error: errors.actorNotStarted({ address, problem: `it was not ready within ${startDeadlineMs} ms` }) });
+    });
+    try {
+      this.#transport =
+        placement.at === "inline"
+          ? new LocalTransport(incarnation, this.#listener())
+          : new WorkerTransport(incarnation, this.#listener(), placement.maxOldGenerationMb);
+    } catch (error) {
+      this.#ending = { reason: "not-started", error };
+      queueMicrotask(() => this.#incarnationEnded({}));
+    }
+  }
+
+  #kill(ending: Ending): void {
+    this.#ending ??= ending;
+    this.#transport?.kill();
+  }
+
+  #listener(): TransportListener {
+    return {
+      ready: () => this.#ready(),
+      reply: (id, value) => this.#answer(id, "done", (ask) => ask.resolve(value)),
+      fail: (id, outcome, cause) =>
+        this.#answer(id, outcome, (ask, { type }) => ask.reject(errors.handlerFailed({ address: this.address, type, outcome }, cause))),
+      done: (ids) => {
+        for (const id of ids) this.#ledger.remove(id);
+      },
+      event: (event, data) => this.#reports.event(event, data),
+      crashed: (error) => this.#kill({ reason: "error", error }),
+      stopped: () => this.#kill({ reason: "stopped" }),
+      ended: (end) => this.#incarnationEnded(end),
+    };
+  }
+
+  #ready(): void {
+    if (this.#state === "stopping") return;
+    this.#cancelTimer();
+    this.#isReady = true;
+    this.#state = "running";
+    this.#deliverHeld();
+    if (this.#incarnation === 1) this.#whenStarted.resolve();
+    else this.#reports.restarted(this.#incarnation);
+  }
+
+  #incarnationEnded(end: { readonly exitCode?: number; readonly error?: unknown }): void {
+    this.#cancelTimer();
+    this.#transport = undefined;
+    const mayRestart = this.#state === "running" || this.#state === "restarting";
+    const delayMs = mayRestart ? this.#intensity.next(this.#plan.clock.now()) : undefined;
+    const down: Down = {
+      address: this.address,
+      incarnation: this.#incarnation,
+      ...describeEnd(this.#ending, end, this.#isReady),
+      restarts: delayMs !== undefined,
+    };
+    this.#lastDown = down;
+    this.#lose(this.#deliveredId, down);
+    this.#state = delayMs === undefined ? "ended" : "restarting";
+    if (delayMs !== undefined) this.#cancelTimer = this.#plan.clock.after(delayMs, () => this.#begin());
+    this.#reports.down(down);
+    for (const { hear } of [...this.#watchers]) callListener(() => hear(down));
+    if (delayMs === undefined) this.#end();
+  }
+
+  /** No further incarnation. */
+  #end(): void {
+    const down = this.#lastDown;
+    this.#cancelTimer();
+    this.#state = "ended";
+    this.#held = [];
+    if (down) this.#lose(this.#acceptedId, down);
+    this.#ledger.close();
+    this.#reports.ended();
+    this.#whenEnded();
+    const problem = `it ended first: ${down?.reason ?? "stopped"}`;
+    // Does nothing once the actor has started.
+    this.#whenStarted.reject(errors.actorNotStarted({ address: this.address, problem }, down?.error));
+  }
+
+  /** Settles every message up to `lastId` that the dead incarnation left. */
+  #lose(lastId: number, { reason, error }: Down): void {
+    const { startedId } = this.#board;
+    for (const entry of this.#ledger.removeUpTo(lastId)) {
+      const outcome = isAfter(entry.id, startedId) ? "not-run" : "unknown";
+      const { type, isTold } = entry;
+      const ask = this.#ledger.giveUp(entry);
+      ask?.reject(errors.actorDown({ address: this.address, type, reason, outcome }, error));
+      if (isTold) this.#reports.deadLetter({ address: this.address, type, reason: "lost", outcome });
+    }
+  }
+}
+
+/** What is known of an end: what was decided about it, or else what the thread left behind. */
+function describeEnd(
+  decided: Ending | undefined,
+  { exitCode, error }: { readonly exitCode?: number; readonly error?: unknown },
+  wasReady: boolean,
+): Ending & { readonly exitCode?: number } {
+  if (decided && (wasReady || decided.reason !== "error")) return decided;
+  if (hasCode(error, "ERR_WORKER_OUT_OF_MEMORY")) return { reason: "out-of-memory", error };
+  const cause = decided?.error ?? error;
+  const reason = wasReady ? (cause === undefined ? "exit" : "error") : "not-started";
+  return {
+    reason,
+    ...(cause === undefined ? {} : { error: cause }),
+    ...(cause !== undefined || exitCode === undefined ? {} : { exitCode }),
+  };
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
+}
+
+function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {
+  let resolve: () => void = () => {};
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<void>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}

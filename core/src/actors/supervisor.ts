@@ -1,0 +1,49 @@
+/** What follows when an actor crashes. */
+export interface Supervision {
+  /** "permanent" restarts after every crash; "temporary" never does. A stop is never followed by a restart. */
+  readonly restart: "permanent" | "temporary";
+  /** Restarts allowed within `withinMs`; the next crash ends the actor for good. */
+  readonly maxRestarts: number;
+  readonly withinMs: number;
+  /** Pause before the first restart within `withinMs`, doubled for each further one up to the second number. */
+  readonly backoffMs: readonly [number, number];
+}
+
+export const defaultSupervision: Supervision = {
+  restart: "permanent",
+  maxRestarts: 3,
+  withinMs: 60_000,
+  backoffMs: [50, 2_000],
+};
+
+/**
+ * Counts the restarts of one actor and decides about the next.
+ *
+ * @example
+ * const restarts = new RestartIntensity({ restart: "permanent", maxRestarts: 1, withinMs: 1000, backoffMs: [10, 80] });
+ * restarts.next(0); // 10: restart after 10 ms
+ * restarts.next(20); // undefined: no more
+ */
+export class RestartIntensity {
+  readonly #supervision: Supervision;
+  #restartedAt: readonly number[] = [];
+
+  constructor(supervision: Supervision) {
+    this.#supervision = supervision;
+  }
+
+  /**
+   * What to do about a crash at time `now`.
+   *
+   * @returns milliseconds to wait before the restart; undefined for none
+   */
+  next(now: number): number | undefined {
+    const { restart, maxRestarts, withinMs, backoffMs } = this.#supervision;
+    this.#restartedAt = this.#restartedAt.filter((at) => now - at < withinMs);
+    if (restart === "temporary" || this.#restartedAt.length >= maxRestarts) return undefined;
+    const [shortest, longest] = backoffMs;
+    const delayMs = Math.min(longest, shortest * 2 ** this.#restartedAt.length);
+    this.#restartedAt = [...this.#restartedAt, now];
+    return delayMs;
+  }
+}

@@ -1,0 +1,107 @@
+import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
+import { errors } from "../errors.js";
+import { decodeError } from "./error-codec.js";
+import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
+import { makeSendable } from "./sendable.js";
+import type { Incarnation, Transport, TransportListener } from "./transport.js";
+import { workerEntry } from "./worker-entry.js";
+
+/** What a thread is started with. */
+export interface WorkerStart {
+  readonly module: string;
+  readonly exportName: string;
+  readonly args: unknown;
+  readonly address: string;
+  readonly capacity: number;
+  readonly lastId: number;
+  readonly board: SharedArrayBuffer;
+  readonly systemLane: MessagePort;
+}
+
+/** An actor in a thread of its own, which it does not share with others: ending the actor ends the thread. */
+export class WorkerTransport implements Transport {
+  readonly #worker: Worker;
+  readonly #systemLane: MessagePort;
+  readonly #address: string;
+  #error: unknown;
+
+  constructor(incarnation: Incarnation, listener: TransportListener, maxOldGenerationMb: number | undefined) {
+    const { definition, args, address, capacity, lastId, board } = incarnation;
+    const { port1, port2 } = new MessageChannel();
+    this.#systemLane = port1;
+    this.#address = address;
+    const start: WorkerStart = {
+      module: definition.module,
+      exportName: definition.exportName,
+      args: makeSendable(args, [], { address, type: "init" }),
+      address,
+      capacity,
+      lastId,
+      board: board.memory,
+      systemLane: port2,
+    };
+    try {
+      this.#worker = new Worker(workerEntry("worker-main.js"), {
+        name: address,
+        workerData: start,
+        transferList: [port2],
+        ...(maxOldGenerationMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: maxOldGenerationMb } }),
+      });
+    } catch (error) {
+      port1.close();
+      throw error;
+    }
+    this.#worker.on("message", (frame: ActorFrame) => hear(frame, listener));
+    // 'exit' alone means death: process.exit() in the thread raises no 'error'.
+    this.#worker.on("error", (error) => (this.#error = error));
+    this.#worker.on("exit", (exitCode) => {
+      port1.close();
+      listener.ended({ exitCode, ...(this.#error === undefined ? {} : { error: this.#error }) });
+    });
+  }
+
+  deliver(delivery: Delivery, transfer: readonly ArrayBuffer[]): void {
+    const about = { address: this.#address, type: delivery.type };
+    const message = makeSendable(delivery.message, transfer, about);
+    try {
+      this.#worker.postMessage(message === delivery.message ? delivery : { ...delivery, message }, transfer);
+    } catch (cause) {
+      throw errors.messageNotCloneable({ ...about, problem: String(cause), outcome: "not-run" }, cause);
+    }
+  }
+
+  cancel(id: number): void {
+    this.#postSystem({ kind: "cancel", id });
+  }
+
+  stop(lastId: number): void {
+    this.#postSystem({ kind: "stop", lastId });
+  }
+
+  kill(): void {
+    void this.#worker.terminate();
+  }
+
+  #postSystem(frame: SystemFrame): void {
+    this.#systemLane.postMessage(frame);
+  }
+}
+
+function hear(frame: ActorFrame, listener: TransportListener): void {
+  switch (frame.kind) {
+    case "reply":
+      return listener.reply(frame.id, frame.value, []);
+    case "done":
+      return listener.done(frame.ids);
+    case "fail":
+      return listener.fail(frame.id, frame.outcome, decodeError(frame.error));
+    case "event":
+      return listener.event(frame.event, frame.data);
+    case "ready":
+      return listener.ready();
+    case "crashed":
+      return listener.crashed(decodeError(frame.error));
+    case "stopped":
+      return listener.stopped();
+  }
+}
