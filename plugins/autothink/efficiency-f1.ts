@@ -14,7 +14,8 @@ export interface Operating {
  * Reconstructed from the words of AutoThink (arXiv:2505.10832), which prints no formula.
  *
  * @param result the trained policy; `standard` and `noThinking` are of its base
- * @returns at least 0; accuracies in one unit, percent or share
+ * @param noThinking differs from `standard` in accuracy and in tokens
+ * @returns at least 0; accuracies may be percents or shares, all in one unit
  */
 export function efficiencyF1(result: Operating, standard: Operating, noThinking: Operating): number {
   const gain = Math.max(0, (result.accuracy - standard.accuracy) / (standard.accuracy - noThinking.accuracy));

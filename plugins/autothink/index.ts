@@ -1,10 +1,11 @@
-import { definePlugin, responseLength, samplesOf, z, type JsonObject, type Sample } from "@troupe/core/sdk";
+import { definePlugin, responseLength, samplesOf, splitThinking, z, type JsonObject, type Sample } from "@troupe/core/sdk";
+import { errors } from "../errors.js";
 import { firstStage, followStages, planOfStage, problemsOfStages, stageFields, type StagePosition } from "../stage-schedule.js";
 import { isDegenerate } from "./degeneration.js";
 import { withEllipsis } from "./ellipsis.js";
 import { modeMetrics } from "./mode-metrics.js";
-import { isThinking, splitResponse } from "./mode.js";
-import { balancedRewards, lengthAwareRewards, naiveReward, type NaiveOutcome } from "./rewards.js";
+import { isThinking } from "./mode.js";
+import { balancedReward, lengthAwareRewards, naiveReward, type NaiveOutcome } from "./rewards.js";
 
 const shaping = {
   gamma: z.number().min(0).max(1).nullable().default(null).describe("Share of one mode that the balance tolerates; null is off"),
@@ -88,12 +89,12 @@ export default definePlugin<typeof config, State>({
     annotate: {
       reads: ["trajectory"],
       writes: ["annotation.think", "annotation.thinkTokens", "annotation.answerTokens"],
-      run: (ctx, { assistantPrefix, responseText }) => {
-        const { responseThought, answer } = splitResponse(assistantPrefix, responseText);
+      run: (ctx, trajectory) => {
+        const { thinking, answer } = splitThinking(trajectory);
         return {
-          think: isThinking(assistantPrefix, responseText, ctx.config.detection),
-          thinkTokens: ctx.countTokens(responseThought),
-          answerTokens: ctx.countTokens(answer),
+          think: isThinking(trajectory, ctx.config.detection),
+          thinkTokens: ctx.countTokens(thinking),
+          answerTokens: ctx.countTokens(answer ?? ""),
         };
       },
     },
@@ -101,7 +102,9 @@ export default definePlugin<typeof config, State>({
       reads: ["verdict", "length", "trajectory", "plan.parameters"],
       writes: ["reward"],
       run: (ctx, cohort) => {
-        const { gamma, alpha, beta } = shapingSchema.parse(ctx.plan.parameters[ctx.plugin]);
+        const parameters = shapingSchema.safeParse(ctx.plan.parameters[ctx.plugin]);
+        if (!parameters.success) throw errors.stageParametersMissing({ plugin: ctx.plugin, step: ctx.step });
+        const { gamma, alpha, beta } = parameters.data;
         const outcomes_N: NaiveOutcome[] = [];
         const rewards_N: number[] = [];
         for (const { samples } of cohort.groups) {
@@ -118,7 +121,10 @@ export default definePlugin<typeof config, State>({
           outcomes_N.push(...outcomes_G);
           rewards_N.push(...shaped_G);
         }
-        return gamma === null ? rewards_N : balancedRewards(rewards_N, outcomes_N, { gamma, lambda: ctx.config.lambda });
+        if (gamma === null) return rewards_N;
+        const thinkShare = outcomes_N.filter((outcome) => outcome.think).length / outcomes_N.length;
+        const balance = { gamma, lambda: ctx.config.lambda };
+        return rewards_N.map((reward, i) => balancedReward(reward, outcomes_N[i]!, thinkShare, balance));
       },
     },
     observe: {
@@ -134,7 +140,7 @@ export default definePlugin<typeof config, State>({
             difficulty: difficultyOf.get(sample.trajectory.taskId),
           })),
         );
-        const rate = metrics["think/rate"];
+        const rate = metrics["think/balance/share"];
         const { above, below, steps } = ctx.config.collapse;
         if (rate !== undefined) {
           ctx.state.collapsedSteps = rate > above || rate < below ? ctx.state.collapsedSteps + 1 : 0;
@@ -148,13 +154,12 @@ export default definePlugin<typeof config, State>({
   },
 });
 
-function outcomeOf({ trajectory: { assistantPrefix, responseText }, verdict }: Sample, config: Config): NaiveOutcome {
-  const { answer } = splitResponse(assistantPrefix, responseText);
+function outcomeOf({ trajectory, verdict }: Sample, config: Config): NaiveOutcome {
   return {
-    think: isThinking(assistantPrefix, responseText, config.detection),
+    think: isThinking(trajectory, config.detection),
     correct: verdict.kind === "pass",
-    isFormatError: !answer.includes("\\boxed{"),
-    isDegenerate: config.degenerationGuard && isDegenerate(responseText),
+    isFormatError: !splitThinking(trajectory).answer?.includes("\\boxed{"),
+    isDegenerate: config.degenerationGuard && isDegenerate(trajectory.responseText),
   };
 }
 

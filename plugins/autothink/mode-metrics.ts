@@ -11,7 +11,7 @@ export interface ModeSample extends Outcome {
 }
 
 /**
- * Think rate, overall and by difficulty, and accuracy, length and answer length of each mode. Answers without thinking
+ * Share of thinking responses in the cohort (the balance's z) and by difficulty, and accuracy, length and answer length of each mode. Answers without thinking
  * that grow towards the length of thinking show reasoning that moved behind the tag.
  *
  * @returns metric → value; a mode or difficulty without samples has no metric
@@ -21,7 +21,7 @@ export function modeMetrics(samples: readonly ModeSample[]): Record<string, numb
   const put = (name: string, values: readonly number[]): void => {
     if (values.length > 0) metrics[name] = mean(values);
   };
-  put("think/rate", samples.map(thinkFlag));
+  put("think/balance/share", samples.map(thinkFlag));
   for (const difficulty of new Set(samples.map((sample) => sample.difficulty))) {
     if (difficulty === undefined) continue;
     put(`think/rate_by_difficulty/${difficulty}`, samples.filter((sample) => sample.difficulty === difficulty).map(thinkFlag));

@@ -69,32 +69,19 @@ export interface Balance {
   readonly lambda: number;
 }
 
-/** How far a mode is over-represented, in [0, 1]. */
-export function excessOf(share: number, { gamma, lambda }: Balance): number {
-  return Math.min(1, Math.max(0, lambda * (share - gamma)));
-}
-
 /**
  * Batch reward balance: draws the rewards of an over-represented mode towards their saturation values, one lower each.
  *
  *     δ_think = clip(λ (z − γ), 0, 1)        δ_nothink = clip(λ ((1 − z) − γ), 0, 1)
  *     r = (1 − δ_mode) r + δ_mode r_sat      r_sat: think 0 / −1, no think 1 / −2 (right / wrong)
  *
- * z is the share of thinking responses in the whole cohort, taken before any group is filtered. Source: AutoThink, stage 1.
+ * Source: AutoThink, stage 1.
  *
- * @returns rewards_N, in the order of the outcomes
+ * @param thinkShare z, of the whole cohort and taken before any group is filtered, in [0, 1]
  */
-export function balancedRewards(rewards_N: readonly number[], outcomes_N: readonly Outcome[], balance: Balance): number[] {
-  if (outcomes_N.length === 0) return [];
-  const z = outcomes_N.filter((outcome) => outcome.think).length / outcomes_N.length;
-  const [think, noThink] = [excessOf(z, balance), excessOf(1 - z, balance)];
-  return outcomes_N.map((outcome, i) => {
-    const excess = outcome.think ? think : noThink;
-    return (1 - excess) * rewards_N[i]! + excess * saturationOf(outcome);
-  });
-}
-
-function saturationOf({ think, correct }: Outcome): number {
-  if (think) return correct ? 0 : -1;
-  return correct ? 1 : -2;
+export function balancedReward(reward: number, { think, correct }: Outcome, thinkShare: number, { gamma, lambda }: Balance): number {
+  const share = think ? thinkShare : 1 - thinkShare;
+  const excess = Math.min(1, Math.max(0, lambda * (share - gamma)));
+  const saturation = think ? (correct ? 0 : -1) : correct ? 1 : -2;
+  return (1 - excess) * reward + excess * saturation;
 }
