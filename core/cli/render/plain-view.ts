@@ -1,0 +1,93 @@
+import type { RunEvent } from "../../src/records/run-event.js";
+import { oneLine, printable } from "./printable.js";
+import { duration, significant } from "./quantities.js";
+import type { View, ViewOptions } from "./view.js";
+
+/** Steps between two step lines. */
+const STEP_INTERVAL = 10;
+
+/** Lines of `key=value` for logs: the first of every ten steps, and every other event. */
+export class PlainView implements View {
+  readonly #stream: NodeJS.WritableStream;
+  readonly #lastStep = new Map<string, number>();
+
+  constructor({ stderr, header }: ViewOptions) {
+    this.#stream = stderr;
+    for (const line of header) this.note(line);
+  }
+
+  event(event: RunEvent): void {
+    if (event.type === "step" && !this.#isDue(event.part, event.report.step)) return;
+    this.#stream.write(`${line({ event: event.type, part: event.part, ...factsOf(event) })}\n`);
+  }
+
+  note(line: string): void {
+    this.#stream.write(`${printable(line)}\n`);
+  }
+
+  close(): void {}
+
+  #isDue(part: string, step: number): boolean {
+    const last = this.#lastStep.get(part);
+    const isDue = last === undefined || Math.floor(step / STEP_INTERVAL) > Math.floor(last / STEP_INTERVAL);
+    if (isDue) this.#lastStep.set(part, step);
+    return isDue;
+  }
+}
+
+type Facts = Readonly<Record<string, string | number>>;
+
+function factsOf(event: RunEvent): Facts {
+  switch (event.type) {
+    case "started":
+      return { detail: event.detail };
+    case "step": {
+      const { report, progress } = event;
+      return {
+        step: report.step,
+        stage: report.stage,
+        progress: progress.label,
+        eta: duration(progress.etaSeconds),
+        trainTokens: report.trainTokens,
+        ...report.metrics,
+      };
+    }
+    case "sample": {
+      const { prompt, response, verdict, reason, reward, tokens } = event.sample;
+      return { step: event.step, verdict, reason, reward, tokens, prompt, response };
+    }
+    case "evaluated": {
+      const { mode, n, accuracy, ci95, tokensPerAnswer, thinkRate, truncated } = event.evaluation;
+      return {
+        step: event.step,
+        mode,
+        n,
+        accuracy,
+        low: ci95[0],
+        high: ci95[1],
+        tokensPerAnswer,
+        thinkRate,
+        truncated,
+      };
+    }
+    case "checkpoint":
+      return { step: event.step, path: event.path };
+    case "notice":
+      return { step: event.step, level: event.level, message: event.message };
+    case "plugin":
+      return { step: event.step, plugin: event.plugin, from: event.from, to: event.to };
+    case "finished":
+      return { step: event.step, reason: event.reason, seconds: event.seconds };
+  }
+}
+
+function line(facts: Facts): string {
+  return Object.entries(facts)
+    .map(([key, value]) => `${key}=${typeof value === "number" ? significant(value) : quote(oneLine(value))}`)
+    .join(" ");
+}
+
+/** Quoted where a reader could not tell the value's end. */
+function quote(text: string): string {
+  return /^[^\s"=]+$/.test(text) ? text : JSON.stringify(text);
+}
