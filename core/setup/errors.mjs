@@ -21,7 +21,7 @@ export function compilerMissing({ cxx, platform }) {
 
 export function diskFull({ root, freeMb, neededMb }) {
   const message = `Cannot install packages into "${root}" with less than ${neededMb} MB of disk: ${freeMb} MB are free`;
-  return new SetUpError("DISK_FULL", 2, message, "free some space, then run the same command again");
+  return new SetUpError("DISK_FULL", 4, message, "free some space, then run the same command again");
 }
 
 export function networkMissing() {

@@ -59,12 +59,11 @@ function declaredBy(declaration: Node): string[] {
 function hasDocstring(source: Source, statement: Node): boolean {
   const before = source.comments.filter((comment) => comment.end <= statement.start);
   let edge = statement.start;
-  for (const comment of before.reverse()) {
+  for (const comment of before.toReversed()) {
     if (source.text.slice(comment.end, edge).trim() !== "") return false;
     if (comment.text.startsWith("/**")) return comment.text.replace(/[/*\s]/g, "") !== "";
     edge = comment.start;
   }
-  // One declaration of several with the same name (an overload) is documented at the first.
   return false;
 }
 
