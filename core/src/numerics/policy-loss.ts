@@ -42,7 +42,7 @@ export interface PolicyLoss {
  * in "/max", which take the maximum (`combineLossMetrics`):
  *
  * - `loss/policy`, `loss/kl`, `loss/entropy`, `loss/nextToken`: the four terms, coefficients included; they add to the loss.
- * - Means with weights ω, to be divided by `weight` = Σω where that is not 1 (it is 1 under the two token-mean aggregations):
+ * - Means with weights ω, to be divided by `weight/sum` = Σω where that is not 1 (it is 1 under the two token-mean aggregations):
  *   `kl/reference` (when there are reference logprobs) · `ratio/mean` · `pg_clipfrac` = `/low` + `/high`
  *   (tokens whose gradient a bound cut) and `pg_clipfrac/dual` · `kl/mismatch` (k3 of behaviour against the learner) and
  *   `mismatch/mean` (|difference|, nats) · with importance weights their `importance/mean`, `importance/meanSquare` (mean²
@@ -95,7 +95,7 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
           dLogprob += spec.klCoefficient * weight * kl.slope;
         }
 
-        sums.add("weight", weight);
+        sums.add("weight/sum", weight);
         sums.add("ratio/mean", weight * ratio);
         sums.raise("ratio/max", ratio);
         if (surrogate.clipped === "dual") sums.add("pg_clipfrac/dual", weight);
@@ -151,7 +151,7 @@ class MetricSums {
     "loss/kl": 0,
     "loss/entropy": 0,
     "loss/nextToken": 0,
-    weight: 0,
+    "weight/sum": 0,
     "ratio/mean": 0,
     "ratio/max": 0,
     pg_clipfrac: 0,

@@ -195,7 +195,7 @@ describe("policyLoss()", () => {
       "pg_clipfrac/high": 0.25,
       "pg_clipfrac/low": 0.25,
       "pg_clipfrac/dual": 0.25,
-      weight: 1,
+      "weight/sum": 1,
     });
     expect(metrics["ratio/max"]).toBeCloseTo(4, 5);
     expect([...dLogprobs_N]).toEqual([0, 0, 0, -0.25]);
