@@ -18,8 +18,8 @@ const config = z
   .strictObject({
     stages: z
       .array(z.strictObject({ ...stageFields, ...shaping }))
-      .min(1)
-      .describe("Stages in order; the last lasts until the run ends"),
+      .default([])
+      .describe("Stages in order, the last until the run ends; none: the naive reward throughout, at the run's own token budget"),
     lambda: z.number().min(0).default(2).describe("How fast the balance's penalty grows above gamma"),
     detection: z
       .enum(["authors", "lenient"])
@@ -67,14 +67,14 @@ export default definePlugin<typeof config, State>({
       run: (ctx, plan) => {
         const { stages } = ctx.config;
         const hasSwitched = followStages(ctx.state.position, stages, ctx);
-        const stage = stages[ctx.state.position.index]!;
-        const { gamma, alpha, beta } = stage;
-        if (hasSwitched) {
+        const stage = stages[ctx.state.position.index];
+        const { gamma, alpha, beta } = stage ?? { gamma: null, alpha: 0, beta: 0 };
+        if (stage && hasSwitched) {
           const balance = gamma === null ? "no balance" : `balance ${gamma}`;
           ctx.event(`stage "${stage.name}": at most ${stage.maxTokens} tokens, ${balance}, length reward ${alpha}/${beta}`);
         }
         return {
-          ...planOfStage(stage),
+          ...(stage && planOfStage(stage)),
           resetOptimizer: plan.resetOptimizer || hasSwitched,
           parameters: { ...plan.parameters, [ctx.plugin]: { gamma, alpha, beta } },
         };

@@ -17,8 +17,8 @@ const config = z
           thinkFree: z.boolean().default(true).describe("Whether training prompts of the stage are thinking-free"),
         }),
       )
-      .min(1)
-      .describe("Stages in order; the last lasts until the run ends"),
+      .default([])
+      .describe("Stages in order, the last until the run ends; none: thinking-free throughout, at the run's own token budget"),
     plateau: z
       .strictObject({
         window: z.int().min(1).default(2).describe("Successive evaluations whose changes must all be small"),
@@ -68,16 +68,17 @@ export default definePlugin<typeof config, State>({
         }
         const isFlat = plateau !== undefined && hasPlateaued(state.evaluations, plateau);
         const hasSwitched = followStages(state.position, stages, ctx) || (isFlat && endStage(state.position, stages, ctx));
-        const stage = stages[state.position.index]!;
-        if (hasSwitched) {
+        const stage = stages[state.position.index];
+        const isThinkFree = stage?.thinkFree ?? true;
+        if (stage && hasSwitched) {
           state.evaluations = [];
-          const prompts = stage.thinkFree ? "thinking-free" : "thinking";
+          const prompts = isThinkFree ? "thinking-free" : "thinking";
           ctx.event(`stage "${stage.name}": ${prompts} prompts, at most ${stage.maxTokens} tokens`);
         }
         return {
-          ...planOfStage(stage),
+          ...(stage && planOfStage(stage)),
           resetOptimizer: plan.resetOptimizer || hasSwitched,
-          parameters: { ...plan.parameters, [ctx.plugin]: { thinkFree: stage.thinkFree } },
+          parameters: { ...plan.parameters, [ctx.plugin]: { thinkFree: isThinkFree } },
         };
       },
     },

@@ -26,8 +26,7 @@ export const PLAN: StepPlan = {
 /** A plugin with parsed settings and fresh state, and contexts for its hooks as the runtime makes them. */
 export function stage<Config, State>(plugin: Plugin<Config, State>, settings: unknown) {
   const config = plugin.config.parse(settings);
-  // Plugins without `init` have no state.
-  const state = plugin.init?.(config, undefined) as State;
+  const state = plugin.init?.(config, undefined) as State; // plugins without `init` have no state
   const events: string[] = [];
   const common = (step: number, plan: StepPlan) => ({
     plugin: plugin.name,

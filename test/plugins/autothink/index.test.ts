@@ -128,6 +128,12 @@ describe("autothink", () => {
     expect(hooks.plan!.run(driver({ step: 9, progress: 1 }), PLAN, undefined)?.stage).toBe("accuracy");
   });
 
+  it("plan() keeps the run's own budget and the naive reward throughout when there are no stages", () => {
+    const { hooks, driver } = stage(autothink, {});
+    const parameters = { autothink: { gamma: null, alpha: 0, beta: 0 } };
+    expect(hooks.plan!.run(driver({ progress: 0.5 }), PLAN, undefined)).toEqual({ resetOptimizer: false, parameters });
+  });
+
   it("observe() reports think share by difficulty and lengths by mode when both modes are there", () => {
     const { hooks, driver } = stage(autothink, { stages: STAGES });
     const sketch = (cell: string, length: number, answerTokens: number) => ({ ...SKETCHES[cell]!, length, annotations: { answerTokens } });

@@ -38,9 +38,9 @@ describe("tfpi", () => {
   it("plan() goes on where it was when its state comes back from a checkpoint", () => {
     const before = stage(tfpi, QWEN3_4B);
     for (let step = 0; step < 3; step++) before.hooks.plan!.run(before.driver({ step }), PLAN, undefined);
-    const saved: unknown = JSON.parse(JSON.stringify(before.state));
-    expect(saved).toEqual(before.state);
-    expect(before.state.position).toEqual({ index: 1, start: { step: 2, progress: 0 } });
+    const state = tfpi.init!(before.config, JSON.parse(JSON.stringify(before.state)));
+    const caps = [3, 4].map((step) => tfpi.hooks.plan!.run({ ...before.driver({ step }), state }, PLAN, undefined)?.maxTokens);
+    expect(caps).toEqual([8192, 16384]);
   });
 
   it("plan() switches once evaluations are flat when a plateau is set", () => {
@@ -88,6 +88,12 @@ describe("tfpi", () => {
     }
     expect(events).toHaveLength(1);
     expect(events[0]).toContain('open "<think>" twice');
+  });
+
+  it("plan() keeps the run's own budget and trains thinking-free throughout when there are no stages", () => {
+    const { hooks, driver } = stage(tfpi, {});
+    const plans = [0, 0.5, 1].map((progress, step) => hooks.plan!.run(driver({ step, progress }), PLAN, undefined));
+    expect(plans).toEqual(plans.map(() => ({ resetOptimizer: false, parameters: { tfpi: { thinkFree: true } } })));
   });
 
   it("config refuses a stage without length before the last, two lengths at once and too large shares when parsed", () => {
