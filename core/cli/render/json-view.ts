@@ -6,6 +6,7 @@ import type { View, ViewOptions } from "./view.js";
 export class JsonView implements View {
   readonly #stdout: NodeJS.WritableStream;
   readonly #stderr: NodeJS.WritableStream;
+  #isClosed = false;
 
   constructor({ stdout, stderr, launch }: ViewOptions) {
     this.#stdout = stdout;
@@ -23,9 +24,11 @@ export class JsonView implements View {
 
   close(done: JsonObject = {}): void {
     this.#write({ type: "done", ...done });
+    this.#isClosed = true;
   }
 
   #write(record: object): void {
+    if (this.#isClosed) return;
     this.#stdout.write(`${JSON.stringify(record)}\n`);
   }
 }

@@ -81,11 +81,11 @@ function position(range: readonly number[], cells: number): (value: number) => n
   return (value) => Math.round(((value - low) / (high - low)) * (cells - 1));
 }
 
-/** Held-out accuracy against tokens per answer: ● as the arm chooses to answer, ○ told not to think. */
+/** Held-out accuracy against tokens per answer: ● free to think, ○ told not to. */
 export function accuracyPlot(arms: readonly ArmSummary[], n: number, width: number): string {
   return textPlot(
     {
-      title: `accuracy on ${n} held-out tasks against tokens per answer   ● thinking  ○ thinking-free`,
+      title: `accuracy on ${n} held-out tasks against tokens per answer   ● free to think  ○ thinking-free`,
       xUnit: "tokens",
       formatX: count,
       formatY: unitShare,

@@ -9,7 +9,7 @@ export interface View {
   event(event: RunEvent): void;
   /** One line for people that stays. */
   note(line: string): void;
-  /** Leaves the terminal as it was found; `done` goes into the last JSON record. */
+  /** Leaves the terminal as it was found; `done` goes into the last JSON record. Closing again does nothing. */
   close(done?: JsonObject): void;
 }
 
