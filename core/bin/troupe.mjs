@@ -6,7 +6,7 @@ import { fileURLToPath } from "url";
 var main = new URL("../dist/cli/main.js", import.meta.url);
 
 if (existsSync(fileURLToPath(main))) {
-  import(main.href);
+  import(main.href).then((module) => module.main(process.argv.slice(2)));
 } else {
   console.error('NOT_BUILT: Cannot start troupe: it is not compiled yet. Fix: run "npm run build" in the repository');
   process.exitCode = 2;

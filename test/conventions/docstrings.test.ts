@@ -26,7 +26,7 @@ function findBareSymbols(path: string, load: Load, names?: readonly string[]): F
   if (source === undefined) return [];
   return listOf(source.program, "body").flatMap((statement) => {
     const from = nameOf(statement["source"]);
-    if (from !== undefined && /^Export/.test(statement.type)) {
+    if (from !== undefined && statement.type.startsWith("Export")) {
       if (!from.startsWith(".")) return [];
       const target = resolveRelative(path, from);
       if (statement.type === "ExportAllDeclaration") return findBareSymbols(target, load, names);
