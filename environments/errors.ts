@@ -1,0 +1,51 @@
+import { defineErrors } from "@troupe/core/sdk";
+
+/** Every error of the environments: permanent code, message, hint. */
+export const errors = defineErrors({
+  mathWorkExceeded: {
+    message: (d: { what: string; limit: number }) =>
+      `Cannot finish a mathematical check as it exceeds its work budget: ${d.what}, and the limit is ${d.limit}`,
+    hint: "Answers of ordinary size stay far below the limit; a verifier reports this one as failed with its reason",
+  },
+  mathUnparsable: {
+    message: (d: { found: string; position: number }) =>
+      `Cannot read a mathematical expression: found ${d.found} at character ${d.position + 1}`,
+    hint: "Write the expression in LaTeX or plain notation, for example \"\\frac{1}{2}\" or \"1/2\"",
+  },
+  problemFileUnreadable: {
+    message: (d: { file: string; reason: string }) => `Cannot read problems from "${d.file}": ${d.reason}`,
+    hint: "Set data.path to a readable JSON Lines or Parquet file; a relative path starts where the config file lies",
+    exitCode: 4,
+  },
+  problemFormatUnknown: {
+    message: (d: { file: string }) =>
+      `Cannot read problems from "${d.file}": the name ends in none of ".jsonl", ".ndjson" and ".parquet"`,
+    hint: "Convert the file to JSON Lines (one JSON object a line) or Parquet",
+    exitCode: 4,
+  },
+  problemRowInvalid: {
+    message: (d: { file: string; row: number; field: string; found: string; wanted: string; goodRows: number }) =>
+      `Cannot use ${d.file}:${d.row} as a problem: field "${d.field}" ${d.found}, wanted is ${d.wanted}`,
+    hint: (d: { goodRows: number }) =>
+      `${d.goodRows} rows before it were fine. Map another field: data.fields.problem, data.fields.answer or data.fields.id; or skip such rows: data.onBadRow=skip`,
+    exitCode: 4,
+  },
+  problemSetEmpty: {
+    message: (d: { file: string; split: string; rows: number; skipped: number }) =>
+      `Cannot make a taskset of "${d.file}": of ${d.rows} rows, ${d.skipped} were skipped and none is left for "${d.split}"`,
+    hint: "Widen the filters (data.limit, calculations.maxOperand, calculations.operators), or change data.heldOut",
+    exitCode: 4,
+  },
+  problemsUsedUp: {
+    message: (d: { split: string; steps: number }) =>
+      `Cannot draw an arithmetic problem with ${d.steps} operations for the ${d.split} split: there seems to be none`,
+    hint: "Raise maxSteps or modulus, add operations, or move heldOut towards 0.5",
+    exitCode: 2,
+  },
+  notArithmetic: {
+    message: (d: { taskId: string; found: string }) =>
+      `Cannot demonstrate task "${d.taskId}" as it is no arithmetic problem: its meta.problem is "${d.found}"`,
+    hint: "The arithmetic teacher writes answers to tasks of the arithmetic environment alone",
+    exitCode: 2,
+  },
+});

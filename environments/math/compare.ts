@@ -1,0 +1,227 @@
+import { compareScalars, isRoundingOf } from "./compare-scalar.js";
+import { exactValue } from "./exact-value.js";
+import { keyOf, mapChildren, someNode, symbolsOf, type Expression } from "./expression.js";
+import { expandSigns, foldMatrix, intervalOf, namedList, namedValue, orientRelation } from "./normal-form.js";
+import { numericPoint, numericValue } from "./numeric-value.js";
+import { isNegative } from "./precise-real.js";
+import { isReal, over } from "./precise-complex.js";
+import { rational } from "./rational.js";
+import type { WorkBudget } from "./work-budget.js";
+
+/** How answers are compared, and what the comparison leaves behind. */
+export interface Comparison {
+  readonly budget: WorkBudget;
+  /** "unit": 50 % equals 0.5, and also 50 where one side leaves the sign out. "value": 50 % equals 0.5 alone. */
+  readonly percent: "unit" | "value";
+  /** Set when two forms met that no method could evaluate; the answer counts as different. */
+  isUndecided: boolean;
+}
+
+/**
+ * Whether an answer says what the reference says.
+ *
+ * Lists and sets ignore order, tuples keep it, intervals keep their brackets; "x = 5" may stand for 5, an inequality for
+ * its interval; equations are equal up to a constant factor; a unit may be left out and may not be changed. Values are
+ * compared by `compareScalars`.
+ *
+ * @throws MATH_WORK_EXCEEDED
+ */
+export function isSameAnswer(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  if (keyOf(gold) === keyOf(answer)) return true;
+  comparison.budget.spend(10);
+  const [goldItems, answerItems] = [itemsOf(gold, true), itemsOf(answer, false)];
+  if (goldItems === undefined && answerItems === undefined) return isSameSingle(gold, answer, comparison);
+  return isSameCollection(gold, goldItems, answer, answerItems, comparison);
+}
+
+/** The members of a list or set, ± written out; undefined for all that is one thing. */
+function itemsOf(node: Expression, isReference: boolean): readonly Expression[] | undefined {
+  const value = namedValue(node, isReference);
+  if (value !== undefined && (value.kind === "list" || value.kind === "set")) return itemsOf(value, isReference);
+  const [first, ...rest] = expandSigns(node);
+  if (first === undefined) return undefined;
+  if (rest.length > 0) return named([first, ...rest], isReference);
+  return first.kind === "list" || first.kind === "set" ? named(first.items, isReference) : undefined;
+}
+
+function named(items: readonly Expression[], isReference: boolean): readonly Expression[] {
+  return namedList(items, isReference, keyOf) ?? items;
+}
+
+function isSameCollection(
+  gold: Expression, goldItems: readonly Expression[] | undefined,
+  answer: Expression, answerItems: readonly Expression[] | undefined, comparison: Comparison,
+): boolean {
+  if (goldItems !== undefined && answerItems !== undefined) {
+    return gold.kind === "set" && answer.kind === "set"
+      ? isSameSet(goldItems, answerItems, comparison)
+      : isSameMultiset(goldItems, answerItems, comparison);
+  }
+  // A list of coordinates without its brackets keeps its order; a list of one thing is that thing.
+  const [single, items, isGoldSingle] = goldItems === undefined ? [gold, answerItems ?? [], true] as const : [answer, goldItems, false] as const;
+  const [only] = items;
+  if (items.length === 1 && only !== undefined) return isGoldSingle ? isSameSingle(single, only, comparison) : isSameSingle(only, single, comparison);
+  const collection = isGoldSingle ? answer : gold;
+  if (single.kind !== "tuple" || single.open !== "(" || single.close !== ")" || collection.kind !== "list") return false;
+  return isSameSequence(single.items, items, comparison);
+}
+
+function isSameSequence(gold: readonly Expression[], answer: readonly Expression[], comparison: Comparison): boolean {
+  return gold.length === answer.length && gold.every((item, index) => {
+    const other = answer[index];
+    return other !== undefined && isSameAnswer(item, other, comparison);
+  });
+}
+
+/** The same items, each as often, in any order. Equality is transitive, so the first partner found will do. */
+function isSameMultiset(gold: readonly Expression[], answer: readonly Expression[], comparison: Comparison): boolean {
+  if (gold.length !== answer.length) return false;
+  const left = [...answer];
+  return gold.every((item) => {
+    const partner = left.findIndex((other) => isSameMember(item, other, comparison));
+    if (partner < 0) return false;
+    left.splice(partner, 1);
+    return true;
+  });
+}
+
+function isSameSet(gold: readonly Expression[], answer: readonly Expression[], comparison: Comparison): boolean {
+  return gold.every((item) => answer.some((other) => isSameMember(item, other, comparison))) &&
+    answer.every((item) => gold.some((other) => isSameMember(item, other, comparison)));
+}
+
+/** Inside a collection a name matters: "x = 1, y = 2" is not "2, 1". */
+function isSameMember(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  return (gold.kind === "relation") === (answer.kind === "relation") && isSameAnswer(gold, answer, comparison);
+}
+
+function isSameSingle(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  if (gold.kind === "relation" || answer.kind === "relation") return isSameRelation(gold, answer, comparison);
+  const [g, a] = [foldMatrix(gold), foldMatrix(answer)];
+  if (g.kind === "quantity" || a.kind === "quantity") return isSameQuantity(g, a, comparison);
+  if (g.kind === "tuple" && a.kind === "tuple") {
+    return g.open === a.open && g.close === a.close && isSameSequence(g.items, a.items, comparison);
+  }
+  if (g.kind === "matrix" && a.kind === "matrix") {
+    return g.rows.length === a.rows.length && g.rows.every((row, index) => isSameSequence(row, a.rows[index] ?? [], comparison));
+  }
+  if (g.kind === "matrix" || a.kind === "matrix") return isSameVector(g, a, comparison);
+  if (g.kind === "union" && a.kind === "union") return isSameMultiset(g.parts, a.parts, comparison);
+  if (g.kind === "difference" && a.kind === "difference") {
+    return isSameAnswer(g.from, a.from, comparison) && isSameAnswer(g.without, a.without, comparison);
+  }
+  if (g.kind === "ratio" || a.kind === "ratio") return isSameRatio(g, a, comparison);
+  if (!isScalar(g) || !isScalar(a)) return g.kind === "text" && a.kind === "text" && g.words === a.words;
+  return isSameScalar(g, a, comparison);
+}
+
+function isScalar(node: Expression): boolean {
+  return !someNode(node, ({ kind }) => ["text", "list", "tuple", "set", "union", "difference", "matrix", "relation", "ratio", "based"].includes(kind));
+}
+
+function isSameScalar(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const { budget } = comparison;
+  if (gold.kind === "constant" && gold.name === "infinity" || answer.kind === "constant" && answer.name === "infinity") return false;
+  const equality = compareScalars(gold, answer, budget);
+  if (equality === "undecided") comparison.isUndecided = true;
+  return equality === "equal" || isRoundingOf(answer, gold, budget) || isRoundingOf(gold, answer, budget);
+}
+
+/** Equal values with one unit, or with a unit on one side only. */
+function isSameQuantity(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const [g, a] = [gold, answer].map((node) => (node.kind === "quantity" ? node : { value: node, unit: "" })) as [Quantity, Quantity];
+  if (g.unit === a.unit) return isSameAnswer(g.value, a.value, comparison);
+  const unit = g.unit === "" ? a.unit : a.unit === "" ? g.unit : undefined;
+  if (unit === undefined) return false;
+  if ((unit === "%" || unit === "°") && isScalar(g.value) && isScalar(a.value) && isSameScalar(gold, answer, comparison)) return true;
+  return (unit !== "%" || comparison.percent === "unit") && isSameAnswer(g.value, a.value, comparison);
+}
+
+interface Quantity {
+  readonly value: Expression;
+  readonly unit: string;
+}
+
+/** A row or column against coordinates in round brackets. */
+function isSameVector(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const [g, a] = [coordinatesOf(gold), coordinatesOf(answer)];
+  return g !== undefined && a !== undefined && isSameSequence(g, a, comparison);
+}
+
+function coordinatesOf(node: Expression): readonly Expression[] | undefined {
+  if (node.kind === "tuple") return node.open === "(" && node.close === ")" ? node.items : undefined;
+  if (node.kind !== "matrix") return undefined;
+  const [row] = node.rows;
+  if (node.rows.length === 1) return row;
+  return node.rows.every(({ length }) => length === 1) ? node.rows.flat() : undefined;
+}
+
+/** 2 : 3 equals 4 : 6, and as a fraction 2/3. */
+function isSameRatio(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const [g, a] = [gold, answer].map((node) => (node.kind === "ratio" ? node.items : [node, { kind: "number", value: rational(1n) } as const]));
+  if (g === undefined || a === undefined || g.length !== a.length || ![...g, ...a].every(isScalar)) return false;
+  const [firstGold, firstAnswer] = [g[0], a[0]];
+  if (firstGold === undefined || firstAnswer === undefined) return false;
+  return g.slice(1).every((item, index) => {
+    const other = a[index + 1];
+    const cross = (x: Expression, y: Expression): Expression => ({ kind: "product", factors: [x, y] });
+    return other !== undefined && compareScalars(cross(item, firstAnswer), cross(other, firstGold), comparison.budget) === "equal";
+  });
+}
+
+function isSameRelation(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  if (gold.kind === "relation" && answer.kind === "relation") {
+    const [g, a] = [intervalOf(gold), intervalOf(answer)];
+    if (g !== undefined && a !== undefined) return g.variable === a.variable && isSameAnswer(g.interval, a.interval, comparison);
+    if (isSameEquation(gold, answer, comparison)) return true;
+    const [first, other] = [gold.sides[0], answer.sides[0]];
+    if (first === undefined || other === undefined || keyOf(first) !== keyOf(other)) return false;
+    const [goldValue, answerValue] = [namedValue(gold, true), namedValue(answer, false)];
+    return goldValue !== undefined && answerValue !== undefined && isSameAnswer(goldValue, answerValue, comparison);
+  }
+  if (gold.kind === "relation") {
+    const value = namedValue(gold, true) ?? intervalOf(gold)?.interval;
+    return value !== undefined && isSameAnswer(value, answer, comparison);
+  }
+  const value = namedValue(answer, false) ?? calculated(answer, comparison) ?? intervalOf(answer)?.interval;
+  return value !== undefined && isSameAnswer(gold, value, comparison);
+}
+
+/** The result of a calculation that holds, "2 + 3 = 5"; of one that does not, nothing. */
+function calculated(node: Expression, { budget }: Comparison): Expression | undefined {
+  if (node.kind !== "relation" || !node.operators.every((operator) => operator === "=")) return undefined;
+  const [first, ...rest] = node.sides;
+  if (first === undefined || exactValue(first, budget) === undefined) return undefined;
+  return rest.every((side) => compareScalars(first, side, budget) === "equal") ? rest.at(-1) : undefined;
+}
+
+/**
+ * Whether left − right of one relation is a constant multiple of the other's: any factor but 0 for = and ≠, a positive
+ * one for < and ≤.
+ */
+function isSameEquation(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const [g, a] = [orientRelation(gold), orientRelation(answer)];
+  if (g === undefined || a === undefined || g.operator !== a.operator) return false;
+  if (![g.left, g.right, a.left, a.right].every(isScalar)) return false;
+  const { budget } = comparison;
+  const zero: Expression = { kind: "number", value: rational(0n) };
+  const [goldSide, answerSide] = [difference(g.left, g.right), difference(a.left, a.right)];
+  if (symbolsOf(goldSide).size === 0) return false;
+  if ([goldSide, answerSide].some((side) => compareScalars(side, zero, budget) !== "different")) return false;
+  // The factor is what the quotient is worth at any point; it is constant if it does not change when every variable moves.
+  const quotient: Expression = { kind: "quotient", over: goldSide, under: answerSide };
+  if (compareScalars(quotient, renamed(quotient), budget) !== "equal") return false;
+  if (g.operator === "=" || g.operator === "≠") return true;
+  const point = numericPoint(0, true, "10");
+  const [goldValue, answerValue] = [numericValue(goldSide, point, budget), numericValue(answerSide, point, budget)];
+  const factor = goldValue && answerValue && over(goldValue, answerValue);
+  return factor !== undefined && isReal(factor) && !isNegative(factor.re);
+}
+
+function difference(left: Expression, right: Expression): Expression {
+  return { kind: "sum", terms: [left, { kind: "product", factors: [{ kind: "number", value: rational(-1n) }, right] }] };
+}
+
+function renamed(node: Expression): Expression {
+  return node.kind === "symbol" ? { kind: "symbol", name: `other ${node.name}` } : mapChildren(node, renamed);
+}

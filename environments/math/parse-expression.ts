@@ -1,0 +1,514 @@
+// One grammar in one class: its rules call each other in a circle, so that a split would only scatter them.
+import { errors } from "../errors.js";
+import type { ConstantName, Expression, FunctionName, NumberNode, RelationOperator } from "./expression.js";
+import { add, rational, rationalOfDecimal, multiply, type Rational } from "./rational.js";
+import { tokenize, type Token } from "./tokenize.js";
+import { INVERSES, isMathWord, RELATIONS, unitOf } from "./vocabulary.js";
+import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
+
+/**
+ * Every sensible reading of an answer; more than one only where "1,234" may be a number or a list of two.
+ *
+ * @throws MATH_UNPARSABLE, MATH_WORK_EXCEEDED
+ * @example
+ * parseExpression("\\frac{1}{2}", new WorkBudget()); // [{ kind: "quotient", over: 1, under: 2 }], numbers in short
+ */
+export function parseExpression(source: string, budget: WorkBudget): readonly Expression[] {
+  if (isWords(source)) return [{ kind: "text", words: source.trim().toLowerCase().replace(/\s+/g, " ") }];
+  const first = tokenize(source, true);
+  const readings = [new Parser(first.tokens, budget).parse()];
+  if (first.hasJoinedCommas) readings.push(new Parser(tokenize(source, false).tokens, budget).parse());
+  return readings;
+}
+
+const MINUS_ONE: NumberNode = { kind: "number", value: rational(-1n) };
+const CLOSERS: ReadonlyMap<string, string> = new Map([["(", ")"], ["[", "]"], ["\\{", "\\}"], ["{", "}"]]);
+const END: Token = { type: "mark", value: "end of text", at: -1 };
+
+/**
+ * list := relation (("," | ";") relation)*           relation := region (("=" | "<" | …) region)*
+ * region := sum (("∪" | "∖") sum)*                   sum := ["+" | "-" | "±"] term (("+" | "-" | "±") term)*
+ * term := power (("*" | "/" | ":" | nothing) power | unit)*   power := primary "!"* ["^" power]
+ */
+class Parser {
+  /** A copy: reading "\\frac12" splits a token in place. */
+  readonly #tokens: Token[];
+  readonly #budget: WorkBudget;
+  #next = 0;
+  #depth = 0;
+  /** Bars and set braces that are open, innermost last: there a "|" closes or divides and does not open. */
+  readonly #open: string[] = [];
+
+  constructor(tokens: readonly Token[], budget: WorkBudget) {
+    this.#tokens = [...tokens];
+    this.#budget = budget;
+  }
+
+  parse(): Expression {
+    const expression = this.#list();
+    if (this.#next < this.#tokens.length) throw this.#unexpected();
+    return expression;
+  }
+
+  get #token(): Token {
+    return this.#tokens[this.#next] ?? END;
+  }
+
+  #isMark(...values: readonly string[]): boolean {
+    return this.#token.type === "mark" && values.includes(this.#token.value);
+  }
+
+  #accept(value: string): boolean {
+    if (!this.#isMark(value)) return false;
+    this.#next++;
+    return true;
+  }
+
+  #expect(value: string): void {
+    if (!this.#accept(value)) throw this.#unexpected();
+  }
+
+  #unexpected(): Error {
+    const { value, at } = this.#token;
+    return errors.mathUnparsable({ found: `"${value}"`, position: at < 0 ? (this.#tokens.at(-1)?.at ?? 0) + 1 : at });
+  }
+
+  /** Runs a rule one level deeper, within the limit of nesting. */
+  #nested<Result>(rule: () => Result): Result {
+    if (++this.#depth > SIZE_LIMITS.depth) throw errors.mathWorkExceeded({ what: "it nests too deeply", limit: SIZE_LIMITS.depth });
+    this.#budget.spend(4);
+    const result = rule();
+    this.#depth--;
+    return result;
+  }
+
+  #list(): Expression {
+    const items = this.#items();
+    return items.length === 1 && items[0] !== undefined ? items[0] : { kind: "list", items };
+  }
+
+  #items(): Expression[] {
+    const items = [this.#relation()];
+    while (this.#accept(",") || this.#accept(";")) {
+      // "1, 2, and 3" has two separators in a row; an answer may also end in one.
+      while (this.#accept(",")) continue;
+      if (this.#next >= this.#tokens.length) break;
+      items.push(this.#relation());
+      if (items.length > SIZE_LIMITS.items) throw errors.mathWorkExceeded({ what: "it has too many items", limit: SIZE_LIMITS.items });
+    }
+    return items;
+  }
+
+  #relation(): Expression {
+    const sides = [this.#region()];
+    const operators: RelationOperator[] = [];
+    while (this.#token.type === "mark" && RELATIONS.has(this.#token.value)) {
+      // RELATIONS holds the operators and nothing else.
+      operators.push(this.#token.value as RelationOperator);
+      this.#next++;
+      sides.push(this.#region());
+    }
+    return operators.length === 0 && sides[0] !== undefined ? sides[0] : { kind: "relation", sides, operators };
+  }
+
+  #region(): Expression {
+    let region = this.#sum();
+    while (this.#isMark("∪", "∖")) {
+      const isUnion = this.#token.value === "∪";
+      this.#next++;
+      const right = this.#sum();
+      region = !isUnion
+        ? { kind: "difference", from: region, without: right }
+        : { kind: "union", parts: [...(region.kind === "union" ? region.parts : [region]), right] };
+    }
+    return region;
+  }
+
+  #sum(): Expression {
+    return this.#nested(() => {
+      const terms: Expression[] = [];
+      do {
+        const sign = this.#sign();
+        const term = this.#term();
+        terms.push(sign === "±" || sign === "∓" ? { kind: "plus-minus", term, upperSign: sign === "±" ? 1 : -1 } : sign === "-" ? negate(term) : term);
+      } while (this.#isMark("+", "-", "±", "∓"));
+      const [only] = terms;
+      if (terms.length === 1 && only !== undefined) return only;
+      return hoistUnit(terms);
+    });
+  }
+
+  #sign(): string {
+    let sign = "+";
+    while (this.#isMark("+", "-", "±", "∓")) {
+      const { value } = this.#token;
+      sign = value === "+" ? sign : value === "-" ? (sign === "+" ? "-" : sign === "-" ? "+" : sign) : value;
+      this.#next++;
+    }
+    return sign;
+  }
+
+  #term(): Expression {
+    let product: Expression[] = [];
+    let isLastPlainNumber = false;
+    let ratio: Expression[] | undefined;
+    for (;;) {
+      this.#budget.spend(2);
+      if (product.length === 0 || this.#accept("*")) {
+        product.push(this.#signedPower());
+      } else if (this.#accept("/")) {
+        product = [{ kind: "quotient", over: productOf(product), under: this.#signedPower() }];
+      } else if (this.#isMark(":") && !this.#open.includes("\\{")) {
+        this.#next++;
+        (ratio ??= []).push(productOf(product));
+        product = [];
+        continue;
+      } else if (this.#isUnit()) {
+        product = [{ kind: "quantity", value: productOf(product), unit: this.#unit() }];
+      } else if (this.#startsPrimary()) {
+        const mixed = isLastPlainNumber ? this.#mixedFraction(product.at(-1)) : undefined;
+        if (mixed !== undefined) product[product.length - 1] = mixed;
+        else if (isLastPlainNumber && this.#token.type === "number") throw this.#unexpected();
+        else product.push(this.#power());
+      } else {
+        break;
+      }
+      const last = product.at(-1);
+      isLastPlainNumber = last?.kind === "number" && this.#tokens[this.#next - 1]?.type === "number";
+    }
+    return ratio === undefined ? productOf(product) : { kind: "ratio", items: [...ratio, productOf(product)] };
+  }
+
+  /** After an integer: "\frac{1}{2}" or "1/2", a proper fraction of digits, makes a mixed number. */
+  #mixedFraction(whole: Expression | undefined): Expression | undefined {
+    if (whole?.kind !== "number" || whole.decimals !== undefined) return undefined;
+    const start = this.#next;
+    let fraction: Expression | undefined;
+    if (this.#token.type === "command" && this.#token.value === "frac") fraction = this.#primary();
+    else if (this.#token.type === "number" && this.#tokens[start + 1]?.value === "/" && this.#tokens[start + 2]?.type === "number") {
+      const over = this.#number();
+      this.#next++;
+      fraction = { kind: "quotient", over, under: this.#number() };
+    }
+    if (fraction?.kind === "quotient" && isDigits(fraction.over) && isDigits(fraction.under)) {
+      const { over, under } = fraction;
+      const isProper = over.value.numerator > 0n && over.value.numerator < under.value.numerator;
+      if (isProper) return { kind: "sum", terms: [whole, fraction] };
+    }
+    this.#next = start;
+    return undefined;
+  }
+
+  #isUnit(): boolean {
+    return this.#token.type === "words" || this.#isMark("%", "°");
+  }
+
+  #unit(): string {
+    let unit = "";
+    for (;;) {
+      const token = this.#token;
+      if (!this.#isUnit()) break;
+      this.#next++;
+      const words = token.value.split(/\bper\b|\//).map(unitOf).join("/");
+      unit += unit === "" || unit.endsWith("/") ? words : ` ${words}`;
+      if (this.#isMark("^") && unit !== "%" && unit !== "°") {
+        this.#next++;
+        const exponent = this.#group(() => this.#number());
+        unit += `^${exponent.value.numerator}`;
+      }
+      const follows = this.#tokens[this.#next + 1];
+      if (this.#isMark("/") && follows?.type === "words") {
+        this.#next++;
+        unit += "/";
+      }
+    }
+    return unit.startsWith("^") ? "" : unit;
+  }
+
+  /** What a rule reads, with or without braces around it. */
+  #group<Result>(rule: () => Result): Result {
+    if (!this.#accept("{")) return rule();
+    const result = rule();
+    this.#expect("}");
+    return result;
+  }
+
+  #startsPrimary(): boolean {
+    const { type, value } = this.#token;
+    if (type === "number" || type === "symbol" || type === "constant" || type === "function") return true;
+    if (type === "command") return !value.startsWith("end ");
+    if (value === "|") return this.#open.at(-1) !== "|" && this.#open.at(-1) !== "\\{";
+    return type === "mark" && ["(", "[", "{", "|(", "⌊", "⌈"].includes(value);
+  }
+
+  #signedPower(): Expression {
+    const sign = this.#sign();
+    const power = this.#power();
+    return sign === "+" ? power : sign === "-" ? negate(power) : { kind: "plus-minus", term: power, upperSign: sign === "±" ? 1 : -1 };
+  }
+
+  #power(): Expression {
+    let base = this.#primary();
+    for (;;) {
+      if (this.#isMark("!") && this.#tokens[this.#next + 1]?.value === "!") throw this.#unexpected();
+      if (this.#accept("!")) base = { kind: "call", name: "factorial", inputs: [base] };
+      else if (this.#accept("'")) base = base.kind === "symbol" ? { kind: "symbol", name: `${base.name}'` } : base;
+      else break;
+    }
+    if (!this.#accept("^")) return base;
+    const exponent = this.#nested(() => this.#exponent());
+    const power: Expression = { kind: "power", base, exponent };
+    return this.#accept("!") ? { kind: "call", name: "factorial", inputs: [power] } : power;
+  }
+
+  #exponent(): Expression {
+    if (this.#isMark("{")) return this.#power();
+    return this.#signedPower();
+  }
+
+  #primary(): Expression {
+    return this.#nested(() => {
+      const { type, value } = this.#token;
+      if (type === "number") return this.#numberInBase();
+      if (type === "mark") return this.#bracketed(value);
+      this.#next++;
+      switch (type) {
+        case "symbol": return { kind: "symbol", name: value + this.#subscript() };
+        // The scanner makes constants of these four names only.
+        case "constant": return { kind: "constant", name: value as ConstantName };
+        // The scanner takes the names of functions from a table of them.
+        case "function": return this.#call(value as FunctionName);
+        case "words": return { kind: "text", words: this.#words(value) };
+        case "command": return this.#command(value);
+      }
+    });
+  }
+
+  #words(first: string): string {
+    const words = [first];
+    while (this.#token.type === "words" || this.#token.type === "symbol" && words.length > 0 && this.#token.value.length === 1) {
+      words.push(this.#token.value);
+      this.#next++;
+    }
+    return words.join(" ").toLowerCase().replace(/[.\s]+$/, "");
+  }
+
+  #subscript(): string {
+    if (!this.#accept("_")) return "";
+    return this.#group(() => {
+      let name = "_";
+      while (["number", "symbol", "constant", "words"].includes(this.#token.type) && name.length < 20) {
+        name += this.#token.value;
+        this.#next++;
+        if (!this.#isMark("}")) break;
+      }
+      return name;
+    });
+  }
+
+  #number(): NumberNode {
+    const { type, value } = this.#token;
+    if (type !== "number") throw this.#unexpected();
+    this.#next++;
+    this.#budget.spend(1 + value.length / 16);
+    return numberOf(value);
+  }
+
+  /** A number with the base that a subscript gives it; base 10 is no base. */
+  #numberInBase(): Expression {
+    const { value: digits, at } = this.#token;
+    const number = this.#number();
+    if (!this.#accept("_")) return number;
+    const base = Number(this.#group(() => this.#number()).value.numerator);
+    const isReadable = base >= 2 && base <= 10 && /^\d+$/.test(digits) && [...digits].every((digit) => Number(digit) < base);
+    if (!isReadable) throw errors.mathUnparsable({ found: `"${digits}" in base ${base}`, position: at });
+    return base === 10 ? number : { kind: "based", digits: digits.replace(/^0+(?=.)/, ""), base };
+  }
+
+  #bracketed(open: string): Expression {
+    if (open === "|" || open === "|(") return this.#absolute(open === "|" ? "|" : "|)");
+    this.#next++;
+    if (open === "⌊" || open === "⌈") {
+      const input = this.#sum();
+      this.#expect(open === "⌊" ? "⌋" : "⌉");
+      return { kind: "call", name: open === "⌊" ? "floor" : "ceil", inputs: [input] };
+    }
+    if (!CLOSERS.has(open)) {
+      this.#next--;
+      throw this.#unexpected();
+    }
+    this.#open.push(open);
+    const result = open === "{" ? this.#braced() : open === "\\{" ? this.#set() : this.#tuple(open === "[" ? "[" : "(");
+    this.#open.pop();
+    return result;
+  }
+
+  #absolute(close: string): Expression {
+    this.#next++;
+    this.#open.push("|");
+    const input = this.#sum();
+    this.#open.pop();
+    if (!this.#accept(close) && !this.#accept("|")) throw this.#unexpected();
+    return { kind: "call", name: "abs", inputs: [input] };
+  }
+
+  #braced(): Expression {
+    const inner = this.#list();
+    this.#expect("}");
+    return inner;
+  }
+
+  /** A set by its members, or by a condition on one variable, which stands for it: { x | x > 3 } is x > 3. */
+  #set(): Expression {
+    if (this.#accept("\\}")) return { kind: "set", items: [] };
+    const items = this.#items();
+    const [member] = items;
+    if (items.length === 1 && member !== undefined && (this.#accept("mid") || this.#accept("|") || this.#accept(":"))) {
+      const condition = this.#list();
+      this.#expect("\\}");
+      return condition;
+    }
+    this.#expect("\\}");
+    return { kind: "set", items };
+  }
+
+  #tuple(open: "(" | "["): Expression {
+    const items = this.#items();
+    const { value } = this.#token;
+    if (value !== ")" && value !== "]") throw this.#unexpected();
+    this.#next++;
+    const [only] = items;
+    if (items.length === 1 && only !== undefined && CLOSERS.get(open) === value) return only;
+    if (items.length === 1) throw errors.mathUnparsable({ found: `brackets "${open}${value}" around one item`, position: this.#token.at });
+    return { kind: "tuple", open, close: value, items };
+  }
+
+  #call(name: FunctionName): Expression {
+    let called = name;
+    const inputs: Expression[] = [];
+    let exponent: Expression | undefined;
+    if (this.#accept("_")) inputs.push(this.#scriptArgument());
+    if (this.#accept("^")) {
+      exponent = this.#exponent();
+      const inverse = INVERSES.get(name);
+      const isInverse = exponent.kind === "number" && exponent.value.numerator === -exponent.value.denominator;
+      if (isInverse && inverse !== undefined) [called, exponent] = [inverse, undefined];
+    }
+    const call: Expression = { kind: "call", name: called, inputs: [this.#argument(), ...inputs] };
+    return exponent === undefined ? call : { kind: "power", base: call, exponent };
+  }
+
+  /** The base of a logarithm. Without braces it is one digit when an argument follows at once: \log_28 is log₂ 8. */
+  #scriptArgument(): Expression {
+    if (this.#token.type !== "number") return this.#primary();
+    const follows = this.#tokens[this.#next + 1];
+    const isFollowed = follows !== undefined && (follows.type !== "mark" || ["(", "{", "[", "|"].includes(follows.value));
+    return isFollowed ? this.#number() : this.#digit();
+  }
+
+  /** One digit of a number, the rest of which stays to be read: \frac12 is ½. */
+  #digit(): Expression {
+    const { type, value, at } = this.#token;
+    if (type !== "number" || value.length === 1 || !/^\d+$/.test(value)) return this.#number();
+    const rest: Token = { type: "number", value: value.slice(1), at: at + 1 };
+    this.#tokens[this.#next] = rest;
+    return numberOf(value.charAt(0));
+  }
+
+  /** What a function applies to: a bracket, or all that is multiplied up to the next function or operator. */
+  #argument(): Expression {
+    if (this.#isMark("(", "[", "{", "|", "|(")) return this.#primary();
+    const factors: Expression[] = [];
+    const isUsable = () => this.#startsPrimary() && (factors.length === 0 || this.#token.type !== "function");
+    while (isUsable()) factors.push(this.#power());
+    if (factors.length === 0) throw this.#unexpected();
+    const argument = productOf(factors);
+    if (this.#accept("°")) return { kind: "quantity", value: argument, unit: "°" };
+    return argument;
+  }
+
+  #command(name: string): Expression {
+    if (name === "frac") return { kind: "quotient", over: this.#commandInput(), under: this.#commandInput() };
+    if (name === "binom") return { kind: "call", name: "binomial", inputs: [this.#commandInput(), this.#commandInput()] };
+    if (name === "emptyset") return { kind: "set", items: [] };
+    if (name === "sqrt" || name === "cbrt") {
+      let degree: Expression = { kind: "number", value: rational(name === "sqrt" ? 2n : 3n) };
+      if (this.#accept("[")) {
+        degree = this.#sum();
+        this.#expect("]");
+      }
+      return { kind: "root", radicand: this.#primary(), degree };
+    }
+    if (/^begin [pbvBV]?matrix$|^begin (?:array|smallmatrix)$/.test(name)) return this.#matrix(name.slice("begin ".length));
+    this.#next--;
+    throw this.#unexpected();
+  }
+
+  #commandInput(): Expression {
+    return this.#token.type === "number" ? this.#digit() : this.#primary();
+  }
+
+  #matrix(environment: string): Expression {
+    const rows: Expression[][] = [[]];
+    let count = 0;
+    for (;;) {
+      if (this.#token.type === "command" && this.#token.value === `end ${environment}`) break;
+      if (this.#accept("\\\\")) {
+        rows.push([]);
+        continue;
+      }
+      if (this.#accept("&")) continue;
+      rows.at(-1)?.push(this.#relation());
+      if (++count > SIZE_LIMITS.items) throw errors.mathWorkExceeded({ what: "it has too many entries", limit: SIZE_LIMITS.items });
+    }
+    this.#next++;
+    return { kind: "matrix", rows: rows.filter((row) => row.length > 0) };
+  }
+}
+
+/** Whether a text is a word or a phrase, "no solution" for example, and no product of variables. */
+function isWords(source: string): boolean {
+  return /^\s*[A-Za-z][A-Za-z\s'-]*$/.test(source) && source.split(/[\s'-]+/).some((word) => word.length > 3 && !isMathWord(word));
+}
+
+function isDigits(node: Expression): node is NumberNode {
+  return node.kind === "number" && node.value.denominator === 1n;
+}
+
+function productOf(factors: readonly Expression[]): Expression {
+  const [only] = factors;
+  return factors.length === 1 && only !== undefined ? only : { kind: "product", factors };
+}
+
+function negate(node: Expression): Expression {
+  if (node.kind === "number") return { ...node, value: multiply(node.value, MINUS_ONE.value) };
+  if (node.kind === "quantity") return { ...node, value: negate(node.value) };
+  return { kind: "product", factors: [MINUS_ONE, node] };
+}
+
+/** A unit after a sum belongs to all of it when the terms before it have none: 3 + 2√2 cm. */
+function hoistUnit(terms: readonly Expression[]): Expression {
+  const last = terms.at(-1);
+  const isOnlyLast = last?.kind === "quantity" && terms.slice(0, -1).every((term) => term.kind !== "quantity");
+  // A percentage or an angle is itself a summand: 90° − x, 5 + 10 %.
+  if (!isOnlyLast || last.unit === "%" || last.unit === "°") return { kind: "sum", terms };
+  return { kind: "quantity", value: { kind: "sum", terms: [...terms.slice(0, -1), last.value] }, unit: last.unit };
+}
+
+/** "12", "1.50", "1.5e3", and "0.1(6)" for a repeating decimal. */
+function numberOf(text: string): NumberNode {
+  const repeating = /^(\d*)\.(\d*)\((\d+)\)$/.exec(text);
+  if (repeating !== null) return { kind: "number", value: repeatingDecimal(repeating[1] ?? "", repeating[2] ?? "", repeating[3] ?? "") };
+  const [mantissa = "", exponent] = text.split("e");
+  const value = rationalOfDecimal(mantissa);
+  const scale = Number(exponent ?? "0");
+  const scaled = scale === 0 ? value : multiply(value, scale > 0 ? rational(10n ** BigInt(scale)) : rational(1n, 10n ** BigInt(-scale)));
+  const point = mantissa.indexOf(".");
+  return point < 0 ? { kind: "number", value: scaled } : { kind: "number", value: scaled, decimals: mantissa.length - point - 1 - scale };
+}
+
+function repeatingDecimal(whole: string, fixed: string, period: string): Rational {
+  const start = rationalOfDecimal(`${whole || "0"}.${fixed}`);
+  const tail = rational(BigInt(period), (10n ** BigInt(period.length) - 1n) * 10n ** BigInt(fixed.length));
+  return add(start, tail);
+}

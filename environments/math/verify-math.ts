@@ -1,0 +1,115 @@
+import { TroupeError, type JsonObject, type Verdict } from "@troupe/core/sdk";
+import { isSameAnswer, type Comparison } from "./compare.js";
+import { isSameChoice, isSameText } from "./compare-text.js";
+import type { Expression } from "./expression.js";
+import { extractAnswer, STRICT_EXTRACTION, type AssistantText, type ExtractionOptions } from "./extract-answer.js";
+import { parseExpression } from "./parse-expression.js";
+import { WorkBudget } from "./work-budget.js";
+
+/** Stamped into every verdict; raised whenever a verdict could change. */
+export const MATH_VERIFIER = { verifier: "math", version: "1.0.0" } as const;
+
+export interface MathOptions {
+  /** Names the task in the verdict when its reference cannot be used. */
+  readonly taskId?: string;
+  readonly extraction?: ExtractionOptions;
+  /** "unit": the percent sign may be left out like any unit, 50 % = 50 = 0.5. "value": 50 % = 0.5 alone. */
+  readonly percent?: "unit" | "value";
+  /** Milliseconds of some clock, for `Verdict.ms`. */
+  readonly now?: () => number;
+}
+
+type Finding = Pick<Verdict, "kind" | "reason"> & { readonly parts?: JsonObject };
+
+/**
+ * Checks the final answer of a response against one reference, or against several of which one must match.
+ *
+ * pass or fail; `error` only where the reference cannot be read or the checker itself failed, never because of what the
+ * response says. The reason of a fail is one of no-think-close, no-box, no-answer-phrase, empty-box, unbalanced-braces,
+ * unparsable, budget-exceeded, undecided, wrong-answer. `parts` has the answer as extracted, and where it stood.
+ *
+ * Deterministic but for `ms`; work is bounded by counted steps, so a hostile answer costs milliseconds.
+ *
+ * @example
+ * verifyMath("\\frac{1}{2}", { assistantPrefix: "", response: "It is \\boxed{0.5}." }).kind; // "pass"
+ */
+export function verifyMath(gold: string | readonly string[], text: AssistantText, options: MathOptions = {}): Verdict {
+  const now = options.now ?? defaultNow;
+  const start = now();
+  const finding = findVerdict(typeof gold === "string" ? [gold] : gold, text, options);
+  const score = finding.kind === "pass" ? 1 : finding.kind === "fail" ? 0 : undefined;
+  return { ...finding, ...(score === undefined ? {} : { score }), ...MATH_VERIFIER, ms: now() - start };
+}
+
+function defaultNow(): number {
+  return performance.now();
+}
+
+function findVerdict(golds: readonly string[], text: AssistantText, options: MathOptions): Finding {
+  const task = options.taskId === undefined ? "the task" : `task "${options.taskId}"`;
+  try {
+    if (golds.length === 0) return { kind: "error", reason: `no-reference: ${task} has no reference answer` };
+    const references: Reference[] = [];
+    for (const gold of golds) {
+      const reference = readReference(gold);
+      if (typeof reference === "string") return { kind: "error", reason: `unusable-reference: ${task} has "${excerpt(gold)}", ${reference}` };
+      references.push(reference);
+    }
+    const extraction = extractAnswer(text, options.extraction ?? STRICT_EXTRACTION);
+    if (extraction.answer === undefined) return { kind: "fail", reason: extraction.reason };
+    const parts = { answer: excerpt(extraction.answer), from: extraction.from };
+    return { ...judge(references, extraction.answer, options), parts };
+  } catch (error) {
+    return { kind: "error", reason: `grader-failed: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+interface Reference {
+  readonly written: string;
+  readonly readings: readonly Expression[];
+}
+
+/** The reference, or what is wrong with it. */
+function readReference(gold: string): Reference | string {
+  const written = trimmed(gold);
+  if (written === "") return "which is empty";
+  try {
+    return { written, readings: parseExpression(written, new WorkBudget()) };
+  } catch (error) {
+    if (error instanceof TroupeError) return error.message;
+    throw error;
+  }
+}
+
+function judge(references: readonly Reference[], answer: string, options: MathOptions): Finding {
+  const written = trimmed(answer);
+  const comparison: Comparison = { budget: new WorkBudget(), percent: options.percent ?? "unit", isUndecided: false };
+  try {
+    let readings: readonly Expression[] | undefined;
+    for (const reference of references) {
+      if (isSameText(reference.written, written)) return { kind: "pass", reason: "same-text" };
+      const choice = isSameChoice(reference.written, written);
+      if (choice === true) return { kind: "pass", reason: "same-choice" };
+      if (choice === false) continue;
+      readings ??= parseExpression(written, comparison.budget);
+      const isSame = readings.some((reading) => reference.readings.some((gold) => isSameAnswer(gold, reading, comparison)));
+      if (isSame) return { kind: "pass", reason: "equal" };
+    }
+    const particulars = `got ${excerpt(written)}, want ${references.map((reference) => excerpt(reference.written)).join(" or ")}`;
+    return { kind: "fail", reason: `${comparison.isUndecided ? "undecided" : "wrong-answer"}: ${particulars}` };
+  } catch (error) {
+    if (!(error instanceof TroupeError)) throw error;
+    if (error.code === "MATH_WORK_EXCEEDED") return { kind: "fail", reason: `budget-exceeded: ${String(error.details["what"])}` };
+    return { kind: "fail", reason: `unparsable: found ${String(error.details["found"])} in ${excerpt(written)}` };
+  }
+}
+
+/** Without the delimiters and the full stop that belong to the sentence around it. */
+function trimmed(answer: string): string {
+  return answer.trim().replace(/^(?:\\[([])\s*|\s*(?:\\[)\]])$/g, "").replace(/[.\s]+$/, "").trim();
+}
+
+function excerpt(text: string): string {
+  const line = text.slice(0, 200).replace(/\s+/g, " ");
+  return line.length > 80 ? `${line.slice(0, 77)}...` : line;
+}
