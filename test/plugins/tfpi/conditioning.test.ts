@@ -8,7 +8,7 @@ import { sampleMetrics } from "../../../core/src/learn/step-metrics.js";
 import { policyLoss } from "../../../core/src/numerics/policy-loss.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import { runReferenceTransformer } from "../../../core/src/numerics/reference-transformer.js";
-import type { Trajectory } from "../../../core/src/records/trajectory.js";
+import { ORIGIN, type Trajectory } from "../../../core/src/records/trajectory.js";
 import { formatPrompt } from "../../../core/src/rollout/format-prompt.js";
 import { DAPO } from "../../core/numerics/loss-fixtures.js";
 import { makeTrajectory, PLAN } from "../hook-contexts.js";
@@ -71,6 +71,7 @@ function trajectoryOf(prompt: Int32Array, response: Int32Array): Trajectory {
   return {
     ...makeTrajectory("t", "t", 0, {}),
     tokens,
+    origins: Uint8Array.from(tokens, (_, t) => (t < prompt.length ? ORIGIN.prompt : ORIGIN.sampled)),
     logprobs: logprobsOf(tokens).map((logprob, t) => (t < prompt.length ? 0 : logprob)),
     turns: [
       { role: "prompt", start: 0, end: prompt.length },
