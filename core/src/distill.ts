@@ -53,7 +53,7 @@ export interface DistilledPolicy {
 export async function distillPolicy(config: RunConfig, baseDirectory: string, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<DistilledPolicy> {
   const { distill } = config;
   if (!distill) throw errors.noTeacher({ environment: config.environment.use, problem: 'the config has no "distill" section' });
-  const parts = await startParts({ ...config, plugins: [], rollout: { ...config.rollout, actors: 1 } }, baseDirectory, { weights: undefined, pluginStates: {}, onPluginEvent: () => {} });
+  const parts = await startParts({ ...config, plugins: [], eval: { ...config.eval, modes: ["default"], plugins: [] }, rollout: { ...config.rollout, actors: 1 } }, baseDirectory, { weights: undefined, pluginStates: {}, onPluginEvent: () => {} });
   try {
     const source = resolve(baseDirectory, config.policy.from);
     const directory = join(cacheDirectory(), "policies", await cacheKey(config, source, parts));

@@ -291,4 +291,20 @@ export const errors = defineErrors({
     hint: "Name the plugin that formats the mode under plugins or eval.plugins",
     exitCode: 2,
   },
+  runConfigUnreadable: {
+    message: (d: { path: string; problem: string }) => `Cannot read "${d.path}": ${d.problem}`,
+    hint: "The file is written when a run starts; restore it, or start a new run",
+    exitCode: 4,
+  },
+  armNotFound: {
+    message: (d: { run: string; found: string; known: readonly string[] }) =>
+      `Cannot choose arm "${d.found}" of run "${d.run}": it has ${d.known.map((name) => `"${name}"`).join(", ")}`,
+    hint: "Name one with --arm",
+    exitCode: 2,
+  },
+  tensorFileNotValid: {
+    message: (d: { path: string; problem: string }) => `Cannot use the tensor file "${d.path}": ${d.problem}`,
+    hint: "The file must be a whole safetensors file; copy or save it again",
+    exitCode: 3,
+  },
 });

@@ -2,12 +2,13 @@ import { resolve } from "node:path";
 import type { ActorRef } from "./actors/actor-ref.js";
 import { ActorSystem } from "./actors/actor-system.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
+import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
 import { Tokenizer } from "./engines/tokenizer.js";
 import { loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
-import { loadPlugin } from "./hooks/plugin-loader.js";
+import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { JsonObject } from "./records/json.js";
@@ -45,9 +46,11 @@ export interface StartingPoint {
 export async function startParts(config: RunConfig, baseDirectory: string, start: StartingPoint): Promise<RunParts> {
   const policyDirectory = resolve(baseDirectory, config.policy.from);
   const environment = await loadEnvironment(config.environment.use, config.environment.with, baseDirectory);
-  const plugins = [];
-  for (const entry of pluginEntries(config)) plugins.push(await loadPlugin(entry.use, entry.with, baseDirectory));
+  const plugins = await loadPlugins(config.plugins, baseDirectory);
   const method = new Method(config.seed, plugins, start.pluginStates, start.onPluginEvent);
+  const names = plugins.map(({ plugin }) => plugin.name);
+  const onlyEval = (await loadPlugins(config.eval.plugins, baseDirectory)).filter(({ plugin }) => !names.includes(plugin.name));
+  checkModes(config.eval.modes, [...plugins, ...onlyEval]);
   const context = { baseDirectory, seed: config.seed };
   const [train, held] = await Promise.all(
     (["train", "eval"] as const).map((split) => environment.definition.taskset(environment.config, split, context)),
@@ -70,7 +73,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       { id: "learner", placement: { at: "thread" }, mailbox: { capacity: 8 } },
     );
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
-    const shared = { plugins: method.parcels, tokenizerDirectory: policyDirectory };
+    const shared = { plugins: method.parcels, evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })), tokenizerDirectory: policyDirectory };
     const rollouts = await RolloutPool.start(
       system,
       { ...shared, engine: config.policy.engine, engineHandle: engine.handle, maxPositions: shape.maxPositions },
@@ -83,4 +86,16 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     await system.stop({ graceMs: 0 });
     throw error;
   }
+}
+
+async function loadPlugins(entries: RunConfig["plugins"], baseDirectory: string): Promise<readonly LoadedPlugin[]> {
+  const loaded = [];
+  for (const entry of pluginEntries(entries)) loaded.push(await loadPlugin(entry.use, entry.with, baseDirectory));
+  return loaded;
+}
+
+function checkModes(modes: readonly string[], plugins: readonly LoadedPlugin[]): void {
+  const known = ["default", ...plugins.flatMap(({ plugin }) => plugin.modes ?? [])];
+  const unknown = modes.find((mode) => !known.includes(mode));
+  if (unknown !== undefined) throw errors.evaluationModeUnknown({ mode: unknown, known });
 }

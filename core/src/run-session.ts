@@ -1,6 +1,7 @@
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
 import type { RunConfig } from "./config/run-config.js";
+import { errors } from "./errors.js";
 import { loadPlugin } from "./hooks/plugin-loader.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { mean } from "./numerics/statistics.js";
@@ -13,10 +14,10 @@ import { responseLength } from "./records/trajectory.js";
 import type { TaskCursor } from "./rollout/task-order.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
-import { latestCheckpoint, readCheckpointState } from "./store/checkpoint.js";
+import { latestCheckpoint, readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
 import { hashTokens } from "./store/ledger.js";
 import { rewindTo } from "./store/rewind.js";
-import { describeRollout } from "./store/rollouts.js";
+import { describeRollout, type Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { RunStore } from "./store/run-store.js";
 
@@ -29,9 +30,16 @@ export interface RunState {
   trainTokens: number;
   cursor: TaskCursor;
   lastReport: StepReport | undefined;
-  evaluations: Evaluation[];
+  evaluations: DatedEvaluation[];
   /** Seconds of work in earlier attempts. */
   wallSeconds: number;
+}
+
+/** An evaluation with when it was made. */
+export interface DatedEvaluation {
+  readonly step: number;
+  readonly trainTokens: number;
+  readonly evaluation: Evaluation;
 }
 
 /** Where a run lives and who listens. */
@@ -52,13 +60,14 @@ export class RunSession {
   readonly config: RunConfig;
   readonly state: RunState;
   readonly #options: SessionOptions;
-  readonly #store: RunStore;
+  /** Absent when the run is only read. */
+  readonly #store: RunStore | undefined;
   readonly #started = systemClock.now();
   readonly #abort = new AbortController();
   readonly #swaps: { readonly use: string; readonly settle: (error?: unknown) => void }[] = [];
   #parts: RunParts;
 
-  private constructor(options: SessionOptions, state: RunState, store: RunStore, parts: RunParts) {
+  private constructor(options: SessionOptions, state: RunState, store: RunStore | undefined, parts: RunParts) {
     this.#options = options;
     this.config = options.config;
     this.state = state;
@@ -70,31 +79,49 @@ export class RunSession {
    * Starts every part of a run, at its newest checkpoint when there is one: lines and rollouts past it are moved aside.
    */
   static async open(options: SessionOptions): Promise<RunSession> {
-    const { config, directory } = options;
-    const checkpoint = await latestCheckpoint(directory);
-    await rewindTo(directory, checkpoint?.step ?? -1, options.attempt);
-    const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
-    // What `checkpoint` below wrote.
-    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState();
-    const session: { current?: RunSession } = {};
-    const store = await RunStore.open(directory);
+    const checkpoint = await latestCheckpoint(options.directory);
+    await rewindTo(options.directory, checkpoint?.step ?? -1, options.attempt);
+    const store = await RunStore.open(options.directory);
     try {
-      const parts = await startParts(config, options.baseDirectory, {
-        weights: options.weights,
-        // What `checkpoint` below wrote.
-        pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
-        onPluginEvent: (plugin, step, message) => session.current?.emit({ type: "notice", part: config.name, step, message: `${plugin}: ${message}`, level: "info" }),
-      });
-      if (checkpoint) {
-        await parts.learner.ask("load", { directory: checkpoint.path, optimizer: true, version: state.version }, { deadlineMs: LEARNER_DEADLINE_MS });
-      }
-      session.current = new RunSession(options, state, store, parts);
-      session.current.emit({ type: "started", part: config.name, detail: `${parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}` });
-      return session.current;
+      const session = await RunSession.#start(options, checkpoint, store);
+      const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
+      session.emit({ type: "started", part: options.config.name, detail });
+      return session;
     } catch (error) {
       await store.close();
       throw error;
     }
+  }
+
+  /**
+   * Starts a finished or running run at its newest checkpoint to measure it; its folder stays as it is.
+   *
+   * @throws CHECKPOINT_NOT_FOUND
+   */
+  static async openForReading(options: Pick<SessionOptions, "config" | "baseDirectory" | "directory">): Promise<RunSession> {
+    const checkpoint = await latestCheckpoint(options.directory);
+    if (!checkpoint) throw errors.checkpointNotFound({ run: options.directory.id, step: 0 });
+    // A checkpoint holds weights and their shape; the tokenizer stands where the run began.
+    return RunSession.#start({ ...options, attempt: 0, onEvent: () => {} }, checkpoint, undefined);
+  }
+
+  static async #start(options: SessionOptions, checkpoint: Checkpoint | undefined, store: RunStore | undefined): Promise<RunSession> {
+    const { config } = options;
+    const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
+    // What `checkpoint` below wrote.
+    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState();
+    const session: { current?: RunSession } = {};
+    const parts = await startParts(config, options.baseDirectory, {
+      weights: options.weights,
+      // What `checkpoint` below wrote.
+      pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
+      onPluginEvent: (plugin, step, message) => session.current?.emit({ type: "notice", part: config.name, step, message: `${plugin}: ${message}`, level: "info" }),
+    });
+    if (checkpoint) {
+      await parts.learner.ask("load", { directory: checkpoint.path, optimizer: true, version: state.version }, { deadlineMs: LEARNER_DEADLINE_MS });
+    }
+    session.current = new RunSession(options, state, store, parts);
+    return session.current;
   }
 
   get parts(): RunParts {
@@ -112,7 +139,7 @@ export class RunSession {
   }
 
   emit(event: RunEvent): void {
-    this.#store.event(event, this.wallSeconds());
+    this.#store?.event(event, this.wallSeconds());
     this.#options.onEvent(event);
   }
 
@@ -150,7 +177,7 @@ export class RunSession {
     const rewards = new Map(samplesOf(collected.cohort).map((sample, i) => [sample.trajectory.id, collected.shaped.rewards_N[i]!]));
     const kept = collected.kept.flatMap(({ group }) => group.samples);
     const advantageOf = new Map(kept.map((sample, i) => [sample.trajectory.id, advantages[i]!]));
-    this.#store.step(report, this.wallSeconds(), {
+    this.#store?.step(report, this.wallSeconds(), {
       step: report.step,
       version: report.version,
       samples: kept.map(({ trajectory }) => ({
@@ -169,15 +196,21 @@ export class RunSession {
     if (shown) this.emit({ type: "sample", part: config.name, step: report.step, sample: viewOf(shown, rewards.get(shown.trajectory.id) ?? 0) });
   }
 
-  async recordEvaluation(evaluation: Evaluation, rollouts: Parameters<RunStore["rollouts"]>[1]): Promise<void> {
-    this.state.evaluations.push(evaluation);
-    await this.#store.rollouts(this.state.step, rollouts, evaluation.mode);
+  async recordEvaluation(evaluation: Evaluation, rollouts: readonly Rollout[]): Promise<void> {
+    const { lastReport } = this.state;
+    if (lastReport && evaluation.mode === this.config.eval.modes[0]) {
+      // The next step's `plan` hooks see how held-out accuracy moves.
+      this.state.lastReport = { ...lastReport, metrics: { ...lastReport.metrics, "eval/accuracy": evaluation.accuracy } };
+    }
+    this.state.evaluations.push({ step: this.state.step, trainTokens: this.state.trainTokens, evaluation });
+    await this.#store?.rollouts(this.state.step, rollouts, evaluation.mode);
     const done = progressOf(this.config, this.state);
     this.emit({ type: "evaluated", part: this.config.name, step: this.state.step, evaluation, progress: { done, etaSeconds: null, label: this.#progressLabel() } });
   }
 
   /** Writes weights, optimizer and state; whatever happens afterwards, the run can go on from here. */
   async checkpoint(): Promise<void> {
+    if (!this.#store) return;
     const { learner, method } = this.#parts;
     const run = { ...this.state, wallSeconds: this.wallSeconds() };
     const saved = await this.#store.checkpoint(
@@ -204,7 +237,7 @@ export class RunSession {
     this.emit({ type: "finished", part: this.config.name, step: this.state.step, reason, seconds: this.wallSeconds() });
     this.#abort.abort();
     await this.#parts.system.stop();
-    await this.#store.close();
+    await this.#store?.close();
   }
 
   async #storeRollouts(step: number, collected: Collected, rewards: ReadonlyMap<string, number>, advantages: ReadonlyMap<string, number | Float32Array>): Promise<void> {
@@ -222,7 +255,7 @@ export class RunSession {
         return describeRollout(group.task, sample, { step, reward: rewards.get(id) ?? 0, rewardParts: partsOf.get(id) ?? {}, advantage, decision, decisionReason });
       }),
     );
-    await this.#store.rollouts(step, rollouts);
+    await this.#store?.rollouts(step, rollouts);
   }
 
   #progressLabel(): string {

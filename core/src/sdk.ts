@@ -1,4 +1,4 @@
-/** All that a plugin or an environment imports: types, and helpers without side effects. */
+/** All that a plugin, an environment or an engine imports: types, and helpers without side effects. */
 export { defineErrors, TroupeError, type ErrorEntry } from "./error-catalogue.js";
 export * from "./environments/environment.js";
 export * from "./hooks/hooks.js";
@@ -18,6 +18,14 @@ export type * from "./records/batch.js";
 export type * from "./engines/policy-engine.js";
 export * from "./numerics/advantages.js";
 export * from "./numerics/length-penalty.js";
-export { Random, deriveKey } from "./numerics/random.js";
+export * from "./numerics/policy-loss.js";
+export { clippedSurrogate } from "./numerics/clipped-surrogate.js";
+export { klEstimate } from "./numerics/kl.js";
+export { passAtK } from "./numerics/pass-at-k.js";
+export { combineLossMetrics, policyLoss } from "./numerics/policy-loss.js";
+export { groupTokenMeanWeights, tokenWeights } from "./numerics/token-weights.js";
+export { cosine, updateAlignment } from "./numerics/update-alignment.js";
+export { deriveKey, keyToHex, Random } from "./numerics/random.js";
 export * from "./numerics/statistics.js";
+export * from "./store/safetensors.js";
 export { z } from "zod";

@@ -71,7 +71,8 @@ const evaluation = z.strictObject({
   samples: count.default(1).describe("Samples per task"),
   temperature: z.number().min(0).default(1).describe("Sampling temperature in evaluation"),
   maxTokens: z.int().min(0).default(0).describe("Token budget in evaluation; 0 takes rollout.maxTokens"),
-  modes: z.array(z.string()).min(1).default(["default"]).describe('"default" and modes that plugins name'),
+  modes: z.array(z.string()).min(1).default(["default"]).describe('"default" and modes that plugins name; the first is how the policy is meant to answer'),
+  plugins: z.array(pluginEntry).default([]).describe("Plugins loaded for their evaluation modes alone"),
 });
 
 const distill = z.strictObject({
@@ -124,7 +125,7 @@ export interface PluginEntry {
   readonly with: Readonly<Record<string, unknown>>;
 }
 
-/** The configured plugins with the short form written out. */
-export function pluginEntries(config: RunConfig): readonly PluginEntry[] {
-  return config.plugins.map((entry) => (typeof entry === "string" ? { use: entry, with: {} } : entry));
+/** Configured plugins with the short form written out. */
+export function pluginEntries(plugins: RunConfig["plugins"]): readonly PluginEntry[] {
+  return plugins.map((entry) => (typeof entry === "string" ? { use: entry, with: {} } : entry));
 }

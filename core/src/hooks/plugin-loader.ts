@@ -23,17 +23,38 @@ export interface LoadedPlugin {
  * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN, PLUGIN_CONFIG_NOT_VALID
  */
 export async function loadPlugin(use: string, settings: unknown, baseDirectory: string): Promise<LoadedPlugin> {
-  const bundle = await bundleModule("plugin", use, baseDirectory);
-  const plugin = checkPlugin(use, evaluateBundle("plugin", use, bundle));
+  const { plugin, bundle } = await buildPlugin(use, baseDirectory);
   const parsed = plugin.config.safeParse(settings);
   if (!parsed.success) throw errors.pluginConfigNotValid({ plugin: plugin.name, problems: problemsOf(parsed.error) });
   return { plugin, config: parsed.data, bundle };
+}
+
+/**
+ * Builds a plugin and evaluates it on this thread, without settings.
+ *
+ * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN
+ */
+export async function buildPlugin(use: string, baseDirectory: string): Promise<Pick<LoadedPlugin, "plugin" | "bundle">> {
+  const bundle = await bundleModule("plugin", use, baseDirectory);
+  return { plugin: checkPlugin(use, evaluateBundle("plugin", use, bundle)), bundle };
 }
 
 /** Evaluates a parcel on another thread than the one that built it. */
 export function unpackPlugin(parcel: PluginParcel): LoadedPlugin {
   const name = parcel.bundle.path;
   return { plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)), config: parcel.config, bundle: parcel.bundle };
+}
+
+/**
+ * The plugins whose hooks run for an order: in training all of the run's; in an evaluation mode only the plugin that
+ * names the mode, and in mode "default" none.
+ */
+export function activePlugins(
+  plugins: readonly LoadedPlugin[],
+  evalPlugins: readonly LoadedPlugin[],
+  order: { readonly phase: "train" | "eval"; readonly mode: string },
+): readonly LoadedPlugin[] {
+  return order.phase === "train" ? plugins : [...plugins, ...evalPlugins].filter(({ plugin }) => plugin.modes?.includes(order.mode));
 }
 
 /** One line per problem: `path.to.field: what is wrong`. */

@@ -73,7 +73,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
       for (const batch of order.batches) {
         const metrics = await engine.forwardBackward(await withReference(batch, reference, order.spec), order.spec);
         const { gradNorm } = await engine.optimStep(order.optimizer);
-        for (const [name, value] of Object.entries({ ...metrics, "optim/gradNorm": gradNorm })) {
+        for (const [name, value] of Object.entries({ ...metrics, "grad/norm": gradNorm })) {
           totals[name] = name.endsWith("/max") ? Math.max(totals[name] ?? value, value) : (totals[name] ?? 0) + value / order.batches.length;
         }
       }

@@ -1,6 +1,6 @@
 import type { LossSpec } from "../records/loss-spec.js";
 import type { Batch } from "../records/batch.js";
-import { isTruncated, promptLength, type Trajectory } from "../records/trajectory.js";
+import { isTruncated, ORIGIN, promptLength, type Trajectory } from "../records/trajectory.js";
 import { tokenWeights } from "../numerics/token-weights.js";
 
 /** One trajectory with what the update makes of it. */
@@ -20,7 +20,8 @@ export interface LabelledSequence {
 
 /**
  * Packs one update's trajectories without padding. Here every mask is made: prompt tokens weigh 0, each response token
- * (the stop token included) weighs what the aggregation says, and a truncated trajectory weighs 0 when the loss masks
+ * that the policy sampled or was forced to say (the stop token
+ * included) weighs what the aggregation says, and a truncated trajectory weighs 0 when the loss masks
  * those.
  *
  * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
@@ -38,7 +39,7 @@ export function packTrajectories(samples: readonly WeighedTrajectory[], spec: Lo
     const end = offsets_S1[s + 1]!;
     behaviourLogprobs_N.set(trajectory.logprobs, start);
     if (spec.maskTruncated && isTruncated(trajectory)) return;
-    mask_N.fill(1, response, end);
+    trajectory.origins.forEach((origin, t) => (mask_N[start + t] = origin === ORIGIN.sampled || origin === ORIGIN.forced ? 1 : 0));
     if (typeof advantage === "number") advantages_N.fill(advantage, response, end);
     else advantages_N.set(advantage, response);
   });

@@ -41,10 +41,10 @@ export interface PolicyLoss {
  * Every metric is a sum over tokens, so those of micro-batches add up to those of the whole batch, except keys that end
  * in "/max", which take the maximum (`combineLossMetrics`):
  *
- * - `loss/policy`, `loss/kl`, `loss/entropy`, `loss/nextToken`: the four terms, coefficients included; they add to the loss.
+ * - `loss/policy`, `loss/kl`, `loss/entropy`, `loss/next_token`: the four terms, coefficients included; they add to the loss.
  * - Means with weights ω, to be divided by `weight/sum` = Σω where that is not 1 (it is 1 under the two token-mean aggregations):
- *   `kl/reference` (when there are reference logprobs) · `ratio/mean` · `pg_clipfrac` = `/low` + `/high`
- *   (tokens whose gradient a bound cut) and `pg_clipfrac/dual` · `kl/mismatch` (k3 of behaviour against the learner) and
+ *   `kl/ref` (when there are reference logprobs) · `ratio/mean` · `pg_clipfrac` = `clip/low` + `clip/high`
+ *   (tokens whose gradient a bound cut) and `clip/dual` · `kl/mismatch` (k3 of behaviour against the learner) and
  *   `mismatch/mean` (|difference|, nats) · with importance weights their `importance/mean`, `importance/meanSquare` (mean²
  *   over it is the effective sample share) and `importance/outside`.
  * - `ratio/max`, `mismatch/max`. The mismatch compares behaviour with `oldLogprobs_N`, or with the current logprobs: then it
@@ -91,17 +91,17 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
         if (referenceLogprobs_N !== undefined) {
           const kl = klEstimate(spec.klEstimator, logprob, referenceLogprobs_N[t]!);
           sums.add("loss/kl", spec.klCoefficient * weight * kl.value);
-          sums.add("kl/reference", weight * kl.value);
+          sums.add("kl/ref", weight * kl.value);
           dLogprob += spec.klCoefficient * weight * kl.slope;
         }
 
         sums.add("weight/sum", weight);
         sums.add("ratio/mean", weight * ratio);
         sums.raise("ratio/max", ratio);
-        if (surrogate.clipped === "dual") sums.add("pg_clipfrac/dual", weight);
+        if (surrogate.clipped === "dual") sums.add("clip/dual", weight);
         else if (surrogate.clipped !== "no") {
           sums.add("pg_clipfrac", weight);
-          sums.add(`pg_clipfrac/${surrogate.clipped}`, weight);
+          sums.add(`clip/${surrogate.clipped}`, weight);
         }
         const behaviour = behaviourLogprobs_N[t]!;
         const mismatch = Math.abs(learner_N[t]! - behaviour);
@@ -117,7 +117,7 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
 
       const nextTokenWeight = nextTokenWeights_N?.[t] ?? 0;
       if (nextTokenWeight !== 0) {
-        sums.add("loss/nextToken", -spec.nextTokenCoefficient * nextTokenWeight * logprob);
+        sums.add("loss/next_token", -spec.nextTokenCoefficient * nextTokenWeight * logprob);
         dLogprob -= spec.nextTokenCoefficient * nextTokenWeight;
       }
       dLogprobs_N[t] = dLogprob;
@@ -150,14 +150,14 @@ class MetricSums {
     "loss/policy": 0,
     "loss/kl": 0,
     "loss/entropy": 0,
-    "loss/nextToken": 0,
+    "loss/next_token": 0,
     "weight/sum": 0,
     "ratio/mean": 0,
     "ratio/max": 0,
     pg_clipfrac: 0,
-    "pg_clipfrac/low": 0,
-    "pg_clipfrac/high": 0,
-    "pg_clipfrac/dual": 0,
+    "clip/low": 0,
+    "clip/high": 0,
+    "clip/dual": 0,
     "kl/mismatch": 0,
     "mismatch/mean": 0,
     "mismatch/max": 0,
@@ -172,7 +172,7 @@ class MetricSums {
   }
 
   loss(): number {
-    return ["loss/policy", "loss/kl", "loss/entropy", "loss/nextToken"].reduce(
+    return ["loss/policy", "loss/kl", "loss/entropy", "loss/next_token"].reduce(
       (sum, key) => sum + this.values[key]!,
       0,
     );

@@ -12,6 +12,7 @@ export interface RolloutActorArgs {
   readonly engineHandle: unknown;
   readonly maxPositions: number;
   readonly plugins: readonly PluginParcel[];
+  readonly evalPlugins: readonly PluginParcel[];
 }
 
 /** Messages of a rollout actor. */
@@ -34,6 +35,7 @@ export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }
         tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
         sampler: engine.attachSampler(args.engineHandle),
         plugins: args.plugins.map(unpackPlugin),
+        evalPlugins: args.evalPlugins.map(unpackPlugin),
         maxPositions: args.maxPositions,
       },
     };

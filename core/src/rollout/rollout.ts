@@ -1,6 +1,6 @@
 import type { GenerateRequest, Sampler } from "../engines/policy-engine.js";
 import { versionsOf } from "../hooks/hook-runner.js";
-import type { LoadedPlugin } from "../hooks/plugin-loader.js";
+import { activePlugins, type LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { SamplingPlan } from "../hooks/prompt.js";
 import { deriveKey, keyToHex } from "../numerics/random.js";
 import type { StepPlan } from "../records/step-plan.js";
@@ -32,6 +32,8 @@ export interface RolloutTools {
   readonly tokenizer: Tokenizer;
   readonly sampler: Sampler;
   readonly plugins: readonly LoadedPlugin[];
+  /** Loaded for their evaluation modes alone. */
+  readonly evalPlugins: readonly LoadedPlugin[];
   readonly maxPositions: number;
 }
 
@@ -42,7 +44,7 @@ export interface RolloutTools {
  * @throws HOOK_FAILED, HOOK_RESULT_NOT_VALID, PROMPT_TOO_LONG
  */
 export async function rollOut(tools: RolloutTools, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {
-  const plugins = activePlugins(tools.plugins, order);
+  const plugins = activePlugins(tools.plugins, tools.evalPlugins, order);
   const slots = order.groups.flatMap((group) => Array.from({ length: group.size }, (_, slot) => ({ group, slot })));
   const prompts = slots.map(({ group, slot }) => format(tools, plugins, order, group, slot));
   const seeds = slots.map(({ group, slot }) => deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot));
@@ -85,11 +87,6 @@ export async function rollOut(tools: RolloutTools, order: RolloutOrder, signal: 
       annotations: prompt.annotations,
     };
   });
-}
-
-/** In a plugin's evaluation mode only that plugin formats; in mode "default" of an evaluation none does. */
-function activePlugins(plugins: readonly LoadedPlugin[], order: RolloutOrder): readonly LoadedPlugin[] {
-  return order.phase === "train" ? plugins : plugins.filter(({ plugin }) => plugin.modes?.includes(order.mode));
 }
 
 function format(tools: RolloutTools, plugins: readonly LoadedPlugin[], order: RolloutOrder, group: GroupOrder, slot: number): FormattedPrompt {

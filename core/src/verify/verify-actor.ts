@@ -3,7 +3,7 @@ import { Tokenizer } from "../engines/tokenizer.js";
 import { unpackEnvironment, type EnvironmentParcel } from "../environments/environment-loader.js";
 import type { Verifier } from "../environments/environment.js";
 import { mergeAnnotations, runHook } from "../hooks/hook-runner.js";
-import { unpackPlugin, type LoadedPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
+import { activePlugins, unpackPlugin, type LoadedPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
 import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
@@ -14,6 +14,7 @@ import type { Verdict } from "../records/verdict.js";
 export interface VerifyActorArgs {
   readonly environment: EnvironmentParcel;
   readonly plugins: readonly PluginParcel[];
+  readonly evalPlugins: readonly PluginParcel[];
   readonly tokenizerDirectory: string;
 }
 
@@ -44,6 +45,7 @@ export type VerifyProtocol = {
 interface State {
   readonly verifier: Verifier;
   readonly tokenizer: Tokenizer;
+  readonly evalPlugins: readonly LoadedPlugin[];
   plugins: readonly LoadedPlugin[];
 }
 
@@ -58,6 +60,7 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
       verifier: environment.definition.verifier(environment.config),
       tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
       plugins: args.plugins.map(unpackPlugin),
+      evalPlugins: args.evalPlugins.map(unpackPlugin),
     };
   },
   on: {
@@ -80,7 +83,7 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
 
 function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): JsonObject {
   let annotations = trajectory.annotations;
-  for (const loaded of state.plugins) {
+  for (const loaded of activePlugins(state.plugins, state.evalPlugins, order)) {
     const found = runHook(
       loaded,
       "annotate",

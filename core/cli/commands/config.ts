@@ -1,0 +1,39 @@
+import type { Command } from "commander";
+import { stringify } from "yaml";
+import { isExperimentFile, loadExperiment } from "../../src/config/experiment-config.js";
+import { loadConfig } from "../../src/config/load-config.js";
+import { runConfigSchema } from "../../src/config/run-config.js";
+import { textTable } from "../render/table.js";
+
+/** `troupe config print FILE`: the resolved config, with `--origin` where each value came from. */
+export function addConfigCommands(program: Command): void {
+  const config = program.command("config").description("look at a configuration");
+  config
+    .command("print")
+    .description("print every setting with its value")
+    .argument("<config>", "YAML file")
+    .argument("[settings...]", "settings laid over the file")
+    .option("--origin", "say where each value came from")
+    .action((file: string, settings: readonly string[], options: { origin?: boolean }) => {
+      const loaded = isExperimentFile(file) ? loadExperiment(file, settings) : loadConfig(file, settings, runConfigSchema);
+      if (program.opts<{ json?: boolean }>().json) {
+        process.stdout.write(`${JSON.stringify({ type: "config", config: loaded.config, origins: Object.fromEntries(loaded.origins) })}\n`);
+      } else if (options.origin) {
+        const rows = [...loaded.origins].map(([path, origin]) => ({ path, origin, value: JSON.stringify(valueAt(loaded.config, path)) }));
+        process.stdout.write(`${textTable(rows, [
+          { title: "setting", cell: ({ path }) => path },
+          { title: "value", cell: ({ value }) => value ?? "" },
+          { title: "from", cell: ({ origin }) => origin },
+        ])}\n`);
+      } else {
+        process.stdout.write(stringify(loaded.config, { aliasDuplicateObjects: false }));
+      }
+    });
+}
+
+function valueAt(tree: unknown, path: string): unknown {
+  let at = tree;
+  // Each step goes one key down; a missing one ends in undefined.
+  for (const key of path.split(".")) at = (at as Record<string, unknown> | null | undefined)?.[key];
+  return at;
+}

@@ -1,0 +1,69 @@
+import type { Command } from "commander";
+import { runsDirectory } from "../../src/config/paths.js";
+import { errors } from "../../src/errors.js";
+import { evaluate } from "../../src/evaluate.js";
+import { RunSession } from "../../src/run-session.js";
+import { findRun } from "../../src/store/run-directory.js";
+import { keepProcessAlive } from "../../src/actors/clock.js";
+import { readJobOf } from "../job-file.js";
+import { percent } from "../render/quantities.js";
+import { textTable } from "../render/table.js";
+
+interface EvalFlags {
+  readonly arm?: string;
+  readonly tasks?: string;
+  readonly samples?: string;
+  readonly temperature?: string;
+  readonly mode?: readonly string[];
+}
+
+/** `troupe eval [RUN]`: held-out performance of a run's newest checkpoint. */
+export function addEvaluateCommand(program: Command): void {
+  program
+    .command("eval")
+    .description("measure a run's newest checkpoint on held-out tasks; the run stays as it is")
+    .argument("[run]", "number, name or path; the latest run unless given")
+    .option("--arm <name>", "arm of an experiment")
+    .option("--mode <mode...>", "evaluation modes; the run's own unless given")
+    .option("--tasks <count>", "held-out tasks")
+    .option("--samples <count>", "samples per task")
+    .option("--temperature <number>", "sampling temperature; 0 is greedy")
+    .action(async (wanted: string | undefined, flags: EvalFlags) => {
+      const run = await findRun(runsDirectory(), wanted);
+      const job = readJobOf(run);
+      const arms = job.kind === "run" ? [] : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
+      const arm = job.kind === "run" ? job : arms.find(({ name }) => name === flags.arm);
+      if (!arm) throw errors.armNotFound({ run: run.id, found: flags.arm ?? "", known: arms.map(({ name }) => name) });
+      const directory = job.kind === "run" ? run : await run.arm(arm.name);
+      const letGo = keepProcessAlive();
+      const session = await RunSession.openForReading({ config: arm.config, baseDirectory: job.baseDirectory, directory });
+      try {
+        const evaluations = [];
+        for (const mode of flags.mode ?? arm.config.eval.modes) {
+          evaluations.push(await evaluate(session, mode, { isProbe: true, ...numbers(flags) }));
+        }
+        if (program.opts<{ json?: boolean }>().json) {
+          for (const evaluation of evaluations) process.stdout.write(`${JSON.stringify({ type: "evaluation", run: run.id, arm: arm.name, ...evaluation })}\n`);
+        } else {
+          process.stdout.write(`${run.id} ${arm.name}, step ${session.state.step}\n${textTable(evaluations, [
+            { title: "mode", cell: ({ mode }) => mode },
+            { title: "n", align: "right", cell: ({ n, samplesPerTask }) => (samplesPerTask === 1 ? String(n) : `${n} × ${samplesPerTask}`) },
+            { title: "accuracy (95 %)", cell: ({ accuracy, ci95 }) => `${percent(accuracy, 1)} (${percent(ci95[0], 1)} to ${percent(ci95[1], 1)})` },
+            { title: "tokens", align: "right", cell: ({ tokensPerAnswer }) => tokensPerAnswer.toFixed(1) },
+            { title: "thinks", align: "right", cell: ({ thinkRate }) => percent(thinkRate) },
+            { title: "truncated", align: "right", cell: ({ truncated }) => percent(truncated) },
+          ])}\n`);
+        }
+      } finally {
+        await session.close("evaluated");
+        letGo();
+      }
+    });
+}
+
+function numbers(flags: EvalFlags): { tasks?: number; samples?: number; temperature?: number } {
+  const given = (["tasks", "samples", "temperature"] as const).flatMap((key) => (flags[key] === undefined ? [] : [[key, Number(flags[key])] as const]));
+  const bad = given.find(([, value]) => !Number.isFinite(value) || value < 0);
+  if (bad) throw errors.overrideNotValid({ text: `--${bad[0]} ${flags[bad[0]]}` });
+  return Object.fromEntries(given);
+}

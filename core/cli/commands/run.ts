@@ -1,0 +1,56 @@
+import type { Command } from "commander";
+import { isExperimentFile, loadExperiment } from "../../src/config/experiment-config.js";
+import { loadConfig } from "../../src/config/load-config.js";
+import { runsDirectory } from "../../src/config/paths.js";
+import { runConfigSchema } from "../../src/config/run-config.js";
+import { RunDirectory } from "../../src/store/run-directory.js";
+import { dryRun } from "../dry-run.js";
+import { executeJob } from "../execute-job.js";
+import { writeJob, type Job } from "../job-file.js";
+
+/** Options that every command that trains shares. */
+export interface TrainingFlags {
+  readonly json?: boolean;
+  readonly plain?: boolean;
+}
+
+/** `troupe run CONFIG [key=value …]`: trains what a config file says. */
+export function addRunCommand(program: Command): void {
+  program
+    .command("run")
+    .description("train what a config file says")
+    .argument("<config>", "YAML file of a run or of an experiment with arms")
+    .argument("[settings...]", "settings laid over the file, as in train.steps=100")
+    .option("--dry-run", "check everything, print the plan, start nothing")
+    .addHelpText(
+      "after",
+      "\nExample:\n  troupe run examples/gsm8k.yaml data.path=../shared/data/gsm8k_train.jsonl --dry-run",
+    )
+    .action(async (file: string, settings: readonly string[], options: { dryRun?: boolean }) => {
+      const job = readJob(file, settings);
+      if (options.dryRun) return dryRun(job);
+      await startJob(job, program.opts<TrainingFlags>(), `troupe run ${[file, ...settings].join(" ")}`);
+    });
+}
+
+/** Reads a run or an experiment. `data.…` is short for the environment's own `data` settings. */
+export function readJob(file: string, settings: readonly string[]): Job {
+  const prefix = isExperimentFile(file) ? "base." : "";
+  const full = settings.map((setting) => {
+    if (setting.startsWith("data.")) return `${prefix}environment.with.${setting}`;
+    return setting.startsWith("base.") || setting.startsWith("arms.") ? setting : prefix + setting;
+  });
+  if (prefix) {
+    const { config, baseDirectory } = loadExperiment(file, full);
+    return { kind: "experiment", name: config.base.name, experiment: config, baseDirectory };
+  }
+  const { config, baseDirectory } = loadConfig(file, full, runConfigSchema);
+  return { kind: "run", name: config.name, config, baseDirectory };
+}
+
+/** Makes a run folder for a job and executes it. */
+export async function startJob(job: Job, flags: TrainingFlags, command: string): Promise<void> {
+  const directory = await RunDirectory.create({ root: runsDirectory(), name: job.name, about: { command } });
+  await writeJob(directory, job);
+  await executeJob(job, directory, { ...flags, command });
+}

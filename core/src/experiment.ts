@@ -1,0 +1,101 @@
+import type { RunConfig } from "./config/run-config.js";
+import { distillPolicy } from "./distill.js";
+import { evaluate } from "./evaluate.js";
+import type { Evaluation } from "./records/evaluation.js";
+import type { RunEvent } from "./records/run-event.js";
+import { Run, type RunOutcome } from "./run.js";
+import { RunSession, type DatedEvaluation } from "./run-session.js";
+import type { RunDirectory } from "./store/run-directory.js";
+
+/** One run of a comparison; "base" is the policy that all others start from. */
+export interface ExperimentPart {
+  readonly name: string;
+  readonly config: RunConfig;
+}
+
+/** What an experiment is made of. */
+export interface Experiment {
+  readonly base: ExperimentPart;
+  readonly arms: readonly ExperimentPart[];
+  readonly baseDirectory: string;
+  readonly directory: RunDirectory;
+  readonly attempt: number;
+  readonly onEvent: (event: RunEvent) => void;
+}
+
+/** What the base policy can do in one mode before any reinforcement: what a policy gradient has to work with. */
+export interface HeadroomProbe {
+  readonly mode: string;
+  readonly greedy: Evaluation;
+  /** `HEADROOM_SAMPLES` samples per task at temperature 1. */
+  readonly sampled: Evaluation;
+}
+
+/** What one part came to. */
+export interface PartResult {
+  readonly name: string;
+  readonly config: RunConfig;
+  readonly directory: RunDirectory;
+  readonly evaluations: readonly DatedEvaluation[];
+  readonly trainTokens: number;
+  readonly seconds: number;
+}
+
+/** What a whole experiment came to; `outcome` tells whether every part is in it. */
+export interface ExperimentResult {
+  readonly outcome: RunOutcome;
+  readonly headroom: readonly HeadroomProbe[];
+  readonly parts: readonly PartResult[];
+}
+
+/** Samples per task of the headroom's pass@k. */
+export const HEADROOM_SAMPLES = 8;
+const HEADROOM_TASKS = 100;
+
+/**
+ * Trains one base policy, measures its headroom, then trains every arm from it: equal seed, data, held-out tasks and
+ * token budget. Each part is a run with a folder of its own, so a second call goes on where the first one stopped.
+ */
+export async function runExperiment(experiment: Experiment, signal: AbortSignal): Promise<ExperimentResult> {
+  const { base, baseDirectory, directory } = experiment;
+  const parts: PartResult[] = [];
+  const headroom: HeadroomProbe[] = [];
+  experiment.onEvent({ type: "started", part: "base", detail: "supervised training on the teacher's worked answers" });
+  const policy = base.config.distill ? await distillPolicy(base.config, baseDirectory, experiment.onEvent, signal) : undefined;
+  if (policy) {
+    const detail = policy.isCached ? "base policy found in the cache" : `base policy trained on ${(policy.tokens / 1e6).toFixed(1)} M tokens`;
+    experiment.onEvent({ type: "notice", part: "base", step: 0, level: "info", message: detail });
+  }
+  for (const { name, config } of [base, ...experiment.arms]) {
+    if (signal.aborted) break;
+    const session = await RunSession.open({
+      config: { ...config, name, policy: { ...config.policy, from: policy?.directory ?? config.policy.from } },
+      baseDirectory,
+      directory: await directory.arm(name),
+      attempt: experiment.attempt,
+      ...(policy ? { weights: policy.directory } : {}),
+      onEvent: experiment.onEvent,
+    });
+    let outcome: RunOutcome = "interrupted";
+    try {
+      outcome = await new Run(session).train(signal);
+      if (name === base.name) headroom.push(...(await probeHeadroom(session)));
+      const { evaluations, trainTokens } = session.state;
+      parts.push({ name, config, directory: await directory.arm(name), evaluations, trainTokens, seconds: session.wallSeconds() + (name === base.name ? (policy?.seconds ?? 0) : 0) });
+    } finally {
+      await session.close(outcome);
+    }
+    if (outcome === "interrupted") return { outcome, headroom, parts };
+  }
+  return { outcome: signal.aborted ? "interrupted" : "finished", headroom, parts };
+}
+
+async function probeHeadroom(session: RunSession): Promise<readonly HeadroomProbe[]> {
+  const probes = [];
+  for (const mode of session.config.eval.modes) {
+    const greedy = await evaluate(session, mode, { tasks: HEADROOM_TASKS, samples: 1, temperature: 0, isProbe: true });
+    const sampled = await evaluate(session, mode, { tasks: HEADROOM_TASKS, samples: HEADROOM_SAMPLES, temperature: 1, isProbe: true });
+    probes.push({ mode, greedy, sampled });
+  }
+  return probes;
+}

@@ -1,0 +1,20 @@
+/** Troupe's public API: everything of the SDK, the runtime and the store. */
+export * from "./sdk.js";
+export * from "./actors/index.js";
+export { loadConfig, type LoadedConfig } from "./config/load-config.js";
+export { loadExperiment, type ExperimentConfig } from "./config/experiment-config.js";
+export { runConfigSchema, type RunConfig } from "./config/run-config.js";
+export { distillPolicy, type DistilledPolicy } from "./distill.js";
+export { loadEngine } from "./engines/load-engine.js";
+export { readModelShape } from "./engines/model-shape.js";
+export { Tokenizer } from "./engines/tokenizer.js";
+export { evaluate } from "./evaluate.js";
+export { runExperiment, type Experiment, type ExperimentResult } from "./experiment.js";
+export type { RunEvent } from "./records/run-event.js";
+export { Run, type RunOutcome } from "./run.js";
+export { RunSession, type SessionOptions } from "./run-session.js";
+export { findRun, RunDirectory } from "./store/run-directory.js";
+export { readLedger } from "./store/ledger.js";
+export { readMetrics } from "./store/metrics.js";
+export { readRollouts, readTrajectory } from "./store/rollouts.js";
+export { readSafetensors, writeSafetensors } from "./store/safetensors.js";
