@@ -18,6 +18,8 @@ export interface Axes {
   /** Values that the axes must cover. */
   readonly x: readonly number[];
   readonly y: readonly number[];
+  /** The x axis counts: only whole numbers are written on it. */
+  readonly hasWholeX?: boolean;
 }
 
 /** A chart's axes as drawn, and where values lie. */
@@ -61,7 +63,9 @@ export function stylesOf(arms: readonly string[]): ReadonlyMap<string, number> {
 /** Draws title, grid, ticks and labels within a box. */
 export function frameIn(box: Box, axes: Axes): Frame {
   const inner: Box = { x: box.x + 44, y: box.y + 30, width: box.width - 60, height: box.height - 78 };
-  const xTicks = ticks(...rangeOf(axes.x), Math.max(2, inner.width / 90));
+  const [left, right] = rangeOf(axes.x);
+  const wanted = Math.max(2, inner.width / 90);
+  const xTicks = ticks(left, right, axes.hasWholeX === true ? Math.min(wanted, Math.max(1, right - left)) : wanted);
   const yTicks = ticks(...rangeOf(axes.y), Math.max(2, inner.height / 42));
   const toX = scale(xTicks, inner.x, inner.x + inner.width);
   const toY = scale(yTicks, inner.y + inner.height, inner.y);

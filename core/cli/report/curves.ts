@@ -30,13 +30,15 @@ export function trainingCurve(name: CurveName, { arms, curves, marks }: ReportDa
   const base = arms.find((arm) => arm.name === "base");
   const level =
     name === "accuracy" && base !== undefined ? [{ name: "base", style: 0, points: [{ x: 0, y: base.accuracy }] }] : [];
+  // All four charts have the same axis, whatever their own curves cover.
+  const ends = curves.map(({ points }) => points.at(-1)?.trainTokens ?? 0);
   const events = marks.map(({ arm, trainTokens, label }) => ({
     x: trainTokens,
     style: styles.get(arm) ?? 0,
     label: `${arm}: ${label}`,
   }));
   return lineChart(
-    { ...labels, xLabel: "response tokens sampled in training", formatX: count, cover: { x: [0], y: cover } },
+    { ...labels, xLabel: "response tokens sampled in training", formatX: count, cover: { x: [0, ...ends], y: cover } },
     [...level, ...series],
     events,
     box,
@@ -53,7 +55,7 @@ export function difficultyCurve(name: "accuracy" | "thinkRate", arms: readonly A
   }));
   const title = name === "accuracy" ? "Accuracy by difficulty" : "Think rate by difficulty";
   return lineChart(
-    { title, xLabel: "difficulty", formatX: String, formatY: percent, cover: { x: [], y: [0, 1] } },
+    { title, xLabel: "difficulty", formatX: String, hasWholeX: true, formatY: percent, cover: { x: [], y: [0, 1] } },
     series,
     [],
     box,
