@@ -307,4 +307,9 @@ export const errors = defineErrors({
     hint: "The file must be a whole safetensors file; copy or save it again",
     exitCode: 3,
   },
+  rolloutNotFound: {
+    message: (d: { wanted: string; run: string }) => `Cannot find ${d.wanted} in run "${d.run}"`,
+    hint: "`troupe inspect RUN` lists what is stored; store.rolloutsEvery says which steps are",
+    exitCode: 4,
+  },
 });

@@ -18,7 +18,6 @@ export type * from "./records/batch.js";
 export type * from "./engines/policy-engine.js";
 export * from "./numerics/advantages.js";
 export * from "./numerics/length-penalty.js";
-export * from "./numerics/policy-loss.js";
 export { clippedSurrogate } from "./numerics/clipped-surrogate.js";
 export { klEstimate } from "./numerics/kl.js";
 export { passAtK } from "./numerics/pass-at-k.js";

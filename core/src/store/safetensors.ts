@@ -44,7 +44,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
   try {
     const { size } = await file.stat();
     const read = async (bytes: Uint8Array, position: number) => {
-      for (let done = 0; done < bytes.length; ) {
+      for (let done = 0; done < bytes.length;) {
         const piece = await file.read(bytes, done, Math.min(PIECE_BYTES, bytes.length - done), position + done);
         if (piece.bytesRead === 0) throw fail("it ends early");
         done += piece.bytesRead;
@@ -87,7 +87,10 @@ export async function writeSafetensors(
   for (const [name, { type, shape, bytes }] of tensors) {
     const expected = elementsOf(shape) * ELEMENT_BYTES[type];
     if (bytes.length !== expected) {
-      throw errors.tensorFileNotValid({ path, problem: `tensor "${name}" has ${bytes.length} bytes, its shape wants ${expected}` });
+      throw errors.tensorFileNotValid({
+        path,
+        problem: `tensor "${name}" has ${bytes.length} bytes, its shape wants ${expected}`,
+      });
     }
     header[name] = { dtype: type, shape, data_offsets: [offset, offset + bytes.length] };
     offset += bytes.length;
@@ -103,7 +106,8 @@ export async function writeSafetensors(
     try {
       await file.writeFile(Buffer.concat([prefix, padded]));
       for (const { bytes } of tensors.values()) {
-        for (let at = 0; at < bytes.length; at += PIECE_BYTES) await file.writeFile(bytes.subarray(at, at + PIECE_BYTES));
+        for (let at = 0; at < bytes.length; at += PIECE_BYTES)
+          await file.writeFile(bytes.subarray(at, at + PIECE_BYTES));
       }
       await file.sync();
     } catch (cause) {

@@ -1,0 +1,166 @@
+// Builds build/Release/troupe.node with a C++17 compiler and nothing else: `node gpu/build.mjs [--sanitize]`.
+// An object is rebuilt when the hash of its sources, flags and compiler version changes. $CXX names the compiler.
+import { execFile, execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const require = createRequire(import.meta.url);
+const sanitize = process.argv.includes("--sanitize");
+const output = join(root, "build", sanitize ? "Sanitize" : "Release");
+const sources = join(root, "native");
+
+function fail(cause, fix) {
+  console.error(`Cannot build the native engine: ${cause}. ${fix}`);
+  process.exit(1);
+}
+
+function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
+  for (const candidate of candidates) {
+    const [command, ...flags] = candidate.split(" ").filter(Boolean);
+    try {
+      const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
+      const version = execFileSync(command, [...flags, "--version"], options).trim();
+      const target = execFileSync(command, [...flags, "-dumpmachine"], options).trim();
+      return { command, flags, version, target };
+    } catch {
+      // The next candidate is tried; when none is left the message below names them all.
+    }
+  }
+  return fail(
+    `no C++ compiler found (looked for ${candidates.join(", ")})`,
+    "Install one (Debian and Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install) or set CXX",
+  );
+}
+
+const compiler = findCompiler();
+const macos = compiler.target.includes("apple");
+const common = [
+  "-std=c++17",
+  sanitize ? "-O1" : "-O3",
+  // One rounding per written operation, on every compiler: bits must not depend on what it chose to fuse.
+  "-ffp-contract=off",
+  "-fno-math-errno",
+  "-fPIC",
+  "-fvisibility=hidden",
+  "-pthread",
+  "-Wall",
+  "-Wextra",
+  ...(sanitize ? ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize=alignment"] : []),
+];
+
+// GCC 12's own AVX-512 intrinsics read a deliberately undefined value, which -Wall reports at every use.
+const kernelFlags = {
+  baseline: [],
+  avx2: ["-mavx2", "-mfma"],
+  avx512:
+    "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -Wno-maybe-uninitialized -Wno-uninitialized".split(
+      " ",
+    ),
+};
+
+function units() {
+  const x86 = /^(x86_64|amd64)/.test(compiler.target);
+  const sets = x86 ? ["baseline", "avx2", "avx512"] : ["baseline"];
+  const kernels = sets.map((set) => ({
+    source: join(sources, "cpu", "kernels.cc"),
+    object: `kernels-${set}.o`,
+    flags: [`-DTROUPE_KERNELS_NAME=${set}`, ...kernelFlags[set]],
+  }));
+  const headers = join(dirname(require.resolve("node-api-headers/package.json")), "include");
+  const addon = dirname(require.resolve("node-addon-api/package.json"));
+  const binding = ["-DNAPI_VERSION=8", "-DNODE_ADDON_API_CPP_EXCEPTIONS", "-isystem", headers, "-isystem", addon];
+  const others = readdirSync(sources)
+    .filter((name) => name.endsWith(".cc"))
+    .sort()
+    .map((name) => ({
+      source: join(sources, name),
+      object: name.replace(/\.cc$/, ".o"),
+      flags: name === "binding.cc" ? binding : [],
+    }));
+  return [...kernels, ...others];
+}
+
+function digest(parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex");
+}
+
+function run(args) {
+  return new Promise((resolve, reject) => {
+    execFile(compiler.command, [...compiler.flags, ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
+      if (stdout || stderr) process.stderr.write(stdout + stderr);
+      if (error) reject(error);
+      else resolve();
+    });
+  });
+}
+
+const headerText = [sources, join(sources, "cpu")]
+  .flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".h"))
+      .sort()
+      .map((name) => join(folder, name)),
+  )
+  .map((path) => readFileSync(path));
+const addonVersions = ["node-api-headers", "node-addon-api"].map((name) => require(`${name}/package.json`).version);
+const base = [compiler.command, compiler.version, ...addonVersions, ...compiler.flags, ...common];
+
+mkdirSync(output, { recursive: true });
+const stampPath = join(output, "stamps.json");
+const stamps = existsSync(stampPath) ? JSON.parse(readFileSync(stampPath, "utf8")) : {};
+
+async function compile(unit) {
+  const object = join(output, unit.object);
+  const stamp = digest([...base, ...unit.flags, readFileSync(unit.source), ...headerText]);
+  if (stamps[unit.object] === stamp && existsSync(object)) return;
+  await run([...common, ...unit.flags, "-c", unit.source, "-o", object]);
+  stamps[unit.object] = stamp;
+}
+
+async function build() {
+  const all = units();
+  const queue = [...all];
+  const lanes = Array.from({ length: availableParallelism() }, async () => {
+    for (let unit = queue.shift(); unit; unit = queue.shift()) await compile(unit);
+  });
+  await Promise.all(lanes);
+  const target = join(output, "troupe.node");
+  const link = [
+    "-shared",
+    "-pthread",
+    ...(macos ? ["-undefined", "dynamic_lookup"] : []),
+    ...(sanitize ? ["-fsanitize=address,undefined"] : []),
+    ...(macos || sanitize ? [] : ["-static-libstdc++", "-static-libgcc"]),
+  ];
+  const stamp = digest([...base, ...link, ...all.map((unit) => stamps[unit.object])]);
+  if (stamps.link !== stamp || !existsSync(target)) {
+    // A running process may have the old file mapped: write beside it and rename.
+    const temporary = `${target}.${process.pid}`;
+    await run([...link, ...all.map((unit) => join(output, unit.object)), "-o", temporary]);
+    renameSync(temporary, target);
+    stamps.link = stamp;
+    console.log(`built ${target}`);
+  }
+}
+
+try {
+  await build();
+} catch (error) {
+  // The next run must not trust objects of a build that failed half way.
+  rmSync(join(output, "troupe.node"), { force: true });
+  fail(
+    `the compiler stopped with exit code ${error.code ?? 1}`,
+    "Its messages are above; a C++17 compiler is needed (GCC 9 or Clang 10 and later)",
+  );
+} finally {
+  writeFileSync(`${stampPath}.${process.pid}`, JSON.stringify(stamps, null, 1));
+  renameSync(`${stampPath}.${process.pid}`, stampPath);
+}

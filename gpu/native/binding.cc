@@ -1,0 +1,436 @@
+// Node-API over the C interface. Every call that computes copies its arguments, runs on a thread of its own (not one of
+// libuv's four, which file access needs) and settles a promise; the JavaScript thread never waits.
+#include <napi.h>
+
+#include <condition_variable>
+#include <cstring>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "troupe.h"
+
+namespace {
+
+/// Threads that wait for engine calls; one more is started when all are busy. They live as long as the process.
+class Callers {
+ public:
+  static Callers& shared() {
+    static Callers* callers = new Callers;
+    return *callers;
+  }
+  void submit(std::function<void()> task) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    tasks_.push_back(std::move(task));
+    if (idle_ < tasks_.size()) std::thread([this] { serve(); }).detach();
+    else wake_.notify_one();
+  }
+
+ private:
+  void serve() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    for (;;) {
+      while (tasks_.empty()) {
+        idle_++;
+        wake_.wait(lock);
+        idle_--;
+      }
+      std::function<void()> task = std::move(tasks_.front());
+      tasks_.pop_front();
+      lock.unlock();
+      task();
+      task = nullptr;
+      lock.lock();
+    }
+  }
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> tasks_;
+  size_t idle_ = 0;
+};
+
+using Result = std::function<Napi::Value(Napi::Env)>;
+
+struct Call {
+  Napi::Promise::Deferred deferred;
+  Result result;
+  TrStatus status = TR_OK;
+  std::string error;
+};
+
+Napi::Error failure(Napi::Env env, TrStatus status, const std::string& text) {
+  Napi::Error error = Napi::Error::New(env, text);
+  error.Set("status", Napi::Number::New(env, status));
+  return error;
+}
+
+/// What belongs to one JavaScript environment (the main thread's or a worker's).
+class Environment {
+ public:
+  explicit Environment(Napi::Env env) {
+    napi_value name = Napi::String::New(env, "troupe");
+    napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, settle, &deliver_);
+    napi_unref_threadsafe_function(env, deliver_);
+    // Added after the function's own hook, so it runs before it: no thread delivers to a function that is gone.
+    napi_add_env_cleanup_hook(env, close, this);
+  }
+
+  /// Runs `work` elsewhere; the promise resolves with `result` or rejects with the status and text.
+  Napi::Value start(Napi::Env env, std::function<TrStatus()> work, Result result) {
+    Call* call = new Call{Napi::Promise::Deferred::New(env), std::move(result), TR_OK, {}};
+    if (pending_++ == 0) napi_ref_threadsafe_function(env, deliver_);
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      running_++;
+    }
+    Callers::shared().submit([this, call, work = std::move(work)] {
+      call->status = work();
+      if (call->status != TR_OK) call->error = tr_last_error();
+      napi_call_threadsafe_function(deliver_, call, napi_tsfn_nonblocking);
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (--running_ == 0) quiet_.notify_all();
+    });
+    return call->deferred.Promise();
+  }
+
+  std::set<std::shared_ptr<TrAbort>> aborts;
+
+ private:
+  static void settle(napi_env raw, napi_value, void* context, void* data) {
+    std::unique_ptr<Call> call(static_cast<Call*>(data));
+    if (raw == nullptr) return;  // the environment is ending; nobody waits any more
+    Environment* self = static_cast<Environment*>(context);
+    Napi::Env env(raw);
+    Napi::HandleScope scope(env);
+    if (--self->pending_ == 0) napi_unref_threadsafe_function(raw, self->deliver_);
+    if (call->status == TR_OK) call->deferred.Resolve(call->result(env));
+    else call->deferred.Reject(failure(env, call->status, call->error).Value());
+  }
+  static void close(void* data) {
+    Environment* self = static_cast<Environment*>(data);
+    for (const auto& abort : self->aborts) tr_abort_set(abort.get());
+    std::unique_lock<std::mutex> lock(self->mutex_);
+    self->quiet_.wait(lock, [self] { return self->running_ == 0; });
+  }
+
+  napi_threadsafe_function deliver_ = nullptr;
+  int pending_ = 0;  // JavaScript thread only
+  std::mutex mutex_;
+  std::condition_variable quiet_;
+  int running_ = 0;
+};
+
+using Learner = std::shared_ptr<TrLearner>;
+using Store = std::shared_ptr<TrStore>;
+using Abort = std::shared_ptr<TrAbort>;
+
+template <class T>
+Napi::Value wrap(Napi::Env env, T value) {
+  return Napi::External<T>::New(env, new T(std::move(value)), [](Napi::Env, T* p) { delete p; });
+}
+template <class T>
+T& unwrap(const Napi::CallbackInfo& info, size_t index) {
+  T& value = *info[index].As<Napi::External<T>>().Data();
+  if (value == nullptr) throw failure(info.Env(), TR_NO_STORE, "the engine was disposed");
+  return value;
+}
+
+template <class T, class Array>
+std::shared_ptr<std::vector<T>> copyOf(const Napi::Value& value) {
+  Array array = value.As<Array>();
+  const T* data = reinterpret_cast<const T*>(array.Data());
+  return std::make_shared<std::vector<T>>(data, data + array.ElementLength());
+}
+auto ints(const Napi::Value& value) { return copyOf<int32_t, Napi::Int32Array>(value); }
+auto words(const Napi::Value& value) { return copyOf<uint32_t, Napi::Uint32Array>(value); }
+auto floats(const Napi::Value& value) { return copyOf<float, Napi::Float32Array>(value); }
+
+template <class Array, class T>
+Napi::Value arrayOf(Napi::Env env, const T* data, size_t n) {
+  Array array = Array::New(env, n);
+  if (n > 0) std::memcpy(array.Data(), data, n * sizeof(T));
+  return array;
+}
+
+Environment& environment(const Napi::CallbackInfo& info) { return *info.Env().GetInstanceData<Environment>(); }
+void demand(Napi::Env env, TrStatus status) {
+  if (status != TR_OK) throw failure(env, status, tr_last_error());
+}
+int32_t intAt(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::Number>().Int32Value(); }
+double numberAt(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::Number>().DoubleValue(); }
+
+TrShape shapeOf(const Napi::Object& o) {
+  return {intAt(o, "vocabSize"),       intAt(o, "hiddenSize"),
+          intAt(o, "layers"),          intAt(o, "heads"),
+          intAt(o, "kvHeads"),         intAt(o, "headSize"),
+          intAt(o, "intermediateSize"), intAt(o, "maxPositions"),
+          numberAt(o, "ropeTheta"),    numberAt(o, "rmsNormEpsilon"),
+          o.Get("tieEmbeddings").ToBoolean(), o.Get("qkNorm").ToBoolean(),
+          o.Get("qkvBias").ToBoolean()};
+}
+
+// ---- module functions, in the order of `NativeAddon` in src/addon.ts -------------------------------------------------
+
+Napi::Value kernelSets(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), tr_kernel_sets()); }
+
+Napi::Value kernelSet(const Napi::CallbackInfo& info) {
+  const char* name = nullptr;
+  demand(info.Env(), tr_kernel_set(&name));
+  return Napi::String::New(info.Env(), name);
+}
+
+Napi::Value threads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), tr_threads()); }
+
+Napi::Value philox(const Napi::CallbackInfo& info) {
+  auto key = words(info[0]), counter = words(info[1]);
+  uint32_t out[4];
+  tr_philox(key->data(), counter->data(), out);
+  return arrayOf<Napi::Uint32Array>(info.Env(), out, 4);
+}
+
+Napi::Value measurePeaks(const Napi::CallbackInfo& info) {
+  auto peaks = std::make_shared<TrPeaks>();
+  return environment(info).start(
+      info.Env(), [peaks] { return tr_measure_peaks(peaks.get()); },
+      [peaks](Napi::Env env) -> Napi::Value {
+        Napi::Object o = Napi::Object::New(env);
+        o.Set("fmaOneThread", peaks->fmaOneThread);
+        o.Set("fmaAllThreads", peaks->fmaAllThreads);
+        o.Set("readOneThread", peaks->readOneThread);
+        o.Set("readAllThreads", peaks->readAllThreads);
+        o.Set("threads", peaks->threads);
+        return o;
+      });
+}
+
+Napi::Value createLearner(const Napi::CallbackInfo& info) {
+  TrShape shape = shapeOf(info[0].As<Napi::Object>());
+  auto seed = words(info[1]);
+  uint64_t key = (*seed)[0] | (uint64_t)(*seed)[1] << 32;
+  int32_t threads = info[2].As<Napi::Number>().Int32Value();
+  auto made = std::make_shared<Learner>();
+  return environment(info).start(
+      info.Env(),
+      [=] {
+        TrLearner* learner = nullptr;
+        TrStatus status = tr_learner_create(&shape, key, threads, &learner);
+        if (status == TR_OK) *made = Learner(learner, tr_learner_free);
+        return status;
+      },
+      [made](Napi::Env env) { return wrap(env, *made); });
+}
+
+Napi::Value releaseLearner(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<Learner>>().Data()->reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value tensors(const Napi::CallbackInfo& info) {
+  const TrTensor* list;
+  int64_t count = tr_learner_tensors(unwrap<Learner>(info, 0).get(), &list);
+  Napi::Array out = Napi::Array::New(info.Env(), count);
+  for (int64_t i = 0; i < count; i++) {
+    Napi::Object o = Napi::Object::New(info.Env());
+    Napi::Array shape = Napi::Array::New(info.Env());
+    shape.Set(0u, (double)list[i].rows);
+    if (list[i].columns > 0) shape.Set(1u, (double)list[i].columns);
+    o.Set("name", list[i].name);
+    o.Set("offset", (double)list[i].offset);
+    o.Set("shape", shape);
+    out.Set((uint32_t)i, o);
+  }
+  return out;
+}
+
+struct Scored {
+  std::vector<float> logprobs, entropies;
+};
+Napi::Value scores(Napi::Env env, const Scored& s) {
+  Napi::Object o = Napi::Object::New(env);
+  o.Set("logprobs_N", arrayOf<Napi::Float32Array>(env, s.logprobs.data(), s.logprobs.size()));
+  o.Set("entropies_N", arrayOf<Napi::Float32Array>(env, s.entropies.data(), s.entropies.size()));
+  return o;
+}
+
+template <class Owner, class Function>
+Napi::Value startScoring(const Napi::CallbackInfo& info, Function function) {
+  Owner owner = unwrap<Owner>(info, 0);
+  auto tokens = ints(info[1]), offsets = ints(info[2]);
+  float temperature = info[3].As<Napi::Number>().FloatValue();
+  auto out = std::make_shared<Scored>();
+  out->logprobs.resize(tokens->size());
+  out->entropies.resize(tokens->size());
+  return environment(info).start(
+      info.Env(),
+      [=] {
+        return function(owner.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
+                        temperature, out->logprobs.data(), out->entropies.data());
+      },
+      [out](Napi::Env env) { return scores(env, *out); });
+}
+
+Napi::Value learnerForward(const Napi::CallbackInfo& info) { return startScoring<Learner>(info, tr_learner_forward); }
+Napi::Value storeScore(const Napi::CallbackInfo& info) { return startScoring<Store>(info, tr_store_score); }
+
+Napi::Value learnerBackward(const Napi::CallbackInfo& info) {
+  Learner learner = unwrap<Learner>(info, 0);
+  auto dLogprobs = floats(info[1]), dEntropies = floats(info[2]);
+  return environment(info).start(
+      info.Env(),
+      [=] { return tr_learner_backward(learner.get(), dLogprobs->data(), dEntropies->data(), (int64_t)dLogprobs->size()); },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value learnerStep(const Napi::CallbackInfo& info) {
+  Learner learner = unwrap<Learner>(info, 0);
+  Napi::Object o = info[1].As<Napi::Object>();
+  TrOptimizerStep step{(float)numberAt(o, "learningRate"), (float)numberAt(o, "beta1"),       (float)numberAt(o, "beta2"),
+                       (float)numberAt(o, "epsilon"),      (float)numberAt(o, "weightDecay"), (float)numberAt(o, "maxGradNorm")};
+  auto norm = std::make_shared<double>(0);
+  return environment(info).start(
+      info.Env(), [=] { return tr_learner_step(learner.get(), &step, norm.get()); },
+      [norm](Napi::Env env) { return Napi::Number::New(env, *norm); });
+}
+
+Napi::Value resetOptimizer(const Napi::CallbackInfo& info) {
+  tr_learner_reset_optimizer(unwrap<Learner>(info, 0).get());
+  return info.Env().Undefined();
+}
+
+Napi::Value stepCount(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), (double)tr_learner_step_count(unwrap<Learner>(info, 0).get()));
+}
+
+Napi::Value setStepCount(const Napi::CallbackInfo& info) {
+  tr_learner_set_step_count(unwrap<Learner>(info, 0).get(), info[1].As<Napi::Number>().Int64Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value readArray(const Napi::CallbackInfo& info) {
+  Learner learner = unwrap<Learner>(info, 0);
+  TrArray which = (TrArray)info[1].As<Napi::Number>().Int32Value();
+  auto out = std::make_shared<std::vector<float>>(tr_learner_size(learner.get()));
+  return environment(info).start(
+      info.Env(), [=] { return tr_learner_read(learner.get(), which, out->data(), (int64_t)out->size()); },
+      [out](Napi::Env env) { return arrayOf<Napi::Float32Array>(env, out->data(), out->size()); });
+}
+
+Napi::Value writeArray(const Napi::CallbackInfo& info) {
+  Learner learner = unwrap<Learner>(info, 0);
+  TrArray which = (TrArray)info[1].As<Napi::Number>().Int32Value();
+  auto values = floats(info[2]);
+  return environment(info).start(
+      info.Env(), [=] { return tr_learner_write(learner.get(), which, values->data(), (int64_t)values->size()); },
+      [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value publish(const Napi::CallbackInfo& info) {
+  int64_t published = 0;
+  demand(info.Env(), tr_learner_publish(unwrap<Learner>(info, 0).get(), info[1].As<Napi::Number>().Int64Value(), &published));
+  return Napi::Number::New(info.Env(), (double)published);
+}
+
+Napi::Value storeId(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), (double)tr_learner_store(unwrap<Learner>(info, 0).get()));
+}
+
+Napi::Value openStore(const Napi::CallbackInfo& info) {
+  TrStore* store = nullptr;
+  demand(info.Env(), tr_store_open(info[0].As<Napi::Number>().Int64Value(), &store));
+  return wrap(info.Env(), Store(store, tr_store_close));
+}
+
+Napi::Value releaseStore(const Napi::CallbackInfo& info) {
+  info[0].As<Napi::External<Store>>().Data()->reset();
+  return info.Env().Undefined();
+}
+
+Napi::Value storeVersion(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), (double)tr_store_version(unwrap<Store>(info, 0).get()));
+}
+
+Napi::Value storeLimits(const Napi::CallbackInfo& info) {
+  TrShape shape;
+  tr_store_shape(unwrap<Store>(info, 0).get(), &shape);
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("vocabSize", shape.vocabSize);
+  o.Set("maxPositions", shape.maxPositions);
+  return o;
+}
+
+Napi::Value createAbort(const Napi::CallbackInfo& info) {
+  return wrap(info.Env(), Abort(tr_abort_create(), tr_abort_free));
+}
+
+Napi::Value setAbort(const Napi::CallbackInfo& info) {
+  tr_abort_set(unwrap<Abort>(info, 0).get());
+  return info.Env().Undefined();
+}
+
+Napi::Value storeGenerate(const Napi::CallbackInfo& info) {
+  Store store = unwrap<Store>(info, 0);
+  Napi::Object o = info[1].As<Napi::Object>();
+  int32_t maxInFlight = info[2].As<Napi::Number>().Int32Value();
+  Abort abort = unwrap<Abort>(info, 3);
+  auto prompts = ints(o.Get("promptTokens")), promptOffsets = ints(o.Get("promptOffsets"));
+  auto forced = ints(o.Get("forcedTokens")), forcedOffsets = ints(o.Get("forcedOffsets"));
+  auto stops = ints(o.Get("stopTokens")), stopOffsets = ints(o.Get("stopOffsets"));
+  auto biases = ints(o.Get("biasTokens")), biasOffsets = ints(o.Get("biasOffsets"));
+  auto biasValues = floats(o.Get("biasValues"));
+  auto maxTokens = ints(o.Get("maxTokens")), topK = ints(o.Get("topK"));
+  auto temperature = floats(o.Get("temperature")), topP = floats(o.Get("topP")), minP = floats(o.Get("minP"));
+  auto seeds = words(o.Get("seeds"));
+  auto out = std::shared_ptr<TrCompletions>(new TrCompletions{}, [](TrCompletions* c) {
+    tr_completions_free(c);
+    delete c;
+  });
+  Environment& env = environment(info);
+  env.aborts.insert(abort);
+  return env.start(
+      info.Env(),
+      [=] {
+        TrRequests requests{(int64_t)maxTokens->size(), prompts->data(),     promptOffsets->data(), forced->data(),
+                            forcedOffsets->data(),      stops->data(),       stopOffsets->data(),   biases->data(),
+                            biasOffsets->data(),        biasValues->data(),  maxTokens->data(),     topK->data(),
+                            temperature->data(),        topP->data(),        minP->data(),          seeds->data()};
+        return tr_store_generate(store.get(), &requests, maxInFlight, abort.get(), out.get());
+      },
+      [out, abort, &env](Napi::Env js) -> Napi::Value {
+        env.aborts.erase(abort);
+        Napi::Object o = Napi::Object::New(js);
+        o.Set("tokens", arrayOf<Napi::Int32Array>(js, out->tokens, out->total));
+        o.Set("logprobs", arrayOf<Napi::Float32Array>(js, out->logprobs, out->total));
+        o.Set("entropies", arrayOf<Napi::Float32Array>(js, out->entropies, out->total));
+        o.Set("offsets", arrayOf<Napi::Int32Array>(js, out->offsets, out->count + 1));
+        o.Set("stopReasons", arrayOf<Napi::Uint8Array>(js, out->stopReasons, out->count));
+        o.Set("version", Napi::Number::New(js, (double)out->version));
+        return o;
+      });
+}
+
+Napi::Object initialise(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment(env));
+  struct Entry {
+    const char* name;
+    Napi::Value (*function)(const Napi::CallbackInfo&);
+  };
+  for (Entry e : {Entry{"kernelSets", kernelSets}, {"kernelSet", kernelSet}, {"threads", threads}, {"philox", philox},
+                  {"measurePeaks", measurePeaks}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
+                  {"tensors", tensors}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
+                  {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
+                  {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"publish", publish},
+                  {"storeId", storeId}, {"openStore", openStore}, {"releaseStore", releaseStore},
+                  {"storeVersion", storeVersion}, {"storeLimits", storeLimits}, {"createAbort", createAbort},
+                  {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate}})
+    exports.Set(e.name, Napi::Function::New(env, e.function, e.name));
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(troupe, initialise)

@@ -1,0 +1,551 @@
+// Every CPU operation, written once in vector types and compiled once per instruction set (build.mjs passes the flags
+// and TROUPE_KERNELS_NAME). One file on purpose: its functions inline into one another, and nothing in it may have
+// external linkage but the table's getter, or the linker could keep an AVX-512 copy for every CPU. For the same reason
+// no standard header with inline functions is included.
+#include "../kernels.h"
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace troupe {
+namespace {
+
+#include "simd.h"
+
+INLINE long least(long a, long b) { return a < b ? a : b; }
+INLINE long roundUp(long n, long unit) { return (n + unit - 1) / unit * unit; }
+
+// ---- products -----------------------------------------------------------------------------------------------------
+// A tile is kRows x kPanel accumulators in registers; the left side is read in place and broadcast, the right side
+// comes in packed panels.
+
+#if defined(__AVX512F__)
+constexpr int kRows = 8, kColumns = 2;
+#elif defined(__AVX2__)
+constexpr int kRows = 6, kColumns = 2;
+#elif defined(__aarch64__)
+constexpr int kRows = 8, kColumns = 2;
+#else
+constexpr int kRows = 4, kColumns = 2;
+#endif
+constexpr long kPanel = kColumns * kLanes;
+// k values per pass, so that a panel stays in the first-level cache. The sum goes on from the stored partial sums,
+// which is exact: this constant changes no bit.
+constexpr long kDepth = 512;
+static_assert(kPageKeys % kPanel == 0, "a page holds whole panels");
+
+void packTransposed(const float* src, long lds, long n, long k, float* b, long ldp) {
+  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
+    long width = least(kPanel, n - j0);
+    for (long j = 0; j < kPanel; j++) {
+      const float* row = src + (j0 + j) * lds;
+      if (j < width)
+        for (long p = 0; p < k; p++) b[p * kPanel + j] = row[p];
+      else
+        for (long p = 0; p < k; p++) b[p * kPanel + j] = 0.f;
+    }
+  }
+}
+
+void pack(const float* src, long lds, long k, long n, float* b, long ldp) {
+  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
+    long width = least(kPanel, n - j0);
+    for (long p = 0; p < k; p++) {
+      const float* row = src + p * lds + j0;
+      float* to = b + p * kPanel;
+      if (width == kPanel) {
+        UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, loadVec(row + j * kLanes));
+      } else {
+        for (long j = 0; j < kPanel; j++) to[j] = j < width ? row[j] : 0.f;
+      }
+    }
+  }
+}
+
+template <int M, bool Transposed>
+INLINE void accumulate(const float* __restrict a, long lda, const float* __restrict b, long k, vec (&s)[M][kColumns]) {
+  for (long p = 0; p < k; p++, b += kPanel) {
+    vec right[kColumns];
+    UNROLL for (int j = 0; j < kColumns; j++) right[j] = loadVec(b + j * kLanes);
+    UNROLL for (int i = 0; i < M; i++) {
+      vec left = splat(Transposed ? a[p * lda + i] : a[i * lda + p]);
+      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = fma(left, right[j], s[i][j]);
+    }
+  }
+}
+
+template <int M>
+void tile(const float* a, long lda, const float* b, long k, float* c, long ldc, long n, Start start, const float* bias) {
+  vec s[M][kColumns];
+  float edge[M][kPanel];
+  bool whole = n >= kPanel;
+  if (start == Start::Zero) {
+    UNROLL for (int i = 0; i < M; i++)
+      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
+  } else {
+    for (int i = 0; i < M; i++) {
+      const float* from = start == Start::Bias ? bias : c + i * ldc;
+      if (!whole) {
+        for (long j = 0; j < kPanel; j++) edge[i][j] = j < n ? from[j] : 0.f;
+        from = edge[i];
+      }
+      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = loadVec(from + j * kLanes);
+    }
+  }
+  accumulate<M, false>(a, lda, b, k, s);
+  UNROLL for (int i = 0; i < M; i++) {
+    float* to = whole ? c + i * ldc : edge[i];
+    UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, s[i][j]);
+  }
+  if (!whole)
+    for (int i = 0; i < M; i++)
+      for (long j = 0; j < n; j++) c[i * ldc + j] = edge[i][j];
+}
+
+template <int M>
+void tileTransposed(const float* a, long lda, const float* b, long k, float* c, long ldc, long n) {
+  vec s[M][kColumns];
+  UNROLL for (int i = 0; i < M; i++)
+    UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
+  accumulate<M, true>(a, lda, b, k, s);
+  if (n >= kPanel) {
+    UNROLL for (int i = 0; i < M; i++)
+      UNROLL for (int j = 0; j < kColumns; j++) {
+        float* to = c + i * ldc + j * kLanes;
+        storeVec(to, loadVec(to) + s[i][j]);
+      }
+    return;
+  }
+  float edge[kPanel];
+  for (int i = 0; i < M; i++) {
+    for (int j = 0; j < kColumns; j++) storeVec(edge + j * kLanes, s[i][j]);
+    for (long j = 0; j < n; j++) c[i * ldc + j] += edge[j];
+  }
+}
+
+using Tile = void (*)(const float*, long, const float*, long, float*, long, long, Start, const float*);
+using TileTransposed = void (*)(const float*, long, const float*, long, float*, long, long);
+#if defined(__SSE2__) && !defined(__AVX2__)
+const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>};
+const TileTransposed tilesTransposed[kRows + 1] = {nullptr, tileTransposed<1>, tileTransposed<2>, tileTransposed<3>,
+                                                   tileTransposed<4>};
+#elif defined(__AVX2__) && !defined(__AVX512F__)
+const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
+const TileTransposed tilesTransposed[kRows + 1] = {nullptr,           tileTransposed<1>, tileTransposed<2>, tileTransposed<3>,
+                                                   tileTransposed<4>, tileTransposed<5>, tileTransposed<6>};
+#else
+const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>, tile<7>, tile<8>};
+const TileTransposed tilesTransposed[kRows + 1] = {nullptr,           tileTransposed<1>, tileTransposed<2>,
+                                                   tileTransposed<3>, tileTransposed<4>, tileTransposed<5>,
+                                                   tileTransposed<6>, tileTransposed<7>, tileTransposed<8>};
+#endif
+
+void product(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc, Start start,
+             const float* bias) {
+  for (long p = 0; p < k; p += kDepth) {
+    long depth = least(kDepth, k - p);
+    Start from = p > 0 ? Start::Destination : start;
+    for (long j = 0; j < n; j += kPanel) {
+      const float* panel = b + j / kPanel * ldp + p * kPanel;
+      for (long i = 0; i < m; i += kRows)
+        tiles[least(kRows, m - i)](a + i * lda + p, lda, panel, depth, c + i * ldc + j, ldc, n - j, from,
+                                   bias == nullptr ? nullptr : bias + j);
+    }
+  }
+}
+
+void productTransposed(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc) {
+  for (long j = 0; j < n; j += kPanel)
+    for (long i = 0; i < m; i += kRows)
+      tilesTransposed[least(kRows, m - i)](a + i, lda, b + j / kPanel * ldp, k, c + i * ldc + j, ldc, n - j);
+}
+
+// ---- norms and rotary embedding -------------------------------------------------------------------------------------
+
+INLINE float inverseRms(const float* x, long d, float epsilon) {
+  F16 s = splat16(0.f);
+  for (long i = 0; i < d; i += 16) {
+    F16 v = loadUpTo(x + i, d - i);
+    s = fma(v, v, s);
+  }
+  return 1.f / __builtin_sqrtf(joinSum(s) / (float)d + epsilon);
+}
+
+INLINE void normRow(const float* x, const float* w, float* out, long d, float epsilon) {
+  F16 r = splat16(inverseRms(x, d, epsilon));
+  for (long i = 0; i < d; i += 16) storeUpTo(out + i, d - i, loadUpTo(x + i, d - i) * r * loadUpTo(w + i, d - i));
+}
+
+/// y = x r w with r = 1/rms(x):  dx = r (g − x r² mean(g x)) where g = dy w;  dw += dy x r
+template <bool Add>
+INLINE void normRowGrad(const float* x, const float* w, const float* dy, float* dx, float* dw, long d, float epsilon) {
+  float r = inverseRms(x, d, epsilon);
+  F16 s = splat16(0.f), inverse = splat16(r);
+  for (long i = 0; i < d; i += 16) s = fma(loadUpTo(dy + i, d - i) * loadUpTo(w + i, d - i), loadUpTo(x + i, d - i), s);
+  F16 along = splat16(-(joinSum(s) / (float)d) * r * r);
+  for (long i = 0; i < d; i += 16) {
+    long left = d - i;
+    F16 xi = loadUpTo(x + i, left), di = loadUpTo(dy + i, left);
+    F16 g = fma(xi, along, di * loadUpTo(w + i, left)) * inverse;
+    storeUpTo(dw + i, left, fma(di, xi * inverse, loadUpTo(dw + i, left)));
+    storeUpTo(dx + i, left, Add ? loadUpTo(dx + i, left) + g : g);
+  }
+}
+
+void rmsNorm(const float* x, const float* w, float* out, long rows, long d, float epsilon) {
+  for (long r = 0; r < rows; r++) normRow(x + r * d, w, out + r * d, d, epsilon);
+}
+
+void rmsNormGrad(const float* x, const float* w, const float* dout, float* dx, float* dw, long rows, long d, float epsilon) {
+  for (long r = 0; r < rows; r++) normRowGrad<true>(x + r * d, w, dout + r * d, dx + r * d, dw, d, epsilon);
+}
+
+/// (a, b) → (a cos − b sin, b cos + a sin) on the two halves of a head; direction −1 turns back.
+INLINE void rotate(float* head, long half, const float* cosine, const float* sine, float direction) {
+  for (long j = 0; j < half; j += 16) {
+    long left = half - j;
+    F16 a = loadUpTo(head + j, left), b = loadUpTo(head + half + j, left);
+    F16 c = loadUpTo(cosine + j, left), s = loadUpTo(sine + j, left) * splat16(direction);
+    F16 zero = splat16(0.f);
+    storeUpTo(head + j, left, fma(a, c, zero - b * s));
+    storeUpTo(head + half + j, left, fma(b, c, a * s));
+  }
+}
+
+void rotateHeads(float* qkv, long ld, long rows, long heads, long kvHeads, long headSize, const int32_t* positions,
+                 const float* cosine, const float* sine, const float* qNorm, const float* kNorm, float* raw, long ldr,
+                 float epsilon) {
+  long half = headSize / 2;
+  for (long r = 0; r < rows; r++)
+    for (long h = 0; h < heads + kvHeads; h++) {
+      float* head = qkv + r * ld + h * headSize;
+      if (qNorm != nullptr) {
+        if (raw != nullptr)
+          for (long i = 0; i < headSize; i++) raw[r * ldr + h * headSize + i] = head[i];
+        normRow(head, h < heads ? qNorm : kNorm, head, headSize, epsilon);
+      }
+      rotate(head, half, cosine + positions[r] * half, sine + positions[r] * half, 1.f);
+    }
+}
+
+void rotateHeadsGrad(float* dqkv, long ld, long rows, long heads, long kvHeads, long headSize, const int32_t* positions,
+                     const float* cosine, const float* sine, const float* qNorm, const float* kNorm, const float* raw, long ldr,
+                     float* dqNorm, float* dkNorm, float epsilon) {
+  long half = headSize / 2;
+  for (long r = 0; r < rows; r++)
+    for (long h = 0; h < heads + kvHeads; h++) {
+      float* head = dqkv + r * ld + h * headSize;
+      rotate(head, half, cosine + positions[r] * half, sine + positions[r] * half, -1.f);
+      if (qNorm != nullptr)
+        normRowGrad<false>(raw + r * ldr + h * headSize, h < heads ? qNorm : kNorm, head, head, h < heads ? dqNorm : dkNorm,
+                           headSize, epsilon);
+    }
+}
+
+// ---- attention ------------------------------------------------------------------------------------------------------
+// scores = q kᵀ, softmax over keys 0 … position, out = p v; keys in order from 0. Keys that a row may not see weigh
+// exactly 0, so a longer padded row changes no bit.
+
+void storeKeyValue(const float* key, const float* value, long headSize, float* keyPage, float* valuePage, long slot) {
+  float* k = keyPage + slot / kPanel * headSize * kPanel + slot % kPanel;
+  for (long i = 0; i < headSize; i++) k[i * kPanel] = key[i];
+  for (long i = 0; i < headSize; i++) valuePage[(i / kPanel * kPageKeys + slot) * kPanel + i % kPanel] = value[i];
+}
+
+/// softmax(row · scale) over [0, length), zeros in [length, end).
+INLINE void softmaxRow(float* row, long length, long end, float scale) {
+  F16 m = splat16(-__builtin_inff());
+  for (long i = 0; i < length; i += 16) m = vmax(m, loadUpTo(row + i, length - i, -__builtin_inff()));
+  F16 top = splat16(joinMax(m)), factor = splat16(scale), s = splat16(0.f);
+  for (long i = 0; i < length; i += 16) {
+    F16 e = vexp((loadUpTo(row + i, length - i) - top) * factor);
+    if (length - i < 16) {
+      storePart16(row + i, length - i, e);
+      e = loadPart16(row + i, length - i);
+    } else {
+      store16(row + i, e);
+    }
+    s = s + e;
+  }
+  F16 inverse = splat16(1.f / joinSum(s));
+  for (long i = 0; i < length; i += 16) storeUpTo(row + i, length - i, load16(row + i) * inverse);
+  for (long i = length; i < end; i++) row[i] = 0.f;
+}
+
+constexpr long kQueryTile = 32;
+
+/// m rows of queries; row r sees firstLength + r · lengthStep keys. `p` [m, whole pages] receives the probabilities.
+INLINE void probabilities(const float* q, long ldq, long m, long firstLength, long lengthStep, long headSize,
+                          const float* const* keyPages, float* p, long ldp) {
+  float scale = 1.f / __builtin_sqrtf((float)headSize);
+  long keys = firstLength + (m - 1) * lengthStep, end = roundUp(keys, kPageKeys);
+  for (long k = 0; k < end; k += kPageKeys)
+    product(m, kPageKeys, headSize, q, ldq, keyPages[k / kPageKeys], headSize * kPanel, p + k, ldp, Start::Zero, nullptr);
+  for (long r = 0; r < m; r++) softmaxRow(p + r * ldp, firstLength + r * lengthStep, end, scale);
+}
+
+/// out[m, n] = p[m, keys] · pages
+INLINE void weighPages(const float* p, long ldp, long m, long keys, long n, const float* const* pages, float* out, long ldo) {
+  for (long k = 0; k < keys; k += kPageKeys)
+    product(m, n, least(kPageKeys, keys - k), p + k, ldp, pages[k / kPageKeys], kPageKeys * kPanel, out, ldo,
+            k > 0 ? Start::Destination : Start::Zero, nullptr);
+}
+
+long attendScratch(long lastPosition, long heads) {
+  return roundUp(lastPosition + 1, kPageKeys) * (heads > kQueryTile ? heads : kQueryTile) + 16;
+}
+
+void attend(const AttendArgs& a) {
+  long ldp = roundUp(a.firstPosition + a.rows, kPageKeys);
+  if (a.rows == 1) {  // one query: the heads of the group are the rows, and share each load of a key
+    probabilities(a.q, a.headSize, a.heads, a.firstPosition + 1, 0, a.headSize, a.keyPages, a.scratch, ldp);
+    weighPages(a.scratch, ldp, a.heads, a.firstPosition + 1, a.headSize, a.valuePages, a.out, a.headSize);
+    return;
+  }
+  for (long h = 0; h < a.heads; h++)
+    for (long t = 0; t < a.rows; t += kQueryTile) {
+      long m = least(kQueryTile, a.rows - t), first = a.firstPosition + t + 1;
+      probabilities(a.q + t * a.ldq + h * a.headSize, a.ldq, m, first, 1, a.headSize, a.keyPages, a.scratch, ldp);
+      weighPages(a.scratch, ldp, m, first + m - 1, a.headSize, a.valuePages, a.out + t * a.ldo + h * a.headSize, a.ldo);
+    }
+}
+
+long attendGradScratch(long rows, long headSize) {
+  long keys = roundUp(rows, kPageKeys), width = roundUp(headSize, kPanel);
+  return 2 * keys * headSize + 3 * keys * width + 2 * kQueryTile * width + 2 * kQueryTile * keys + 3 * keys / kPageKeys * 2 + 64;
+}
+
+void attendGrad(const AttendGradArgs& a) {
+  long keys = roundUp(a.rows, kPageKeys), width = roundUp(a.headSize, kPanel), pages = keys / kPageKeys;
+  float* at = a.scratch;
+  auto take = [&at](long n) {
+    float* p = at;
+    at += n;
+    return p;
+  };
+  float *kT = take(keys * a.headSize), *vT = take(keys * a.headSize), *k = take(keys * width);
+  float *dk = take(keys * width), *dv = take(keys * width), *q = take(kQueryTile * width), *dout = take(kQueryTile * width);
+  float *p = take(kQueryTile * keys), *dp = take(kQueryTile * keys);
+  // Pointers stand behind the floats, at an address that is a multiple of their size.
+  const float** kTPages = reinterpret_cast<const float**>((reinterpret_cast<uintptr_t>(at) + 7) & ~uintptr_t(7));
+  const float** kPages = kTPages + pages;
+  packTransposed(a.k, a.ld, a.rows, a.headSize, kT, a.headSize * kPanel);
+  packTransposed(a.v, a.ld, a.rows, a.headSize, vT, a.headSize * kPanel);
+  for (long j = roundUp(a.rows, kPanel); j < keys; j += kPanel)
+    for (long i = 0; i < a.headSize * kPanel; i++) kT[j * a.headSize + i] = vT[j * a.headSize + i] = 0.f;
+  for (long page = 0; page < pages; page++) {
+    long first = page * kPageKeys;
+    kTPages[page] = kT + first * a.headSize;
+    kPages[page] = k + first * width;
+    pack(a.k + first * a.ld, a.ld, least(kPageKeys, a.rows - first), a.headSize, k + first * width, kPageKeys * kPanel);
+  }
+  for (long i = 0; i < keys * width; i++) dk[i] = dv[i] = 0.f;
+  float scale = 1.f / __builtin_sqrtf((float)a.headSize);
+  for (long h = 0; h < a.heads; h++)
+    for (long t = 0; t < a.rows; t += kQueryTile) {
+      long m = least(kQueryTile, a.rows - t), seen = t + m, end = roundUp(seen, kPageKeys);
+      const float *qRows = a.q + t * a.ld + h * a.headSize, *doutRows = a.dout + t * a.ldo + h * a.headSize;
+      probabilities(qRows, a.ld, m, t + 1, 1, a.headSize, kTPages, p, keys);
+      product(m, end, a.headSize, doutRows, a.ldo, vT, a.headSize * kPanel, dp, keys, Start::Zero, nullptr);
+      pack(doutRows, a.ldo, m, a.headSize, dout, kQueryTile * kPanel);
+      pack(qRows, a.ld, m, a.headSize, q, kQueryTile * kPanel);
+      productTransposed(seen, width, m, p, keys, dout, kQueryTile * kPanel, dv, width);
+      for (long r = 0; r < m; r++) {  // dp becomes the gradient of the unscaled scores
+        float *pr = p + r * keys, *dr = dp + r * keys;
+        F16 s = splat16(0.f);
+        for (long i = 0; i < end; i += 16) s = fma(load16(pr + i), load16(dr + i), s);
+        F16 mean = splat16(joinSum(s)), factor = splat16(scale);
+        for (long i = 0; i < end; i += 16) store16(dr + i, load16(pr + i) * (load16(dr + i) - mean) * factor);
+      }
+      weighPages(dp, keys, m, seen, a.headSize, kPages, a.dq + t * a.ldd + h * a.headSize, a.ldd);
+      productTransposed(seen, width, m, dp, keys, q, kQueryTile * kPanel, dk, width);
+    }
+  for (long r = 0; r < a.rows; r++)
+    for (long i = 0; i < a.headSize; i++) {
+      a.dk[r * a.ldd + i] = dk[r * width + i];
+      a.dv[r * a.ldd + i] = dv[r * width + i];
+    }
+}
+
+// ---- feed-forward ---------------------------------------------------------------------------------------------------
+
+void swiglu(const float* gateUp, float* out, long rows, long f) {
+  F16 one = splat16(1.f), zero = splat16(0.f);
+  for (long r = 0; r < rows; r++)
+    for (long i = 0; i < f; i += 16) {
+      long left = f - i;
+      F16 g = loadUpTo(gateUp + r * 2 * f + i, left), u = loadUpTo(gateUp + r * 2 * f + f + i, left);
+      storeUpTo(out + r * f + i, left, g / (one + vexp(zero - g)) * u);
+    }
+}
+
+/// silu(g) = g σ(g), silu'(g) = σ (1 + g (1 − σ))
+void swigluGrad(const float* gateUp, const float* dout, float* dGateUp, float* out, long rows, long f) {
+  F16 one = splat16(1.f), zero = splat16(0.f);
+  for (long r = 0; r < rows; r++)
+    for (long i = 0; i < f; i += 16) {
+      long left = f - i, at = r * 2 * f + i;
+      F16 g = loadUpTo(gateUp + at, left), u = loadUpTo(gateUp + at + f, left), d = loadUpTo(dout + r * f + i, left);
+      F16 sigma = one / (one + vexp(zero - g)), silu = g * sigma;
+      storeUpTo(out + r * f + i, left, silu * u);
+      storeUpTo(dGateUp + at + f, left, d * silu);
+      storeUpTo(dGateUp + at, left, d * u * (sigma * fma(g, one - sigma, one)));
+    }
+}
+
+// ---- logits ---------------------------------------------------------------------------------------------------------
+
+RowStatistics rowStatistics(const float* logits, long v, float inverseTemperature, float* weights) {
+  const float lowest = -__builtin_inff();
+  F16 scale = splat16(inverseTemperature), m = splat16(lowest);
+  for (long i = 0; i < v; i += 16) {
+    F16 z = loadUpTo(logits + i, v - i) * scale;
+    if (v - i < 16) {
+      storePart16(weights + i, v - i, z);
+      z = loadPart16(weights + i, v - i, lowest);
+    }
+    m = vmax(m, z);
+  }
+  RowStatistics row;
+  row.maximum = joinMax(m);
+  F16 top = splat16(row.maximum), sum = splat16(0.f), weighted = splat16(0.f);
+  for (long i = 0; i < v; i += 16) {
+    long left = v - i;
+    F16 z = loadUpTo(logits + i, left) * scale - top, e = vexp(z);
+    storeUpTo(weights + i, left, e);
+    if (left < 16) e = loadPart16(weights + i, left);
+    sum = sum + e;
+    weighted = fma(e, z, weighted);
+  }
+  row.sum = joinSum(sum);
+  row.logSum = __builtin_logf(row.sum);
+  row.entropy = row.logSum - joinSum(weighted) / row.sum;
+  return row;
+}
+
+/// s = logits / T, p = softmax(s):  d logprob(y) / ds_j = [j = y] − p_j,  d entropy / ds_j = −p_j (ln p_j + entropy)
+void logitsGrad(float* logits, long v, float inverseTemperature, int32_t target, float dLogprob, float dEntropy) {
+  F16 scale = splat16(inverseTemperature), m = splat16(-__builtin_inff());
+  for (long i = 0; i < v; i += 16) m = vmax(m, loadUpTo(logits + i, v - i, -__builtin_inff()));
+  F16 top = splat16(joinMax(m) * inverseTemperature), sum = splat16(0.f), weighted = splat16(0.f);
+  for (long i = 0; i < v; i += 16) {
+    long left = v - i;
+    F16 z = loadUpTo(logits + i, left, -__builtin_inff()) * scale - top, e = vexp(z);
+    // A lane past the row is −∞: its exponential is clamped to a tiny number, so it is taken out by hand.
+    if (left < 16) {
+      alignas(64) float t[16];
+      store16(t, e);
+      e = loadPart16(t, left);
+      store16(t, z);
+      z = loadPart16(t, left);
+    }
+    sum = sum + e;
+    weighted = fma(e, z, weighted);
+  }
+  float total = joinSum(sum), logSum = __builtin_logf(total), entropy = logSum - joinSum(weighted) / total;
+  F16 inverse = splat16(1.f / total), lp = splat16(-dLogprob), en = splat16(-dEntropy), shift = splat16(entropy - logSum);
+  for (long i = 0; i < v; i += 16) {
+    long left = v - i;
+    F16 z = loadUpTo(logits + i, left) * scale - top, p = vexp(z) * inverse;
+    storeUpTo(logits + i, left, p * fma(en, z + shift, lp) * scale);
+  }
+  logits[target] += dLogprob * inverseTemperature;
+}
+
+// ---- parameters -----------------------------------------------------------------------------------------------------
+
+void add(const float* x, float* out, long n) {
+  for (long i = 0; i < n; i += 16) storeUpTo(out + i, n - i, loadUpTo(out + i, n - i) + loadUpTo(x + i, n - i));
+}
+
+double sumOfSquares(const float* x, long n) {
+  double lanes[8] = {};
+  for (long i = 0; i + 8 <= n; i += 8)
+    for (int j = 0; j < 8; j++) lanes[j] += (double)x[i + j] * (double)x[i + j];
+  for (long i = n / 8 * 8; i < n; i++) lanes[i % 8] += (double)x[i] * (double)x[i];
+  for (int w = 4; w > 0; w /= 2)
+    for (int j = 0; j < w; j++) lanes[j] += lanes[j + w];
+  return lanes[0];
+}
+
+void adamw(float* weight, float* grad, float* m, float* v, long n, const AdamwArgs& a) {
+  F16 b1 = splat16(a.beta1), b2 = splat16(a.beta2), c1 = splat16(1.f - a.beta1), c2 = splat16(1.f - a.beta2);
+  F16 scale = splat16(a.gradScale), epsilon = splat16(a.epsilon), rate = splat16(-a.learningRate / a.correction1);
+  F16 keep = splat16(1.f - a.learningRate * a.weightDecay), correction = splat16(1.f / __builtin_sqrtf(a.correction2));
+  for (long i = 0; i < n; i += 16) {
+    long left = n - i;
+    F16 g = loadUpTo(grad + i, left) * scale;
+    F16 mi = fma(c1, g, loadUpTo(m + i, left) * b1), vi = fma(c2 * g, g, loadUpTo(v + i, left) * b2);
+    storeUpTo(m + i, left, mi);
+    storeUpTo(v + i, left, vi);
+    storeUpTo(weight + i, left, fma(rate, mi / fma(vsqrt(vi), correction, epsilon), loadUpTo(weight + i, left) * keep));
+    storeUpTo(grad + i, left, splat16(0.f));
+  }
+}
+
+// ---- limits of the machine ------------------------------------------------------------------------------------------
+
+double multiplyAddPeak(long iterations, float* sink) {
+  vec s[12], x = splat(0.999f), y = splat(0.001f);
+  // Different starts, or the compiler would see twelve equal chains and keep one.
+  UNROLL for (int j = 0; j < 12; j++) s[j] = splat(*sink + (float)j);
+  for (long i = 0; i < iterations; i++)
+    UNROLL for (int j = 0; j < 12; j++) s[j] = fma(s[j], x, y);
+  UNROLL for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
+  *sink = s[0][0];
+  return 2.0 * 12 * kLanes * (double)iterations;
+}
+
+float readPeak(const float* x, long n) {
+  vec s[8];
+  UNROLL for (int j = 0; j < 8; j++) s[j] = vec{};
+  for (long i = 0; i + 8 * kLanes <= n; i += 8 * kLanes)
+    UNROLL for (int j = 0; j < 8; j++) s[j] = s[j] + loadVec(x + i + j * kLanes);
+  UNROLL for (int j = 1; j < 8; j++) s[0] = s[0] + s[j];
+  return s[0][0];
+}
+
+#define QUOTE2(x) #x
+#define QUOTE(x) QUOTE2(x)
+#if defined(__AVX512F__)
+#define GETTER kernelsAvx512
+#elif defined(__AVX2__)
+#define GETTER kernelsAvx2
+#else
+#define GETTER kernelsBaseline
+#endif
+
+const Kernels table = {
+    QUOTE(TROUPE_KERNELS_NAME),
+    kPanel,
+    packTransposed,
+    pack,
+    product,
+    productTransposed,
+    rmsNorm,
+    rmsNormGrad,
+    rotateHeads,
+    rotateHeadsGrad,
+    storeKeyValue,
+    attend,
+    attendGrad,
+    attendScratch,
+    attendGradScratch,
+    swiglu,
+    swigluGrad,
+    rowStatistics,
+    logitsGrad,
+    add,
+    sumOfSquares,
+    adamw,
+    multiplyAddPeak,
+    readPeak,
+};
+
+}  // namespace
+
+const Kernels* GETTER() { return &table; }
+
+}  // namespace troupe

@@ -1,0 +1,125 @@
+// The table of operations that one instruction set supplies. Model code calls the table and knows no instruction set.
+//
+// Two rules hold for every entry, and the engine's zero mismatch rests on them:
+//   1. An output element is one chain of operations in one order, whatever the number of rows, their place in a tile
+//      and the thread that computes them. A product's sum over k runs k = 0, 1, 2, … by fused multiply-add
+//      (by multiply and add where the instruction set has no fused one).
+//   2. A row reduction keeps 16 lanes (lane i sums elements i, i + 16, …) and joins them by halves: 8, 4, 2, 1.
+// So AVX2 and AVX-512 give the same bits; the baseline of x86-64, without fused multiply-add, gives others.
+//
+// All matrices are float32, row-major, borrowed; `ld…` is the distance between rows in floats. Any thread may call.
+#pragma once
+#include <cstdint>
+
+namespace troupe {
+
+/// Where a product's accumulators start.
+enum class Start : int { Zero, Destination, Bias };
+
+/// Keys per page of the key/value cache; a multiple of every panel width.
+constexpr long kPageKeys = 32;
+
+/// One kv head's attention of consecutive rows of one sequence.
+struct AttendArgs {
+  const float* q;  // row r, head h of the group at q + r * ldq + h * headSize
+  long ldq;
+  float* out;  // same places
+  long ldo;
+  long rows;
+  long firstPosition;  // row r attends to keys 0 … firstPosition + r
+  long heads;          // query heads that share this kv head
+  long headSize;
+  const float* const* keyPages;    // each [kPageKeys / panel][headSize][panel]
+  const float* const* valuePages;  // each [padded headSize / panel][kPageKeys][panel]
+  float* scratch;                  // attendScratch(…) floats
+};
+
+/// Gradients of one kv head's attention over one whole sequence (positions 0 … rows − 1).
+struct AttendGradArgs {
+  const float *q, *k, *v;  // k and v: row r at k + r * ld
+  long ld;
+  const float* dout;
+  long ldo;
+  float *dq, *dk, *dv;  // written, laid out like q, k, v
+  long ldd;
+  long rows, heads, headSize;
+  float* scratch;  // attendGradScratch(…) floats
+};
+
+/// What AdamW needs beyond the arrays; the corrections are 1 − βᵗ.
+struct AdamwArgs {
+  float learningRate, beta1, beta2, epsilon, weightDecay, gradScale, correction1, correction2;
+};
+
+/// Normaliser and entropy of one row of logits at a temperature.
+struct RowStatistics {
+  float maximum;  // of logits · inverseTemperature
+  float logSum;   // ln Σ exp(logit · inverseTemperature − maximum)
+  float sum;
+  float entropy;  // nats
+};
+
+struct Kernels {
+  const char* name;
+  long panel;  // width of a packed panel, floats
+
+  /// b[n / panel][k][panel] from src[n, k]: the right side of y = x srcᵀ. Columns past n are 0.
+  void (*packTransposed)(const float* src, long lds, long n, long k, float* b, long ldp);
+  /// b[n / panel][k][panel] from src[k, n]: the right side of y = x src. `ldp`: floats from panel to panel.
+  void (*pack)(const float* src, long lds, long k, long n, float* b, long ldp);
+  /// c[m, n] = start + a[m, k] · b. `bias` [n] is read when start is Bias.
+  void (*product)(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc, Start start,
+                  const float* bias);
+  /// c[m, n] += aᵀ · b with a[k, m]: the block's own sum starts at 0 and is added at its end.
+  void (*productTransposed)(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc);
+
+  /// out = x · w / rms(x), rows of width d.
+  void (*rmsNorm)(const float* x, const float* w, float* out, long rows, long d, float epsilon);
+  /// dx += gradient through rmsNorm of dout; dw += its weight gradient, rows in order.
+  void (*rmsNormGrad)(const float* x, const float* w, const float* dout, float* dx, float* dw, long rows, long d, float epsilon);
+
+  /// In place on rows of [q heads | k heads | v …]: q/k norms when `qNorm` is given (the values before go to `raw`
+  /// when that is given), then rotary embedding. cosine, sine: [maxPositions, headSize / 2].
+  void (*rotateHeads)(float* qkv, long ld, long rows, long heads, long kvHeads, long headSize, const int32_t* positions,
+                      const float* cosine, const float* sine, const float* qNorm, const float* kNorm, float* raw, long ldr,
+                      float epsilon);
+  /// The gradient of rotateHeads, in place on dqkv; dqNorm and dkNorm are added to.
+  void (*rotateHeadsGrad)(float* dqkv, long ld, long rows, long heads, long kvHeads, long headSize, const int32_t* positions,
+                          const float* cosine, const float* sine, const float* qNorm, const float* kNorm, const float* raw,
+                          long ldr, float* dqNorm, float* dkNorm, float epsilon);
+
+  /// Writes one key and one value row into their page at `slot`.
+  void (*storeKeyValue)(const float* key, const float* value, long headSize, float* keyPage, float* valuePage, long slot);
+  void (*attend)(const AttendArgs&);
+  void (*attendGrad)(const AttendGradArgs&);
+  long (*attendScratch)(long lastPosition, long heads);
+  long (*attendGradScratch)(long rows, long headSize);
+
+  /// out[F] = silu(gate) · up for rows of [gate F | up F].
+  void (*swiglu)(const float* gateUp, float* out, long rows, long f);
+  /// dGateUp and the recomputed output from gateUp and dout.
+  void (*swigluGrad)(const float* gateUp, const float* dout, float* dGateUp, float* out, long rows, long f);
+
+  /// weights[v] = exp(logits[v] · inverseTemperature − maximum), and what follows from them.
+  RowStatistics (*rowStatistics)(const float* logits, long v, float inverseTemperature, float* weights);
+  /// Overwrites logits with the gradient of dLogprob · logprob(target) + dEntropy · entropy.
+  void (*logitsGrad)(float* logits, long v, float inverseTemperature, int32_t target, float dLogprob, float dEntropy);
+
+  /// out += x over n floats.
+  void (*add)(const float* x, float* out, long n);
+  /// Σ x² in double, in a fixed order.
+  double (*sumOfSquares)(const float* x, long n);
+  /// One AdamW update with decoupled decay; clears the gradient.
+  void (*adamw)(float* weight, float* grad, float* m, float* v, long n, const AdamwArgs&);
+
+  /// Runs independent multiply-adds in registers; returns their number of floating-point operations.
+  double (*multiplyAddPeak)(long iterations, float* sink);
+  /// Sum of n floats as fast as memory gives them.
+  float (*readPeak)(const float* x, long n);
+};
+
+const Kernels* kernelsBaseline();
+const Kernels* kernelsAvx2();
+const Kernels* kernelsAvx512();
+
+}  // namespace troupe

@@ -1,0 +1,92 @@
+#include "model.h"
+
+#include <cmath>
+#include <cstring>
+
+namespace troupe {
+
+float* scratch(Slot slot, long n) {
+  thread_local Buffer buffers[static_cast<int>(Slot::Count)];
+  return buffers[static_cast<int>(slot)].reserve(n);
+}
+
+Model::Model(const Shape& s, const Kernels& k) : shape(s), layout(s), kernels(k) {
+  auto take = [&](long n) {
+    long at = packedSize;
+    packedSize += (n + 15) / 16 * 16;
+    return at;
+  };
+  long d = s.hiddenSize;
+  embedding = take((long)s.vocabSize * d);
+  for (int l = 0; l < s.layers; l++)
+    layers.push_back({take(d), take(panelSize(s.qkvWidth(), d)), take(s.qkvWidth()), take(s.headSize), take(s.headSize),
+                      take(panelSize(d, s.qWidth())), take(d), take(panelSize(2l * s.intermediateSize, d)),
+                      take(panelSize(d, s.intermediateSize))});
+  finalNorm = take(d);
+  head = take(panelSize(s.vocabSize, d));
+  long half = s.headSize / 2;
+  cosine.reserve(s.maxPositions * half);
+  sine.reserve(s.maxPositions * half);
+  for (long t = 0; t < s.maxPositions; t++)
+    for (long j = 0; j < half; j++) {
+      double angle = (double)t * std::pow(s.ropeTheta, -2.0 * (double)j / s.headSize);
+      cosine[t * half + j] = (float)std::cos(angle);
+      sine[t * half + j] = (float)std::sin(angle);
+    }
+}
+
+void Model::pack(const float* weights, float* packed, long part) const {
+  long d = shape.hiddenSize;
+  auto matrix = [&](long from, long n, long k, long to) {
+    kernels.packTransposed(weights + from, k, n, k, packed + to, k * kernels.panel);
+  };
+  auto copy = [&](long from, long n, long to) { std::memcpy(packed + to, weights + from, sizeof(float) * n); };
+  if (part == 0) return copy(layout.embedding, (long)shape.vocabSize * d, embedding);
+  if (part == 1) return copy(layout.finalNorm, d, finalNorm);
+  if (part == 2) return matrix(layout.head, shape.vocabSize, d, head);
+  const Layout::Layer& from = layout.layers[(part - 3) / 9];
+  const Layer& to = layers[(part - 3) / 9];
+  switch ((part - 3) % 9) {
+    case 0: return copy(from.attentionNorm, d, to.attentionNorm);
+    case 1: return matrix(from.qkv, shape.qkvWidth(), d, to.qkv);
+    case 2: return shape.qkvBias ? copy(from.qkvBias, shape.qkvWidth(), to.qkvBias) : void();
+    case 3: return shape.qkNorm ? copy(from.qNorm, shape.headSize, to.qNorm) : void();
+    case 4: return shape.qkNorm ? copy(from.kNorm, shape.headSize, to.kNorm) : void();
+    case 5: return matrix(from.output, d, shape.qWidth(), to.output);
+    case 6: return copy(from.mlpNorm, d, to.mlpNorm);
+    case 7: return matrix(from.gateUp, 2l * shape.intermediateSize, d, to.gateUp);
+    default: return matrix(from.down, d, shape.intermediateSize, to.down);
+  }
+}
+
+void Model::attentionInputs(const float* packed, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
+                            float* raw) const {
+  const Layer& y = layers[layer];
+  long d = shape.hiddenSize, w = shape.qkvWidth();
+  float* normed = scratch(Slot::Normed, rows * d);
+  kernels.rmsNorm(x, packed + y.attentionNorm, normed, rows, d, epsilon());
+  multiply(rows, w, d, normed, packed + y.qkv, qkv, shape.qkvBias ? Start::Bias : Start::Zero, packed + y.qkvBias);
+  kernels.rotateHeads(qkv, w, rows, shape.heads, shape.kvHeads, shape.headSize, positions, cosine, sine,
+                      shape.qkNorm ? packed + y.qNorm : nullptr, packed + y.kNorm, raw, shape.turnedWidth(), epsilon());
+}
+
+void Model::finishLayer(const float* packed, int layer, const float* x, const float* attended, long rows, float* mid,
+                        float* gateUp, float* next) const {
+  const Layer& y = layers[layer];
+  long d = shape.hiddenSize, f = shape.intermediateSize;
+  if (mid != x) std::memcpy(mid, x, sizeof(float) * rows * d);
+  multiply(rows, d, shape.qWidth(), attended, packed + y.output, mid, Start::Destination);
+  float *normed = scratch(Slot::Normed, rows * d), *activated = scratch(Slot::Activated, rows * f);
+  kernels.rmsNorm(mid, packed + y.mlpNorm, normed, rows, d, epsilon());
+  multiply(rows, 2 * f, d, normed, packed + y.gateUp, gateUp, Start::Zero);
+  kernels.swiglu(gateUp, activated, rows, f);
+  if (next != mid) std::memcpy(next, mid, sizeof(float) * rows * d);
+  multiply(rows, d, f, activated, packed + y.down, next, Start::Destination);
+}
+
+void Model::logits(const float* packed, const float* x, long rows, float* normed, float* out) const {
+  kernels.rmsNorm(x, packed + finalNorm, normed, rows, shape.hiddenSize, epsilon());
+  multiply(rows, shape.vocabSize, shape.hiddenSize, normed, packed + head, out, Start::Zero);
+}
+
+}  // namespace troupe

@@ -1,0 +1,65 @@
+// What is fixed about a model (shape, layout, kernels, tables) and the row-wise halves of a layer. Both the training
+// pass and the sampler are made of these, so a row's bits cannot depend on which of them computed it.
+#pragma once
+#include <memory>
+#include <vector>
+
+#include "buffer.h"
+#include "kernels.h"
+#include "shape.h"
+
+namespace troupe {
+
+/// Rows that one part of a job takes through a layer; also the unit of partial sums, hence fixed.
+constexpr long kBlockRows = 64;
+
+struct Model {
+  /// Offsets into packed weights. Matrices are panels for y = x Wᵀ; vectors and the embedding are plain.
+  struct Layer {
+    long attentionNorm, qkv, qkvBias, qNorm, kNorm, output, mlpNorm, gateUp, down;
+  };
+
+  Model(const Shape&, const Kernels&);
+
+  Shape shape;
+  Layout layout;
+  const Kernels& kernels;
+  std::vector<Layer> layers;
+  long embedding = 0, finalNorm = 0, head = 0, packedSize = 0;
+  /// [maxPositions, headSize / 2]
+  Buffer cosine, sine;
+
+  float epsilon() const { return (float)shape.rmsNormEpsilon; }
+  /// Floats of the panels of an [n, k] matrix.
+  long panelSize(long n, long k) const { return (n + kernels.panel - 1) / kernels.panel * kernels.panel * k; }
+
+  /// Packs matrix or vector number `part` (of packParts()) of the flat weights.
+  void pack(const float* weights, float* packed, long part) const;
+  long packParts() const { return 3 + 9 * (long)layers.size(); }
+
+  /// out[rows, n] = start + x[rows, k] · panels
+  void multiply(long rows, long n, long k, const float* x, const float* panels, float* out, Start start,
+                const float* bias = nullptr) const {
+    kernels.product(rows, n, k, x, k, panels, k * kernels.panel, out, n, start, bias);
+  }
+
+  /// qkv = heads ready for attention from the residual stream x [rows, d]; `raw` as in Kernels::rotateHeads.
+  void attentionInputs(const float* packed, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
+                       float* raw) const;
+  /// mid = x + attended · Woᵀ, then next = mid + mlp(norm(mid)). `mid` and `next` may be x; gateUp [rows, 2F] is written.
+  void finishLayer(const float* packed, int layer, const float* x, const float* attended, long rows, float* mid, float* gateUp,
+                   float* next) const;
+  /// logits [rows, V] of residual rows.
+  void logits(const float* packed, const float* x, long rows, float* normed, float* out) const;
+};
+
+/// An immutable copy of the weights, ready for the kernels.
+struct PackedWeights {
+  Buffer data;
+};
+
+/// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
+enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Left, Right, Count };
+float* scratch(Slot, long n);
+
+}  // namespace troupe

@@ -1,0 +1,329 @@
+// Forward and backward stand in one file because the second mirrors the first line by line.
+#include "packed-pass.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "failure.h"
+#include "pool.h"
+
+namespace troupe {
+namespace {
+
+// Weight gradients are summed within blocks of this many tokens, and the blocks added in order.
+constexpr long kTokenBlock = 128;
+// A weight-gradient part: outputs x inputs.
+constexpr long kTileOutputs = 64, kTileInputs = 128;
+// Logit gradients held at once, floats; the vocabulary's backward runs in chunks of rows under this.
+constexpr long kLogitFloats = 1l << 22;
+constexpr long kEmbeddingColumns = 32;
+
+}  // namespace
+
+BackwardPanels::BackwardPanels(const Model& m) {
+  const Shape& s = m.shape;
+  long size = 0, d = s.hiddenSize;
+  auto take = [&](long outputs, long inputs) {  // dx has `inputs` columns
+    long at = size;
+    size += m.panelSize(inputs, outputs);
+    return at;
+  };
+  for (int l = 0; l < s.layers; l++)
+    layers.push_back({take(s.qkvWidth(), d), take(d, s.qWidth()), take(2l * s.intermediateSize, d), take(d, s.intermediateSize)});
+  head = take(s.vocabSize, d);
+  data.reserve(size);
+}
+
+void BackwardPanels::pack(const Model& m, const float* weights, long part) {
+  const Shape& s = m.shape;
+  long d = s.hiddenSize;
+  auto matrix = [&](long from, long outputs, long inputs, long to) {
+    m.kernels.pack(weights + from, inputs, outputs, inputs, data + to, outputs * m.kernels.panel);
+  };
+  if (part == 0) return matrix(m.layout.head, s.vocabSize, d, head);
+  const Layout::Layer& from = m.layout.layers[(part - 1) / 4];
+  const Layer& to = layers[(part - 1) / 4];
+  switch ((part - 1) % 4) {
+    case 0: return matrix(from.qkv, s.qkvWidth(), d, to.qkv);
+    case 1: return matrix(from.output, d, s.qWidth(), to.output);
+    case 2: return matrix(from.gateUp, 2l * s.intermediateSize, d, to.gateUp);
+    default: return matrix(from.down, d, s.intermediateSize, to.down);
+  }
+}
+
+PackedPass::PackedPass(std::shared_ptr<const Model> model, int threads, bool keep)
+    : model_(std::move(model)), threads_(threads), keep_(keep) {}
+
+void PackedPass::run(long parts, const std::function<void(long)>& part) const { Pool::shared().run(parts, threads_, part); }
+
+void PackedPass::takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences) {
+  const Shape& s = model_->shape;
+  if (sequences < 0 || offsets[0] != 0 || offsets[sequences] != n)
+    throw Failure(TR_BAD_SHAPE, "offsets must begin with 0 and end with the number of tokens, " + std::to_string(n));
+  rowTokens_.clear(), rowPositions_.clear(), rowTargets_.clear(), rowPlaces_.clear(), spans_.clear();
+  for (long i = 0; i < n; i++)
+    if (tokens[i] < 0 || tokens[i] >= s.vocabSize)
+      throw Failure(TR_BAD_INPUT, "token " + std::to_string(tokens[i]) + " at index " + std::to_string(i) +
+                                      " is outside the vocabulary of " + std::to_string(s.vocabSize));
+  for (long q = 0; q < sequences; q++) {
+    long length = (long)offsets[q + 1] - offsets[q];
+    if (length < 0) throw Failure(TR_BAD_SHAPE, "offsets must not decrease: sequence " + std::to_string(q));
+    if (length > s.maxPositions)
+      throw Failure(TR_BAD_INPUT, "sequence " + std::to_string(q) + " has " + std::to_string(length) +
+                                      " tokens, more than maxPositions " + std::to_string(s.maxPositions));
+    if (length > 1) spans_.push_back({(long)rowTokens_.size(), length - 1});
+    for (long t = 0; t + 1 < length; t++) {
+      long i = offsets[q] + t;
+      rowTokens_.push_back(tokens[i]);
+      rowPositions_.push_back((int32_t)t);
+      rowTargets_.push_back(tokens[i + 1]);
+      rowPlaces_.push_back(i + 1);
+    }
+  }
+  rows_ = (long)rowTokens_.size();
+}
+
+void PackedPass::attend(int layer, long item) {
+  const Shape& s = model_->shape;
+  const Kernels& k = model_->kernels;
+  Span span = spans_[item / s.kvHeads];
+  long kv = item % s.kvHeads, w = s.qkvWidth(), hd = s.headSize, pages = (span.count + kPageKeys - 1) / kPageKeys;
+  long width = (hd + k.panel - 1) / k.panel * k.panel, pageSize = kPageKeys * (hd + width);
+  float* storage = scratch(Slot::Pages, pages * pageSize);
+  thread_local std::vector<const float*> keyPages, valuePages;
+  keyPages.resize(pages), valuePages.resize(pages);
+  float* rows = at(qkv_, layer, w, span.first);
+  for (long p = 0; p < pages; p++) {
+    float *key = storage + p * pageSize, *value = key + kPageKeys * hd;
+    const float* from = rows + p * kPageKeys * w + s.qWidth() + kv * hd;
+    long count = std::min(kPageKeys, span.count - p * kPageKeys);
+    k.packTransposed(from, w, count, hd, key, hd * k.panel);
+    k.pack(from + s.kvWidth(), w, count, hd, value, kPageKeys * k.panel);
+    keyPages[p] = key, valuePages[p] = value;
+  }
+  AttendArgs a;
+  a.q = rows + kv * s.group() * hd;
+  a.ldq = w;
+  a.out = at(attended_, layer, s.qWidth(), span.first) + kv * s.group() * hd;
+  a.ldo = s.qWidth();
+  a.rows = span.count;
+  a.firstPosition = 0;
+  a.heads = s.group();
+  a.headSize = hd;
+  a.keyPages = keyPages.data();
+  a.valuePages = valuePages.data();
+  a.scratch = scratch(Slot::Attention, k.attendScratch(span.count - 1, s.group()));
+  k.attend(a);
+}
+
+void PackedPass::forward(const float* packed, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
+                         float temperature, float* logprobs, float* entropies) {
+  n_ = 0;
+  if (!(temperature > 0)) throw Failure(TR_BAD_INPUT, "temperature must be positive: " + std::to_string(temperature));
+  takeRows(tokens, n, offsets, sequences);
+  const Model& m = *model_;
+  const Shape& s = m.shape;
+  long d = s.hiddenSize, w = s.qkvWidth(), f = s.intermediateSize, copies = keep_ ? s.layers : 1;
+  inverseTemperature_ = 1.f / temperature;
+  x_.reserve((keep_ ? s.layers + 1 : 1) * rows_ * d);
+  qkv_.reserve(copies * rows_ * w);
+  attended_.reserve(copies * rows_ * s.qWidth());
+  if (keep_) {
+    mid_.reserve(copies * rows_ * d);
+    gateUp_.reserve(copies * rows_ * 2 * f);
+    if (s.qkNorm) raw_.reserve(copies * rows_ * s.turnedWidth());
+  }
+  std::memset(logprobs, 0, sizeof(float) * n);
+  std::memset(entropies, 0, sizeof(float) * n);
+
+  auto begin = [&](int layer, long r, long count) {
+    m.attentionInputs(packed, layer, at(x_, layer, d, r), &rowPositions_[r], count, at(qkv_, layer, w, r),
+                      keep_ && s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr);
+  };
+  run(blocks(), [&](long b) {
+    long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+    for (long i = r; i < r + count; i++)
+      std::memcpy(at(x_, 0, d, i), packed + m.embedding + (long)rowTokens_[i] * d, sizeof(float) * d);
+    begin(0, r, count);
+  });
+  for (int layer = 0; layer < s.layers; layer++) {
+    run((long)spans_.size() * s.kvHeads, [&](long item) { attend(layer, item); });
+    run(blocks(), [&](long b) {
+      long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+      float* x = at(x_, layer, d, r);
+      float* gateUp = keep_ ? at(gateUp_, layer, 2 * f, r) : scratch(Slot::Inner, count * 2 * f);
+      m.finishLayer(packed, layer, x, at(attended_, layer, s.qWidth(), r), count, keep_ ? at(mid_, layer, d, r) : x, gateUp,
+                    at(x_, layer + 1, d, r));
+      if (layer + 1 < s.layers) return begin(layer + 1, r, count);
+      // A wide vocabulary is taken a few rows at a time, so that the logits stay small.
+      long step = std::clamp<long>(kLogitFloats / 4 / s.vocabSize, 1, count);
+      for (long i = r; i < r + count; i += step) {
+        long c = std::min(step, r + count - i);
+        float *logits = scratch(Slot::Logits, c * s.vocabSize), *weights = scratch(Slot::Weights, s.vocabSize);
+        m.logits(packed, at(x_, s.layers, d, i), c, scratch(Slot::Normed, c * d), logits);
+        for (long j = 0; j < c; j++) {
+          const float* row = logits + j * s.vocabSize;
+          RowStatistics t = m.kernels.rowStatistics(row, s.vocabSize, inverseTemperature_, weights);
+          logprobs[rowPlaces_[i + j]] = (row[rowTargets_[i + j]] * inverseTemperature_ - t.maximum) - t.logSum;
+          entropies[rowPlaces_[i + j]] = t.entropy;
+        }
+      }
+    });
+  }
+  n_ = n;
+}
+
+void PackedPass::attendGrad(int layer, long item) {
+  const Shape& s = model_->shape;
+  Span span = spans_[item / s.kvHeads];
+  long kv = item % s.kvHeads, w = s.qkvWidth(), hd = s.headSize;
+  const float* rows = at(qkv_, layer, w, span.first);
+  float* drows = dqkv_ + span.first * w;
+  long query = kv * s.group() * hd, key = s.qWidth() + kv * hd, value = key + s.kvWidth();
+  AttendGradArgs a;
+  a.q = rows + query, a.k = rows + key, a.v = rows + value;
+  a.ld = w;
+  a.dout = dattended_ + span.first * s.qWidth() + query;
+  a.ldo = s.qWidth();
+  a.dq = drows + query, a.dk = drows + key, a.dv = drows + value;
+  a.ldd = w;
+  a.rows = span.count, a.heads = s.group(), a.headSize = hd;
+  a.scratch = scratch(Slot::Attention, model_->kernels.attendGradScratch(span.count, hd));
+  model_->kernels.attendGrad(a);
+}
+
+void PackedPass::addPartials(const Buffer& partials, long blocks, long width, float* grad) const {
+  for (long b = 0; b < blocks; b++) model_->kernels.add(partials + b * width, grad, width);
+}
+
+void PackedPass::weightGradients(const std::vector<Product>& products, long rows, long extra,
+                                 const std::function<void(long)>& part) {
+  struct Tile {
+    const Product* product;
+    long output, input;
+  };
+  std::vector<Tile> tiles;
+  for (const Product& p : products)
+    for (long o = 0; o < p.outputs; o += kTileOutputs)
+      for (long i = 0; i < p.inputs; i += kTileInputs) tiles.push_back({&p, o, i});
+  const Kernels& k = model_->kernels;
+  run(extra + (long)tiles.size(), [&](long index) {
+    if (index < extra) return part(index);
+    const Tile& t = tiles[index - extra];
+    const Product& p = *t.product;
+    long outputs = std::min(kTileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
+    // Copies of both sides: rows of a wide matrix lie a power of two apart and would evict one another.
+    float *left = scratch(Slot::Left, kTokenBlock * kTileOutputs), *right = scratch(Slot::Right, kTokenBlock * (kTileInputs + 64));
+    for (long r = 0; r < rows; r += kTokenBlock) {
+      long count = std::min(kTokenBlock, rows - r);
+      for (long i = 0; i < count; i++)
+        std::memcpy(left + i * kTileOutputs, p.dy + (r + i) * p.outputs + t.output, sizeof(float) * outputs);
+      k.pack(p.x + r * p.inputs + t.input, p.inputs, count, inputs, right, kTokenBlock * k.panel);
+      k.productTransposed(outputs, inputs, count, left, kTileOutputs, right, kTokenBlock * k.panel,
+                          p.grad + t.output * p.inputs + t.input, p.inputs);
+    }
+  });
+}
+
+void PackedPass::backwardHead(const float* packed, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
+                              float* grad) {
+  const Model& m = *model_;
+  const Kernels& k = m.kernels;
+  long d = m.shape.hiddenSize, v = m.shape.vocabSize;
+  long chunk = std::max(kTokenBlock, kLogitFloats / v / kTokenBlock * kTokenBlock);
+  dlogits_.reserve(std::min(chunk, rows_) * v);
+  headPartials_.reserve(blocks() * d);
+  std::memset(headPartials_, 0, sizeof(float) * blocks() * d);
+  for (long first = 0; first < rows_; first += chunk) {
+    long rows = std::min(chunk, rows_ - first);
+    run((rows + kBlockRows - 1) / kBlockRows, [&](long b) {
+      long local = b * kBlockRows, r = first + local, count = std::min(kBlockRows, rows - local);
+      float *dlogits = dlogits_ + local * v, *dnormed = scratch(Slot::Inner, count * d);
+      m.logits(packed, at(x_, m.shape.layers, d, r), count, normed_ + r * d, dlogits);
+      for (long i = 0; i < count; i++) {
+        float dl = dLogprobs[rowPlaces_[r + i]], de = dEntropies[rowPlaces_[r + i]];
+        if (dl == 0 && de == 0) std::memset(dlogits + i * v, 0, sizeof(float) * v);
+        else k.logitsGrad(dlogits + i * v, v, inverseTemperature_, rowTargets_[r + i], dl, de);
+      }
+      m.multiply(count, d, v, dlogits, back.data + back.head, dnormed, Start::Zero);
+      std::memset(dx_ + r * d, 0, sizeof(float) * count * d);
+      k.rmsNormGrad(at(x_, m.shape.layers, d, r), packed + m.finalNorm, dnormed, dx_ + r * d,
+                    headPartials_ + r / kBlockRows * d, count, d, m.epsilon());
+    });
+    weightGradients({{dlogits_, normed_ + first * d, v, d, grad + m.layout.head}}, rows, 0, {});
+  }
+  addPartials(headPartials_, blocks(), d, grad + m.layout.finalNorm);
+}
+
+void PackedPass::backward(const float* packed, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
+                          float* grad) {
+  if (n_ == 0) throw Failure(TR_NO_FORWARD, "the gradient of a batch needs its forward pass first");
+  n_ = 0;
+  const Model& m = *model_;
+  const Shape& s = m.shape;
+  const Kernels& k = m.kernels;
+  long d = s.hiddenSize, w = s.qkvWidth(), f = s.intermediateSize, q = s.qWidth(), hd = s.headSize;
+  dx_.reserve(rows_ * d), dmid_.reserve(rows_ * d), normed_.reserve(rows_ * d), dattended_.reserve(rows_ * q);
+  dqkv_.reserve(rows_ * w), dGateUp_.reserve(rows_ * 2 * f), activated_.reserve(rows_ * f);
+  backwardHead(packed, back, dLogprobs, dEntropies, grad);
+  // Per block: norm weights, then q and k norms, then biases.
+  long width = d + 2 * hd + w;
+  partials_.reserve(blocks() * width);
+  auto partial = [&](long b, long at) { return partials_ + at * blocks() + b * (at == 0 ? d : at == d + 2 * hd ? w : hd); };
+  for (int layer = s.layers - 1; layer >= 0; layer--) {
+    const Layout::Layer& to = m.layout.layers[layer];
+    const Model::Layer& from = m.layers[layer];
+    const BackwardPanels::Layer& panels = back.layers[layer];
+    std::memset(partials_, 0, sizeof(float) * blocks() * width);
+    run(blocks(), [&](long b) {
+      long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+      const float* mid = at(mid_, layer, d, r);
+      float *dx = dx_ + r * d, *dmid = dmid_ + r * d, *dinner = scratch(Slot::Inner, count * std::max(f, d));
+      m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
+      k.swigluGrad(at(gateUp_, layer, 2 * f, r), dinner, dGateUp_ + r * 2 * f, activated_ + r * f, count, f);
+      m.multiply(count, d, 2 * f, dGateUp_ + r * 2 * f, back.data + panels.gateUp, dinner, Start::Zero);
+      k.rmsNorm(mid, packed + from.mlpNorm, normed_ + r * d, count, d, m.epsilon());
+      std::memcpy(dmid, dx, sizeof(float) * count * d);
+      k.rmsNormGrad(mid, packed + from.mlpNorm, dinner, dmid, partial(b, 0), count, d, m.epsilon());
+      m.multiply(count, q, d, dmid, back.data + panels.output, dattended_ + r * q, Start::Zero);
+    });
+    addPartials(partials_, blocks(), d, grad + to.mlpNorm);
+    std::memset(partials_, 0, sizeof(float) * blocks() * d);
+    weightGradients({{dGateUp_, normed_, 2 * f, d, grad + to.gateUp},
+                     {dx_, activated_, d, f, grad + to.down},
+                     {dmid_, at(attended_, layer, q, 0), d, q, grad + to.output}},
+                    rows_, (long)spans_.size() * s.kvHeads, [&](long item) { attendGrad(layer, item); });
+    run(blocks(), [&](long b) {
+      long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+      float *dqkv = dqkv_ + r * w, *dinner = scratch(Slot::Inner, count * d), *dx = dx_ + r * d;
+      k.rotateHeadsGrad(dqkv, w, count, s.heads, s.kvHeads, hd, &rowPositions_[r], m.cosine, m.sine,
+                        s.qkNorm ? packed + from.qNorm : nullptr, packed + from.kNorm,
+                        s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr, s.turnedWidth(), partial(b, d),
+                        partial(b, d + hd), m.epsilon());
+      if (s.qkvBias)
+        for (long i = 0; i < count; i++) k.add(dqkv + i * w, partial(b, d + 2 * hd), w);
+      m.multiply(count, d, w, dqkv, back.data + panels.qkv, dinner, Start::Zero);
+      const float* x = at(x_, layer, d, r);
+      k.rmsNorm(x, packed + from.attentionNorm, normed_ + r * d, count, d, m.epsilon());
+      std::memcpy(dx, dmid_ + r * d, sizeof(float) * count * d);
+      k.rmsNormGrad(x, packed + from.attentionNorm, dinner, dx, partial(b, 0), count, d, m.epsilon());
+    });
+    addPartials(partials_, blocks(), d, grad + to.attentionNorm);
+    for (long b = 0; b < blocks(); b++) {
+      if (s.qkNorm) {
+        k.add(partial(b, d), grad + to.qNorm, hd);
+        k.add(partial(b, d + hd), grad + to.kNorm, hd);
+      }
+      if (s.qkvBias) k.add(partial(b, d + 2 * hd), grad + to.qkvBias, w);
+    }
+    weightGradients({{dqkv_, normed_, w, d, grad + to.qkv}}, rows_, 0, {});
+  }
+  // Columns are shared out, rows go in order: no two threads add to one number.
+  run((d + kEmbeddingColumns - 1) / kEmbeddingColumns, [&](long part) {
+    long c = part * kEmbeddingColumns, count = std::min(kEmbeddingColumns, d - c);
+    for (long r = 0; r < rows_; r++)
+      k.add(dx_ + r * d + c, grad + m.layout.embedding + (long)rowTokens_[r] * d + c, count);
+  });
+}
+
+}  // namespace troupe

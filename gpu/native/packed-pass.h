@@ -1,0 +1,74 @@
+// Forward and backward over packed sequences. Work is cut in blocks of kBlockRows rows and in (sequence, kv head)
+// items; no sum crosses a thread, so the thread count changes no bit of logprobs or gradients.
+#pragma once
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "model.h"
+
+namespace troupe {
+
+/// Matrices of the flat weights packed for dx = dy W; made by the learner alone.
+struct BackwardPanels {
+  struct Layer {
+    long qkv, output, gateUp, down;
+  };
+  explicit BackwardPanels(const Model&);
+  void pack(const Model&, const float* weights, long part);
+  long parts() const { return 1 + 4 * (long)layers.size(); }
+  std::vector<Layer> layers;
+  long head = 0;
+  Buffer data;
+};
+
+class PackedPass {
+ public:
+  /// `keep`: activations of every layer stay for backward.
+  PackedPass(std::shared_ptr<const Model>, int threads, bool keep);
+
+  /// Throws BadInput or BadShape; see tr_learner_forward.
+  void forward(const float* packed, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
+               float* logprobs, float* entropies);
+  /// Adds to `grad`, laid out as the flat weights.
+  void backward(const float* packed, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
+
+  /// Tokens of the last forward; 0 before the first, and after backward.
+  long tokens() const { return n_; }
+
+ private:
+  struct Span {
+    long first, count;
+  };
+  /// One weight gradient: grad[outputs, inputs] += dyᵀ x over all rows.
+  struct Product {
+    const float *dy, *x;
+    long outputs, inputs;
+    float* grad;
+  };
+
+  void takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences);
+  void attend(int layer, long item);
+  void attendGrad(int layer, long item);
+  void backwardHead(const float* packed, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
+  /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
+  void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);
+  void addPartials(const Buffer& partials, long blocks, long width, float* grad) const;
+  void run(long parts, const std::function<void(long)>& part) const;
+  long blocks() const { return (rows_ + kBlockRows - 1) / kBlockRows; }
+  float* at(const Buffer& b, int layer, long width, long row) const { return b + ((keep_ ? layer : 0) * rows_ + row) * width; }
+
+  std::shared_ptr<const Model> model_;
+  int threads_;
+  bool keep_;
+  long n_ = 0, rows_ = 0;
+  float inverseTemperature_ = 1;
+  // One row per token that predicts another: a sequence's last token has none.
+  std::vector<int32_t> rowTokens_, rowPositions_, rowTargets_;
+  std::vector<long> rowPlaces_;  // where the prediction's logprob stands in the caller's arrays
+  std::vector<Span> spans_;
+  Buffer x_, mid_, qkv_, raw_, attended_, gateUp_;
+  Buffer dx_, dmid_, dattended_, dqkv_, dGateUp_, activated_, normed_, dlogits_, partials_, headPartials_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,43 @@
+// The process-wide home of one model's published weights: samplers on any thread read the live version while the
+// learner prepares the next; nobody copies.
+#pragma once
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "model.h"
+
+namespace troupe {
+
+/// kPageKeys keys and values of one sequence in all layers.
+using Page = Buffer;
+
+class Store {
+ public:
+  Store(std::shared_ptr<const Model>, int threads);
+
+  struct Live {
+    std::shared_ptr<const PackedWeights> weights;
+    int64_t version;
+  };
+  Live live() const;
+  void publish(std::shared_ptr<const PackedWeights>, int64_t version);
+
+  std::unique_ptr<Page> takePage();
+  void returnPage(std::unique_ptr<Page>);
+
+  const std::shared_ptr<const Model> model;
+  const int threads;
+
+  /// Enters the registry, and finds in it; an entry lasts as long as somebody holds the store.
+  static int64_t registerStore(const std::shared_ptr<Store>&);
+  static std::shared_ptr<Store> find(int64_t id);
+
+ private:
+  mutable std::mutex mutex_;
+  Live live_{nullptr, 0};
+  std::mutex pagesMutex_;
+  std::vector<std::unique_ptr<Page>> pages_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,206 @@
+// The C interface over the classes: exceptions become a status and a text.
+#include "troupe.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "failure.h"
+#include "generate.h"
+#include "learner.h"
+#include "philox.h"
+#include "pool.h"
+#include "select-kernels.h"
+
+struct TrLearner {
+  troupe::Learner learner;
+};
+struct TrStore {
+  std::shared_ptr<troupe::Store> store;
+};
+struct TrAbort {
+  std::atomic<bool> set{false};
+};
+
+namespace {
+
+thread_local std::string lastError;
+
+template <class Body>
+TrStatus guarded(Body body) {
+  try {
+    body();
+    return TR_OK;
+  } catch (const troupe::Failure& failure) {
+    lastError = failure.text;
+    return failure.status;
+  } catch (const std::bad_alloc&) {
+    lastError = "memory is exhausted";
+    return TR_OUT_OF_MEMORY;
+  } catch (const std::exception& error) {
+    lastError = error.what();
+    return TR_INTERNAL;
+  }
+}
+
+int poolThreads(int32_t wanted) {
+  int all = troupe::Pool::shared().threads();
+  return wanted <= 0 ? all : std::min<int>(wanted, all);
+}
+
+double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// Best rate of several repetitions of `body`, which gives the amount of work it did, with all of `threads` at it.
+template <class Body>
+double bestRate(int threads, Body body) {
+  double best = 0;
+  for (int repetition = 0; repetition < 8; repetition++) {
+    std::atomic<long> done{0};
+    double start = seconds();
+    troupe::Pool::shared().run(threads, threads, [&](long part) { done += (long)body(part); });
+    best = std::max(best, (double)done.load() / (seconds() - start));
+  }
+  return best;
+}
+
+}  // namespace
+
+extern "C" {
+
+const char* tr_last_error(void) { return lastError.c_str(); }
+const char* tr_kernel_sets(void) { return troupe::kernelSets().c_str(); }
+TrStatus tr_kernel_set(const char** name) {
+  return guarded([&] { *name = troupe::selectedKernels().name; });
+}
+int32_t tr_threads(void) { return troupe::Pool::shared().threads(); }
+
+TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, int32_t threads, TrLearner** out) {
+  return guarded([&] {
+    *out = new TrLearner{troupe::Learner(troupe::checkShape(*shape), troupe::selectedKernels(), seed, poolThreads(threads))};
+  });
+}
+void tr_learner_free(TrLearner* l) { delete l; }
+int64_t tr_learner_size(const TrLearner* l) { return l->learner.size(); }
+int64_t tr_learner_tensors(const TrLearner* l, const TrTensor** tensors) {
+  *tensors = l->learner.tensors().data();
+  return (int64_t)l->learner.tensors().size();
+}
+TrStatus tr_learner_forward(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                            float temperature, float* logprobs, float* entropies) {
+  return guarded([&] { l->learner.forward(tokens, n, offsets, sequences, temperature, logprobs, entropies); });
+}
+TrStatus tr_learner_backward(TrLearner* l, const float* dLogprobs, const float* dEntropies, int64_t n) {
+  return guarded([&] { l->learner.backward(dLogprobs, dEntropies, n); });
+}
+TrStatus tr_learner_step(TrLearner* l, const TrOptimizerStep* step, double* gradNorm) {
+  return guarded([&] { *gradNorm = l->learner.step(*step); });
+}
+void tr_learner_reset_optimizer(TrLearner* l) { l->learner.resetOptimizer(); }
+int64_t tr_learner_step_count(const TrLearner* l) { return l->learner.stepCount; }
+void tr_learner_set_step_count(TrLearner* l, int64_t count) { l->learner.stepCount = count; }
+TrStatus tr_learner_read(const TrLearner* l, TrArray array, float* out, int64_t n) {
+  return guarded([&] {
+    if (n != l->learner.size()) throw troupe::Failure(TR_BAD_SHAPE, "the array has " + std::to_string(l->learner.size()) + " numbers");
+    std::memcpy(out, l->learner.array(array), sizeof(float) * n);
+  });
+}
+TrStatus tr_learner_write(TrLearner* l, TrArray array, const float* values, int64_t n) {
+  return guarded([&] {
+    if (n != l->learner.size()) throw troupe::Failure(TR_BAD_SHAPE, "the array has " + std::to_string(l->learner.size()) + " numbers");
+    l->learner.write(array, values);
+  });
+}
+TrStatus tr_learner_publish(TrLearner* l, int64_t version, int64_t* published) {
+  return guarded([&] { *published = l->learner.publish(version); });
+}
+int64_t tr_learner_store(const TrLearner* l) { return l->learner.storeId(); }
+
+TrStatus tr_store_open(int64_t id, TrStore** out) {
+  return guarded([&] {
+    auto store = troupe::Store::find(id);
+    if (store == nullptr) throw troupe::Failure(TR_NO_STORE, "no engine of this process has handle " + std::to_string(id));
+    *out = new TrStore{store};
+  });
+}
+void tr_store_close(TrStore* s) { delete s; }
+int64_t tr_store_version(const TrStore* s) { return s->store->live().version; }
+void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model->shape; }
+TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                        float temperature, float* logprobs, float* entropies) {
+  return guarded([&] {
+    troupe::Store::Live live = s->store->live();
+    troupe::PackedPass pass(s->store->model, s->store->threads, false);
+    pass.forward(live.weights->data, tokens, n, offsets, sequences, temperature, logprobs, entropies);
+  });
+}
+TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrCompletions* out) {
+  return guarded([&] {
+    int64_t version = 0;
+    auto results = troupe::generate(*s->store, *requests, std::max(maxInFlight, 1), abort == nullptr ? nullptr : &abort->set, &version);
+    int64_t total = 0;
+    for (const auto& c : results) total += (int64_t)c.tokens.size();
+    auto tokens = std::make_unique<int32_t[]>(total), offsets = std::make_unique<int32_t[]>(results.size() + 1);
+    auto logprobs = std::make_unique<float[]>(total), entropies = std::make_unique<float[]>(total);
+    auto reasons = std::make_unique<uint8_t[]>(results.size() + 1);
+    for (size_t i = 0; i < results.size(); i++) {
+      const auto& c = results[i];
+      std::copy(c.tokens.begin(), c.tokens.end(), tokens.get() + offsets[i]);
+      std::copy(c.logprobs.begin(), c.logprobs.end(), logprobs.get() + offsets[i]);
+      std::copy(c.entropies.begin(), c.entropies.end(), entropies.get() + offsets[i]);
+      offsets[i + 1] = offsets[i] + (int32_t)c.tokens.size();
+      reasons[i] = (uint8_t)c.reason;
+    }
+    *out = {(int64_t)results.size(), total,           version, tokens.release(), logprobs.release(), entropies.release(),
+            offsets.release(),       reasons.release()};
+  });
+}
+void tr_completions_free(TrCompletions* c) {
+  delete[] c->tokens;
+  delete[] c->logprobs;
+  delete[] c->entropies;
+  delete[] c->offsets;
+  delete[] c->stopReasons;
+  *c = {};
+}
+
+TrAbort* tr_abort_create(void) { return new TrAbort; }
+void tr_abort_set(TrAbort* a) { a->set.store(true, std::memory_order_relaxed); }
+void tr_abort_free(TrAbort* a) { delete a; }
+
+void tr_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]) {
+  auto r = troupe::philox(key[0], key[1], {counter[0], counter[1], counter[2], counter[3]});
+  std::copy(r.begin(), r.end(), out);
+}
+
+TrStatus tr_measure_peaks(TrPeaks* out) {
+  return guarded([&] {
+    const troupe::Kernels& k = troupe::selectedKernels();
+    int threads = troupe::Pool::shared().threads();
+    // More than the last-level cache of common machines holds.
+    const long n = 1l << 26;
+    troupe::Buffer memory(n);
+    std::fill(memory.data(), memory.data() + n, 1.f);
+    std::atomic<float> sink{0};
+    auto multiply = [&](long) {
+      float s = 0.5f;
+      double operations = k.multiplyAddPeak(400'000, &s);
+      sink = s;
+      return operations;
+    };
+    auto read = [&](int of) {
+      return [&, of](long part) {
+        long share = n / of;
+        sink = k.readPeak(memory + part * share, share);
+        return (double)share * sizeof(float);
+      };
+    };
+    *out = {bestRate(1, multiply), bestRate(threads, multiply), bestRate(1, read(1)), bestRate(threads, read(threads)), threads};
+  });
+}
+
+}  // extern "C"

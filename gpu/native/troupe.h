@@ -1,0 +1,137 @@
+// The C interface of the native engine: everything that binding.cc, or any other host, may call.
+//
+// Conventions. Every function that can fail returns a TrStatus and leaves its outputs untouched on failure;
+// tr_last_error() then gives the cause, for the calling thread. Arrays are borrowed for the call's duration unless said
+// otherwise; lengths are 64-bit. A TrLearner is used by one call at a time; a TrStore by any number at once, on any
+// threads. No call takes a lock while it computes, none touches the JavaScript engine.
+#pragma once
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum TrStatus {
+  TR_OK = 0,
+  TR_BAD_SHAPE = 1,      // a model shape, array length or offset that does not fit
+  TR_BAD_INPUT = 2,      // a token, position or setting out of range
+  TR_NOT_FINITE = 3,     // NaN or infinity in logprobs, gradients or weights; the text names the tensor
+  TR_OUT_OF_MEMORY = 4,
+  TR_NO_KERNELS = 5,     // TROUPE_KERNELS names a set that this build or CPU lacks
+  TR_NO_STORE = 6,       // no live store has this id
+  TR_NO_FORWARD = 7,     // backward without a forward before it
+  TR_INTERNAL = 8,
+} TrStatus;
+
+/// A Qwen3-shaped decoder: see `ModelShape` in core/src/engines/policy-engine.ts.
+typedef struct TrShape {
+  int32_t vocabSize, hiddenSize, layers, heads, kvHeads, headSize, intermediateSize, maxPositions;
+  double ropeTheta, rmsNormEpsilon;
+  int32_t tieEmbeddings, qkNorm, qkvBias;
+} TrShape;
+
+/// One parameter tensor in the flat arrays of a learner: Hugging Face name, [rows, columns] (columns 0: a vector).
+typedef struct TrTensor {
+  const char* name;
+  int64_t offset, rows, columns;
+} TrTensor;
+
+typedef struct TrOptimizerStep {
+  float learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm;
+} TrOptimizerStep;
+
+/// Requests of one generate call; lists are flat, `…Offsets` have count + 1 entries.
+typedef struct TrRequests {
+  int64_t count;
+  const int32_t *promptTokens, *promptOffsets;
+  const int32_t *forcedTokens, *forcedOffsets;
+  const int32_t *stopTokens, *stopOffsets;
+  const int32_t *biasTokens, *biasOffsets;
+  const float* biasValues;
+  const int32_t *maxTokens, *topK;
+  const float *temperature, *topP, *minP;
+  const uint32_t* seeds;  // two words per request
+} TrRequests;
+
+typedef enum TrStopReason { TR_STOP = 0, TR_LENGTH = 1, TR_ABORTED = 2 } TrStopReason;
+
+/// Completions, flat; owned by the caller, freed by tr_completions_free.
+typedef struct TrCompletions {
+  int64_t count, total;
+  int64_t version;
+  int32_t* tokens;
+  float *logprobs, *entropies;
+  int32_t* offsets;     // count + 1
+  uint8_t* stopReasons;  // TrStopReason
+} TrCompletions;
+
+typedef enum TrArray { TR_WEIGHTS = 0, TR_GRADIENTS = 1, TR_FIRST_MOMENTS = 2, TR_SECOND_MOMENTS = 3 } TrArray;
+
+typedef struct TrPeaks {
+  double fmaOneThread, fmaAllThreads;    // FLOP/s, fp32 multiply-add of the selected kernel set
+  double readOneThread, readAllThreads;  // bytes/s from memory
+  int32_t threads;
+} TrPeaks;
+
+typedef struct TrLearner TrLearner;
+typedef struct TrStore TrStore;
+/// Set to nonzero by any thread to end a call early.
+typedef struct TrAbort TrAbort;
+
+const char* tr_last_error(void);
+
+/// Kernel sets that this CPU can run, best first, separated by spaces; and the one that was chosen at load.
+const char* tr_kernel_sets(void);
+TrStatus tr_kernel_set(const char** name);
+/// Threads of the process-wide pool.
+int32_t tr_threads(void);
+
+/// Weights drawn from `seed`: normal with deviation 1/√(inputs), divided by √(2 · layers) where a projection writes
+/// to the residual stream; norms 1, biases 0. `threads` ≤ 0: all of the pool. Version 0 is live.
+TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, int32_t threads, TrLearner** out);
+void tr_learner_free(TrLearner*);
+/// Number of parameters, and of tensors; the tensor table lives as long as the learner.
+int64_t tr_learner_size(const TrLearner*);
+int64_t tr_learner_tensors(const TrLearner*, const TrTensor** tensors);
+
+/// Logprob and entropy [N] of every token of packed sequences at `temperature`, 0 at each sequence's first token;
+/// keeps what tr_learner_backward needs.
+TrStatus tr_learner_forward(TrLearner*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                            float temperature, float* logprobs, float* entropies);
+/// Adds to the gradients, given the loss's derivatives [N] by the logprobs and entropies of the last forward.
+TrStatus tr_learner_backward(TrLearner*, const float* dLogprobs, const float* dEntropies, int64_t n);
+/// Clips, applies AdamW, clears the gradients. On TR_NOT_FINITE the weights are unchanged and the gradients cleared.
+TrStatus tr_learner_step(TrLearner*, const TrOptimizerStep*, double* gradNorm);
+void tr_learner_reset_optimizer(TrLearner*);
+int64_t tr_learner_step_count(const TrLearner*);
+void tr_learner_set_step_count(TrLearner*, int64_t);
+/// Copies a flat array out, or in; writing weights takes effect at once for the learner.
+TrStatus tr_learner_read(const TrLearner*, TrArray, float* out, int64_t n);
+TrStatus tr_learner_write(TrLearner*, TrArray, const float* values, int64_t n);
+/// Makes the learner's weights the store's live version; `version` < 0: the next number.
+TrStatus tr_learner_publish(TrLearner*, int64_t version, int64_t* published);
+/// Registry id of the learner's store; valid in every thread of the process while a learner or sampler holds it.
+int64_t tr_learner_store(const TrLearner*);
+
+TrStatus tr_store_open(int64_t id, TrStore** out);
+void tr_store_close(TrStore*);
+int64_t tr_store_version(const TrStore*);
+void tr_store_shape(const TrStore*, TrShape*);
+TrStatus tr_store_score(TrStore*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                        float temperature, float* logprobs, float* entropies);
+/// Samples with the version that is live when the call begins. `maxInFlight`: sequences decoded at once.
+TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrCompletions* out);
+void tr_completions_free(TrCompletions*);
+
+TrAbort* tr_abort_create(void);
+void tr_abort_set(TrAbort*);
+void tr_abort_free(TrAbort*);
+
+/// Philox4x32-10, for tests.
+void tr_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]);
+/// Takes about half a second.
+TrStatus tr_measure_peaks(TrPeaks*);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,176 @@
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import type { ModelShape, OptimizerStep, Scores } from "@troupe/core/sdk";
+import { errors } from "./errors.js";
+
+// Brands without a value: what crosses from native code is opaque here.
+declare const learnerBrand: unique symbol;
+declare const storeBrand: unique symbol;
+declare const abortBrand: unique symbol;
+
+/** Weights, gradients and optimizer state in native memory. */
+export interface LearnerHandle {
+  readonly [learnerBrand]: true;
+}
+
+/** Published weights in native memory, shared by all threads of the process. */
+export interface StoreHandle {
+  readonly [storeBrand]: true;
+}
+
+/** A flag that ends a native call early. */
+export interface AbortHandle {
+  readonly [abortBrand]: true;
+}
+
+/** Numbers of the flat arrays in `TrArray`. */
+export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments: 3 } as const;
+
+/** Numbers in `TrStopReason`, in order. */
+export const STOP_REASONS = ["stop", "length", "aborted"] as const;
+
+/** Where one tensor lies in the flat arrays. */
+export interface TensorPlace {
+  readonly name: string;
+  readonly offset: number;
+  readonly shape: readonly number[];
+}
+
+/** Requests of one call as flat lists; `…Offsets` have one entry more than there are requests. */
+export interface FlatRequests {
+  readonly promptTokens: Int32Array;
+  readonly promptOffsets: Int32Array;
+  readonly forcedTokens: Int32Array;
+  readonly forcedOffsets: Int32Array;
+  readonly stopTokens: Int32Array;
+  readonly stopOffsets: Int32Array;
+  readonly biasTokens: Int32Array;
+  readonly biasOffsets: Int32Array;
+  readonly biasValues: Float32Array;
+  readonly maxTokens: Int32Array;
+  readonly topK: Int32Array;
+  readonly temperature: Float32Array;
+  readonly topP: Float32Array;
+  readonly minP: Float32Array;
+  readonly seeds: Uint32Array;
+}
+
+/** Completions as flat lists. */
+export interface FlatCompletions {
+  readonly tokens: Int32Array;
+  readonly logprobs: Float32Array;
+  readonly entropies: Float32Array;
+  readonly offsets: Int32Array;
+  readonly stopReasons: Uint8Array;
+  readonly version: number;
+}
+
+/** Limits of this machine, measured: FLOP/s of fp32 multiply-add, bytes/s read from memory. */
+export interface Peaks {
+  readonly fmaOneThread: number;
+  readonly fmaAllThreads: number;
+  readonly readOneThread: number;
+  readonly readAllThreads: number;
+  readonly threads: number;
+}
+
+/** What `native/binding.cc` exports. Promises reject, and functions throw, with an Error that has a `status`. */
+export interface NativeAddon {
+  kernelSets(): string;
+  kernelSet(): string;
+  threads(): number;
+  philox(key: Uint32Array, counter: Uint32Array): Uint32Array;
+  measurePeaks(): Promise<Peaks>;
+  createLearner(shape: ModelShape, seed: Uint32Array, threads: number): Promise<LearnerHandle>;
+  releaseLearner(learner: LearnerHandle): void;
+  tensors(learner: LearnerHandle): readonly TensorPlace[];
+  learnerForward(
+    learner: LearnerHandle,
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+  ): Promise<Scores>;
+  learnerBackward(learner: LearnerHandle, dLogprobs_N: Float32Array, dEntropies_N: Float32Array): Promise<void>;
+  learnerStep(learner: LearnerHandle, step: OptimizerStep): Promise<number>;
+  resetOptimizer(learner: LearnerHandle): void;
+  stepCount(learner: LearnerHandle): number;
+  setStepCount(learner: LearnerHandle, count: number): void;
+  readArray(learner: LearnerHandle, array: number): Promise<Float32Array>;
+  writeArray(learner: LearnerHandle, array: number, values: Float32Array): Promise<void>;
+  publish(learner: LearnerHandle, version: number): number;
+  storeId(learner: LearnerHandle): number;
+  openStore(id: number): StoreHandle;
+  releaseStore(store: StoreHandle): void;
+  storeVersion(store: StoreHandle): number;
+  createAbort(): AbortHandle;
+  setAbort(abort: AbortHandle): void;
+  storeScore(store: StoreHandle, tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
+  storeGenerate(
+    store: StoreHandle,
+    requests: FlatRequests,
+    maxInFlight: number,
+    abort: AbortHandle,
+  ): Promise<FlatCompletions>;
+}
+
+let loaded: NativeAddon | undefined;
+
+/**
+ * The native addon, loaded on first use.
+ *
+ * @throws NATIVE_ADDON_MISSING, NATIVE_ADDON_UNUSABLE
+ */
+export function nativeAddon(): NativeAddon {
+  if (loaded) return loaded;
+  const require = createRequire(import.meta.url);
+  // By the package's own name, for this file runs from src in tests and from dist elsewhere.
+  const path = join(dirname(require.resolve("@troupe/gpu/package.json")), "build", "Release", "troupe.node");
+  if (!existsSync(path)) throw errors.nativeAddonMissing({ path });
+  try {
+    // binding.cc and the interface above list the same functions.
+    loaded = require(path) as NativeAddon;
+  } catch (cause) {
+    throw errors.nativeAddonUnusable({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
+  }
+  return loaded;
+}
+
+/** In the order of `TrStatus`, from 1. */
+const BY_STATUS = [
+  errors.shapeNotValid,
+  errors.inputNotValid,
+  errors.valueNotFinite,
+  errors.memoryExhausted,
+  errors.kernelsNotAvailable,
+  errors.engineGone,
+  errors.forwardMissing,
+] as const;
+
+/**
+ * Runs one native call; its status becomes an error of the catalogue that says what was being done.
+ *
+ * @param action completes "Cannot …"
+ */
+export async function callNative<T>(action: string, call: () => T | Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (cause) {
+    throw asError(action, cause);
+  }
+}
+
+/** As `callNative`, for a call that answers at once. */
+export function callNativeSync<T>(action: string, call: () => T): T {
+  try {
+    return call();
+  } catch (cause) {
+    throw asError(action, cause);
+  }
+}
+
+function asError(action: string, cause: unknown): unknown {
+  if (!(cause instanceof Error) || !("status" in cause)) return cause;
+  const make = BY_STATUS[Number(cause.status) - 1] ?? errors.nativeFault;
+  return make({ action, problem: cause.message }, cause);
+}

@@ -1,0 +1,59 @@
+import { defineErrors } from "@troupe/core/sdk";
+
+/** Every error of gpu: permanent code, message, hint. */
+export const errors = defineErrors({
+  nativeAddonMissing: {
+    message: (d: { path: string }) => `Cannot load the native engine: "${d.path}" is not built`,
+    hint: "Run npm run build; it needs a C++17 compiler",
+    exitCode: 3,
+  },
+  nativeAddonUnusable: {
+    message: (d: { path: string; problem: string }) => `Cannot load the native engine "${d.path}": ${d.problem}`,
+    hint: "Remove gpu/build and run npm run build on this machine",
+    exitCode: 3,
+  },
+  kernelsNotAvailable: {
+    message: (d: { problem: string }) => `Cannot choose a kernel set: ${d.problem}`,
+    hint: "Set TROUPE_KERNELS to a set that this CPU has, or unset it",
+    exitCode: 3,
+  },
+  shapeNotValid: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action} as the shapes do not fit: ${d.problem}`,
+    hint: "Compare the array lengths, offsets and the model's shape with the engine's contract",
+    exitCode: 2,
+  },
+  inputNotValid: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "Tokens lie in the vocabulary, sequences fit into maxPositions, and settings lie in their ranges",
+    exitCode: 2,
+  },
+  valueNotFinite: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "Lower the learning rate, or resume from an earlier checkpoint",
+  },
+  memoryExhausted: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "Use shorter sequences, fewer requests at once, or a smaller model",
+  },
+  engineGone: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "Keep the engine until its samplers are done, and attach them in the process that made it",
+  },
+  forwardMissing: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "Every backward pass follows the forward pass of the same batch",
+  },
+  nativeFault: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "This is a bug in the native engine; report it with the steps that led here",
+  },
+  handleNotValid: {
+    message: (d: { found: string }) => `Cannot attach a sampler: ${d.found} is not the handle of a native engine`,
+    hint: "Pass on what the engine's handle() gave, unchanged",
+  },
+  weightsNotValid: {
+    message: (d: { path: string; problem: string }) => `Cannot load weights from "${d.path}": ${d.problem}`,
+    hint: "The folder must hold a model of the same shape as the engine's",
+    exitCode: 3,
+  },
+});

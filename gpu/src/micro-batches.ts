@@ -1,0 +1,74 @@
+import type { Batch, ModelShape } from "@troupe/core/sdk";
+import { errors } from "./errors.js";
+
+/** Activations and their gradients that one micro-batch may take, bytes; a longer single sequence still gets its own. */
+const ACTIVATION_BYTES = 128 * 2 ** 20;
+
+/** Bytes of activations and gradients that one token of a training pass needs. */
+export function activationBytes(shape: ModelShape): number {
+  const { hiddenSize, layers, heads, kvHeads, headSize, intermediateSize, qkNorm } = shape;
+  const queries = heads * headSize;
+  const fused = queries + 2 * kvHeads * headSize;
+  const kept = 2 * hiddenSize + fused + (qkNorm ? fused - kvHeads * headSize : 0) + queries + 2 * intermediateSize;
+  const gradients = 3 * hiddenSize + queries + fused + 3 * intermediateSize;
+  return 4 * (layers * kept + hiddenSize + gradients);
+}
+
+/**
+ * Cuts a batch into micro-batches of whole sequences, in order, each under a budget of tokens that depends on the shape
+ * alone: the same batch is always cut the same way, on every machine.
+ *
+ * @throws SHAPE_NOT_VALID when offsets and arrays do not fit together
+ */
+export function microBatches(batch: Batch, shape: ModelShape): Batch[] {
+  checkLengths(batch);
+  const budget = Math.max(1, Math.floor(ACTIVATION_BYTES / activationBytes(shape)));
+  const { offsets_S1 } = batch;
+  const parts: Batch[] = [];
+  for (let first = 0; first + 1 < offsets_S1.length;) {
+    let last = first + 1;
+    while (last + 1 < offsets_S1.length && at(offsets_S1, last + 1) - at(offsets_S1, first) <= budget) last++;
+    parts.push(cut(batch, first, last));
+    first = last;
+  }
+  return parts;
+}
+
+/** Sequences [first, last) as a batch of their own. */
+function cut(batch: Batch, first: number, last: number): Batch {
+  const [start, end] = [at(batch.offsets_S1, first), at(batch.offsets_S1, last)];
+  if (start === 0 && end === batch.tokens_N.length) return batch;
+  const { oldLogprobs_N, referenceLogprobs_N, nextTokenWeights_N } = batch;
+  return {
+    tokens_N: batch.tokens_N.subarray(start, end),
+    offsets_S1: batch.offsets_S1.subarray(first, last + 1).map((offset) => offset - start),
+    weights_N: batch.weights_N.subarray(start, end),
+    advantages_N: batch.advantages_N.subarray(start, end),
+    behaviourLogprobs_N: batch.behaviourLogprobs_N.subarray(start, end),
+    ...(oldLogprobs_N && { oldLogprobs_N: oldLogprobs_N.subarray(start, end) }),
+    ...(referenceLogprobs_N && { referenceLogprobs_N: referenceLogprobs_N.subarray(start, end) }),
+    ...(nextTokenWeights_N && { nextTokenWeights_N: nextTokenWeights_N.subarray(start, end) }),
+  };
+}
+
+function checkLengths(batch: Batch): void {
+  const fail = (problem: string) => errors.shapeNotValid({ action: "train on a batch", problem });
+  const { tokens_N, offsets_S1 } = batch;
+  if (offsets_S1[0] !== 0) throw fail("offsets must begin with 0");
+  for (let s = 1; s < offsets_S1.length; s++) {
+    if (at(offsets_S1, s) < at(offsets_S1, s - 1)) throw fail(`offsets decrease at sequence ${s - 1}`);
+  }
+  if (offsets_S1.at(-1) !== tokens_N.length) {
+    throw fail(`offsets end with ${offsets_S1.at(-1)}, there are ${tokens_N.length} tokens`);
+  }
+  for (const [name, array] of Object.entries(batch)) {
+    if (name !== "offsets_S1" && array !== undefined && array.length !== tokens_N.length) {
+      throw fail(`${name} has ${array.length} entries, there are ${tokens_N.length} tokens`);
+    }
+  }
+}
+
+/** An entry that the caller knows to be there. */
+function at(array: Int32Array, index: number): number {
+  return array[index] ?? 0;
+}

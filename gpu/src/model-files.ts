@@ -1,0 +1,190 @@
+import { open, readFile, rename } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  float32Of,
+  readSafetensors,
+  tensorOf,
+  writeSafetensors,
+  type ModelShape,
+  type StoredTensor,
+} from "@troupe/core/sdk";
+import type { TensorPlace } from "./addon.js";
+import { errors } from "./errors.js";
+
+/** Adam's moments and the number of updates behind them. */
+export interface OptimizerState {
+  readonly firstMoments: Float32Array;
+  readonly secondMoments: Float32Array;
+  readonly steps: number;
+}
+
+const PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
+
+/** `config.json` of a shape, in Hugging Face layout. */
+export function hubConfigOf(shape: ModelShape): Record<string, unknown> {
+  const [architecture, type] = shape.qkNorm
+    ? ["Qwen3ForCausalLM", "qwen3"]
+    : shape.qkvBias
+      ? ["Qwen2ForCausalLM", "qwen2"]
+      : ["LlamaForCausalLM", "llama"];
+  return {
+    architectures: [architecture],
+    model_type: type,
+    hidden_act: "silu",
+    vocab_size: shape.vocabSize,
+    hidden_size: shape.hiddenSize,
+    num_hidden_layers: shape.layers,
+    num_attention_heads: shape.heads,
+    num_key_value_heads: shape.kvHeads,
+    head_dim: shape.headSize,
+    intermediate_size: shape.intermediateSize,
+    max_position_embeddings: shape.maxPositions,
+    rope_theta: shape.ropeTheta,
+    rope_scaling: null,
+    rms_norm_eps: shape.rmsNormEpsilon,
+    tie_word_embeddings: shape.tieEmbeddings,
+    attention_bias: shape.qkvBias,
+    torch_dtype: "float32",
+  };
+}
+
+/** Writes `config.json` and `model.safetensors`, each whole or not at all. */
+export async function saveWeights(
+  directory: string,
+  shape: ModelShape,
+  places: readonly TensorPlace[],
+  weights: Float32Array,
+): Promise<void> {
+  await writeSafetensors(join(directory, "model.safetensors"), tensorsOf(places, weights, ""));
+  await writeJson(join(directory, "config.json"), hubConfigOf(shape));
+}
+
+/** Writes `optimizer.safetensors`: both moments of every tensor, and the number of updates. */
+export async function saveOptimizer(
+  directory: string,
+  places: readonly TensorPlace[],
+  state: OptimizerState,
+): Promise<void> {
+  const tensors = new Map([
+    ...tensorsOf(places, state.firstMoments, PREFIXES.firstMoments),
+    ...tensorsOf(places, state.secondMoments, PREFIXES.secondMoments),
+  ]);
+  await writeSafetensors(join(directory, "optimizer.safetensors"), tensors, { steps: String(state.steps) });
+}
+
+/**
+ * Reads `model.safetensors` into the flat array; `config.json`, where there is one, must tell of the same shape.
+ *
+ * @throws WEIGHTS_NOT_VALID naming the tensor or field, TENSOR_FILE_NOT_VALID
+ */
+export async function loadWeights(
+  directory: string,
+  shape: ModelShape,
+  places: readonly TensorPlace[],
+): Promise<Float32Array> {
+  await checkConfig(join(directory, "config.json"), shape);
+  const path = join(directory, "model.safetensors");
+  const { tensors } = await readSafetensors(path);
+  const found = new Map(tensors);
+  // Checkpoints of tied models may carry the head a second time.
+  if (shape.tieEmbeddings) found.delete("lm_head.weight");
+  const values = gather(path, found, places, "");
+  const known = new Set(places.map((place) => place.name));
+  const unknown = [...found.keys()].find((name) => !known.has(name));
+  if (unknown !== undefined)
+    throw errors.weightsNotValid({ path, problem: `tensor "${unknown}" has no place in this model` });
+  return values;
+}
+
+/** @throws WEIGHTS_NOT_VALID naming the tensor, TENSOR_FILE_NOT_VALID */
+export async function loadOptimizer(directory: string, places: readonly TensorPlace[]): Promise<OptimizerState> {
+  const path = join(directory, "optimizer.safetensors");
+  const { tensors, metadata } = await readSafetensors(path);
+  const steps = Number(metadata["steps"]);
+  if (!Number.isSafeInteger(steps) || steps < 0)
+    throw errors.weightsNotValid({ path, problem: "it has no step count" });
+  return {
+    firstMoments: gather(path, tensors, places, PREFIXES.firstMoments),
+    secondMoments: gather(path, tensors, places, PREFIXES.secondMoments),
+    steps,
+  };
+}
+
+function tensorsOf(places: readonly TensorPlace[], flat: Float32Array, prefix: string): Map<string, StoredTensor> {
+  return new Map(
+    places.map(({ name, offset, shape }) => [
+      `${prefix}${name}`,
+      tensorOf(flat.subarray(offset, offset + elementsOf(shape)), shape),
+    ]),
+  );
+}
+
+function gather(
+  path: string,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  places: readonly TensorPlace[],
+  prefix: string,
+): Float32Array {
+  const last = places.at(-1);
+  const flat = new Float32Array(last ? last.offset + elementsOf(last.shape) : 0);
+  for (const { name, offset, shape } of places) {
+    const label = `${prefix}${name}`;
+    const tensor = tensors.get(label);
+    if (!tensor) throw errors.weightsNotValid({ path, problem: `tensor "${label}" is missing` });
+    if (String(tensor.shape) !== String(shape)) {
+      throw errors.weightsNotValid({
+        path,
+        problem: `tensor "${label}" has shape [${tensor.shape.join(", ")}], wanted is [${shape.join(", ")}]`,
+      });
+    }
+    const values = float32Of(tensor);
+    if (!values) throw errors.weightsNotValid({ path, problem: `tensor "${label}" has element type ${tensor.type}` });
+    flat.set(values, offset);
+  }
+  return flat;
+}
+
+async function checkConfig(path: string, shape: ModelShape): Promise<void> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch {
+    // Weights alone are enough: their names and shapes are checked one by one.
+    return;
+  }
+  let found: unknown;
+  try {
+    found = JSON.parse(text);
+  } catch (cause) {
+    throw errors.weightsNotValid({ path, problem: "it is not JSON" }, cause);
+  }
+  const fields = new Map(Object.entries(Object(found)));
+  for (const [name, wanted] of Object.entries(hubConfigOf(shape))) {
+    // What names the file's origin, and the number type, may differ.
+    if (["model_type", "architectures", "torch_dtype", "attention_bias", "max_position_embeddings"].includes(name))
+      continue;
+    const value = fields.get(name);
+    if (value !== undefined && value !== wanted) {
+      throw errors.weightsNotValid({
+        path,
+        problem: `${name} is ${JSON.stringify(value)}, the engine has ${JSON.stringify(wanted)}`,
+      });
+    }
+  }
+}
+
+async function writeJson(path: string, value: unknown): Promise<void> {
+  const temporary = `${path}.tmp-${process.pid}`;
+  const file = await open(temporary, "w");
+  try {
+    await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await rename(temporary, path);
+}
+
+function elementsOf(shape: readonly number[]): number {
+  return shape.reduce((product, one) => product * one, 1);
+}

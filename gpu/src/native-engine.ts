@@ -1,0 +1,224 @@
+import {
+  combineLossMetrics,
+  deriveKey,
+  policyLoss,
+  type Batch,
+  type Completion,
+  type EngineCapabilities,
+  type GenerateRequest,
+  type LossSpec,
+  type ModelShape,
+  type OptimizerStep,
+  type PolicyEngine,
+  type Scores,
+} from "@troupe/core/sdk";
+import { ARRAY, callNative, nativeAddon, type LearnerHandle, type TensorPlace } from "./addon.js";
+import { errors } from "./errors.js";
+import { microBatches } from "./micro-batches.js";
+import { loadOptimizer, loadWeights, saveOptimizer, saveWeights } from "./model-files.js";
+import { NativeSampler } from "./native-sampler.js";
+
+/** What `handle()` gives: plain data that names a store of this process. */
+export interface NativeHandle {
+  readonly engine: "troupe-native";
+  readonly process: number;
+  readonly store: number;
+}
+
+/**
+ * A policy in native memory that is sampled and trained on this machine's CPU.
+ *
+ * Calls that read or change the learner's weights run one after the other, in the order they were made; sampling and
+ * scoring overlap with them. The loss is computed here, between the native forward and backward passes, so a new loss
+ * never touches native code.
+ */
+export class NativeEngine implements PolicyEngine {
+  readonly capabilities: EngineCapabilities = { generate: true, score: true, train: true, zeroMismatch: true };
+  readonly shape: ModelShape;
+  readonly description: string;
+  readonly kernelSet: string;
+  readonly #learner: LearnerHandle;
+  readonly #sampler: NativeSampler;
+  readonly #places: readonly TensorPlace[];
+  readonly #storeId: number;
+  #isDisposed = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(shape: ModelShape, learner: LearnerHandle, threads: number) {
+    const addon = nativeAddon();
+    this.shape = shape;
+    this.#learner = learner;
+    this.#storeId = addon.storeId(learner);
+    this.#sampler = new NativeSampler(this.#storeId);
+    this.#places = addon.tensors(learner);
+    this.kernelSet = addon.kernelSet();
+    const parameters = this.#places.reduce((sum, place) => sum + place.shape.reduce((a, b) => a * b, 1), 0);
+    this.description = `native fp32, ${this.kernelSet} kernels, ${threads} threads, ${(parameters / 1e6).toFixed(2)} M parameters`;
+  }
+
+  /**
+   * A policy with random weights, published as version 0.
+   *
+   * @param options threads caps how many threads work at one call; all that the process may use when absent
+   * @throws SHAPE_NOT_VALID, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING
+   */
+  static async create(options: { shape: ModelShape; seed: number; threads?: number }): Promise<NativeEngine> {
+    const addon = nativeAddon();
+    const { shape, seed, threads = addon.threads() } = options;
+    const key = Uint32Array.from(deriveKey(seed, "weights"));
+    const learner = await callNative("create an engine", () => addon.createLearner(shape, key, threads));
+    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()));
+  }
+
+  version(): number {
+    return this.#sampler.version();
+  }
+
+  generate(requests: readonly GenerateRequest[], options?: { signal?: AbortSignal }): Promise<readonly Completion[]> {
+    return this.#sampler.generate(requests, options);
+  }
+
+  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
+    return this.#sampler.score(tokens_N, offsets_S1, temperature);
+  }
+
+  /**
+   * Adds the gradient of a batch's loss, in micro-batches of whole sequences; metrics of the parts are combined.
+   *
+   * @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, VALUE_NOT_FINITE; gradients of earlier micro-batches stay added
+   */
+  forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>> {
+    return this.#inOrder("train on a batch", async (learner) => {
+      const addon = nativeAddon();
+      const metrics: Readonly<Record<string, number>>[] = [];
+      for (const part of microBatches(batch, this.shape)) {
+        const scores = await addon.learnerForward(learner, part.tokens_N, part.offsets_S1, loss.temperature);
+        const result = policyLoss({ spec: loss, batch: part, ...scores });
+        if (!Number.isFinite(result.loss)) {
+          throw errors.valueNotFinite({ action: "train on a batch", problem: `the loss is ${result.loss}` });
+        }
+        await addon.learnerBackward(learner, result.dLogprobs_N, result.dEntropies_N);
+        metrics.push(result.metrics);
+      }
+      return combineLossMetrics(metrics);
+    });
+  }
+
+  /** @throws VALUE_NOT_FINITE naming the first bad tensor; weights are unchanged then and the gradients cleared */
+  optimStep(step: OptimizerStep): Promise<{ readonly gradNorm: number }> {
+    return this.#inOrder("update weights", async (learner) => ({
+      gradNorm: await nativeAddon().learnerStep(learner, step),
+    }));
+  }
+
+  resetOptimizer(): void {
+    void this.#inOrder("reset the optimizer", (learner) => nativeAddon().resetOptimizer(learner));
+  }
+
+  publish(version?: number): Promise<number> {
+    return this.#inOrder("publish", (learner) => nativeAddon().publish(learner, version ?? -1));
+  }
+
+  handle(): NativeHandle {
+    return { engine: "troupe-native", process: process.pid, store: this.#storeId };
+  }
+
+  /** @throws DISK_FULL, FILE_NOT_PERMITTED */
+  save(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
+    return this.#inOrder("save", async (learner) => {
+      const addon = nativeAddon();
+      await saveWeights(directory, this.shape, this.#places, await addon.readArray(learner, ARRAY.weights));
+      if (!options.optimizer) return;
+      await saveOptimizer(directory, this.#places, {
+        firstMoments: await addon.readArray(learner, ARRAY.firstMoments),
+        secondMoments: await addon.readArray(learner, ARRAY.secondMoments),
+        steps: addon.stepCount(learner),
+      });
+    });
+  }
+
+  /**
+   * Replaces the learner's weights, and with `optimizer` its moments; samplers see them after the next `publish`.
+   * Everything is read and checked before anything changes.
+   *
+   * @throws WEIGHTS_NOT_VALID naming the tensor, TENSOR_FILE_NOT_VALID, VALUE_NOT_FINITE
+   */
+  load(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
+    return this.#inOrder("load", async (learner) => {
+      const addon = nativeAddon();
+      const weights = await loadWeights(directory, this.shape, this.#places);
+      const optimizer = options.optimizer ? await loadOptimizer(directory, this.#places) : undefined;
+      await addon.writeArray(learner, ARRAY.weights, weights);
+      if (!optimizer) return;
+      await addon.writeArray(learner, ARRAY.firstMoments, optimizer.firstMoments);
+      await addon.writeArray(learner, ARRAY.secondMoments, optimizer.secondMoments);
+      addon.setStepCount(learner, optimizer.steps);
+    });
+  }
+
+  /** Gradients by tensor name, as added up so far; for tests and diagnostics. */
+  gradients(): Promise<ReadonlyMap<string, Float32Array>> {
+    return this.#inOrder("read gradients", async (learner) =>
+      this.#byName(await nativeAddon().readArray(learner, ARRAY.gradients)),
+    );
+  }
+
+  /** The learner's weights by tensor name. */
+  weights(): Promise<ReadonlyMap<string, Float32Array>> {
+    return this.#inOrder("read weights", async (learner) =>
+      this.#byName(await nativeAddon().readArray(learner, ARRAY.weights)),
+    );
+  }
+
+  dispose(): void {
+    if (this.#isDisposed) return;
+    this.#isDisposed = true;
+    this.#sampler.dispose();
+    nativeAddon().releaseLearner(this.#learner);
+  }
+
+  #byName(flat: Float32Array): Map<string, Float32Array> {
+    return new Map(
+      this.#places.map(({ name, offset, shape }) => [
+        name,
+        flat.subarray(offset, offset + shape.reduce((a, b) => a * b, 1)),
+      ]),
+    );
+  }
+
+  /** Runs `task` after all tasks before it; its failure is its own. */
+  #inOrder<T>(action: string, task: (learner: LearnerHandle) => T | Promise<T>): Promise<T> {
+    const run = this.#last.then(() => {
+      if (this.#isDisposed) throw errors.engineGone({ action, problem: "the engine was disposed" });
+      return callNative(action, () => task(this.#learner));
+    });
+    this.#last = run.catch(() => undefined);
+    return run;
+  }
+}
+
+/**
+ * A sampler over the store that a handle names, on any thread of the engine's process.
+ *
+ * @throws HANDLE_NOT_VALID, ENGINE_GONE
+ */
+export function attachSampler(handle: unknown): NativeSampler {
+  if (!isHandle(handle)) throw errors.handleNotValid({ found: JSON.stringify(handle) ?? String(handle) });
+  if (handle.process !== process.pid) {
+    throw errors.engineGone({ action: "attach a sampler", problem: `the engine lives in process ${handle.process}` });
+  }
+  return new NativeSampler(handle.store);
+}
+
+function isHandle(value: unknown): value is NativeHandle {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "engine" in value &&
+    value.engine === "troupe-native" &&
+    "process" in value &&
+    typeof value.process === "number" &&
+    "store" in value &&
+    typeof value.store === "number"
+  );
+}
