@@ -67,7 +67,7 @@ function thinkingSection(thinking: string, { width, paint, showThinking }: Rollo
   return [
     paint("dim", "thinking"),
     ...shown.map((line) => paint("dim", `  ${line}`)),
-    ...(hidden > 0 ? [paint("dim", `  … ${hidden} more lines: --thinking shows them`)] : []),
+    ...(hidden > 0 ? [paint("dim", `  … ${hidden} more lines: --think shows them`)] : []),
     "",
   ];
 }

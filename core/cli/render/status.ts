@@ -16,10 +16,11 @@ const STATUS: readonly (readonly [string, string, (value: number) => string])[] 
   ["cut", "len/truncated", short],
   ["zero-var", "group/zero_var", short],
   ["tok/s", "speed/tokens", count],
+  ["tok/s", "speed/train", count],
   ["entropy", "entropy/mean", significant],
   ["clip", "pg_clipfrac", short],
-  ["loss", "loss/nextToken", significant],
-  ["grad", "optim/gradNorm", significant],
+  ["loss", "loss/next_token", significant],
+  ["grad", "grad/norm", significant],
 ];
 
 /** The numbers of a step for people; the reward carries its direction against `earlier`. */

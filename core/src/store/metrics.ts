@@ -2,7 +2,7 @@ import type { StepReport } from "../records/step-report.js";
 import { field, JsonlWriter, readJsonl, type JsonlContent } from "./jsonl.js";
 
 /** What a metric is measured in. */
-export type MetricUnit = "1" | "nats" | "tokens" | "tokens/s" | "s" | "steps" | "count";
+export type MetricUnit = "1" | "nats" | "tokens" | "tokens/s" | "s" | "count";
 
 /** Unit and meaning of one metric. */
 export interface MetricEntry {
@@ -21,8 +21,6 @@ export const METRICS = {
   "verdict/pass": { unit: "1", meaning: "Share of verdicts that are pass" },
   "verdict/ungradable": { unit: "1", meaning: "Share of verdicts that may not reach a gradient" },
   "group/zero_var": { unit: "1", meaning: "Share of groups whose rewards are all equal" },
-  "group/all_pass": { unit: "1", meaning: "Share of groups in which every sample passes" },
-  "group/all_fail": { unit: "1", meaning: "Share of groups in which no sample passes" },
   "group/kept": { unit: "count", meaning: "Groups that fed the update" },
   "group/dropped": { unit: "count", meaning: "Groups dropped before the update" },
   "group/rounds": { unit: "count", meaning: "Generation rounds that the step took" },
@@ -32,10 +30,6 @@ export const METRICS = {
   "len/mean_terminated": { unit: "tokens", meaning: "Mean length of the responses that ended by themselves" },
   "len/truncated": { unit: "1", meaning: "Share of responses cut at the token budget" },
   "think/rate": { unit: "1", meaning: "Share of responses whose thinking block is not empty" },
-  "think/share": { unit: "1", meaning: "Thinking tokens / response tokens" },
-  "advantage/mean": { unit: "1", meaning: "Mean advantage of the samples in the update" },
-  "advantage/std": { unit: "1", meaning: "Standard deviation of the advantages in the update" },
-  "loss/total": { unit: "1", meaning: "Loss that was minimised, every term included" },
   "loss/policy": { unit: "1", meaning: "Policy term of the loss" },
   "loss/kl": { unit: "nats", meaning: "KL term of the loss, coefficient included" },
   "loss/entropy": { unit: "nats", meaning: "Entropy term of the loss, coefficient included" },
@@ -43,24 +37,34 @@ export const METRICS = {
   "entropy/mean": { unit: "nats", meaning: "Mean entropy of the sampling distribution at sampled tokens" },
   "ratio/mean": { unit: "1", meaning: "Mean importance ratio, current policy / behaviour policy" },
   "ratio/max": { unit: "1", meaning: "Largest importance ratio" },
-  pg_clipfrac: { unit: "1", meaning: "Share of tokens whose gradient a clip bound cut; not the share of truncated responses" },
-  "clip/low": { unit: "1", meaning: "Share of tokens whose ratio was clipped at the lower bound" },
-  "clip/high": { unit: "1", meaning: "Share of tokens whose ratio was clipped at the upper bound" },
+  pg_clipfrac: {
+    unit: "1",
+    meaning: "Share of tokens whose gradient a clip bound cut; not the share of truncated responses",
+  },
+  "clip/low": { unit: "1", meaning: "Share of tokens whose gradient the lower bound cut" },
+  "clip/high": { unit: "1", meaning: "Share of tokens whose gradient the upper bound cut" },
+  "clip/dual": { unit: "1", meaning: "Share of tokens whose gradient the dual clip cut" },
+  "importance/mean": { unit: "1", meaning: "Mean importance weight after truncation" },
+  "importance/meanSquare": {
+    unit: "1",
+    meaning: "Mean squared importance weight; mean² over it is the effective sample share",
+  },
+  "importance/outside": { unit: "1", meaning: "Share of tokens whose importance weight was truncated or masked" },
+  "mismatch/mean": { unit: "nats", meaning: "Mean difference of sampler's and learner's logprobs, absolute" },
+  "mismatch/max": { unit: "nats", meaning: "Largest difference of sampler's and learner's logprobs, absolute" },
+  "weight/sum": {
+    unit: "1",
+    meaning: "Sum of token weights; means over tokens are to be divided by it where it is not 1",
+  },
   "kl/ref": { unit: "nats", meaning: "Mean KL estimate to the reference policy" },
   "kl/mismatch": { unit: "nats", meaning: "Mean KL estimate between sampler and learner for the same version" },
   "grad/norm": { unit: "1", meaning: "Global gradient norm before clipping" },
   "lr/value": { unit: "1", meaning: "Learning rate of the update" },
-  "stale/mean": { unit: "steps", meaning: "Mean versions between sampling and the update" },
-  "stale/max": { unit: "steps", meaning: "Most versions between sampling and the update" },
-  "stale/dropped": { unit: "count", meaning: "Samples dropped because they were too old" },
   "time/step": { unit: "s", meaning: "Wall time of the step" },
   "time/generate": { unit: "s", meaning: "Wall time of rollout" },
-  "time/verify": { unit: "s", meaning: "Wall time spent waiting for verdicts after the last rollout" },
   "time/train": { unit: "s", meaning: "Wall time of the update" },
   "time/publish": { unit: "s", meaning: "Wall time of publishing the new version" },
-  "time/store": { unit: "s", meaning: "Wall time of writing the step to disk" },
   "speed/tokens": { unit: "tokens/s", meaning: "Response tokens per second of the whole step" },
-  "speed/generate": { unit: "tokens/s", meaning: "Response tokens per second of rollout" },
   "speed/train": { unit: "tokens/s", meaning: "Prompt and response tokens per second of the update" },
 } as const satisfies Record<string, MetricEntry>;
 
