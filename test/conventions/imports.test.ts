@@ -27,7 +27,8 @@ const CORE: readonly (readonly string[])[] = [
   ["environments", "engines"],
   ["rollout", "verify", "learn", "store"],
   ["run"],
-  ["sdk", "index"],
+  ["sdk"],
+  ["index"],
   ["cli"],
 ];
 
