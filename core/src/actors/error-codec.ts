@@ -22,8 +22,21 @@ const MAX_ERRORS = 32;
 const KNOWN_FIELDS = new Set(["name", "message", "code", "stack", "cause", "errors", "hint", "exitCode", "details"]);
 
 /** Turns whatever was thrown into plain data that every placement can carry; never throws. */
-export function encodeError(thrown: unknown, depth = 0): WireError {
+export function encodeError(thrown: unknown): WireError {
+  return encode(thrown, 0);
+}
+
+function encode(thrown: unknown, depth: number): WireError {
   if (!(thrown instanceof Error)) return { name: "Thrown", message: describe(thrown), details: {} };
+  try {
+    return encodeWhole(thrown, depth);
+  } catch {
+    // A getter of the error throws.
+    return { name: "Error", message: describe(thrown), details: {} };
+  }
+}
+
+function encodeWhole(thrown: Error, depth: number): WireError {
   const { name, message, stack, cause } = thrown;
   const code = "code" in thrown ? thrown.code : undefined;
   const deeper = depth < MAX_DEPTH;
@@ -33,9 +46,9 @@ export function encodeError(thrown: unknown, depth = 0): WireError {
     ...(typeof code === "string" || typeof code === "number" ? { code } : {}),
     ...(stack === undefined ? {} : { stack: cut(String(stack)) }),
     details: encodeFields(thrown instanceof TroupeError ? thrown.details : ownFields(thrown)),
-    ...(cause === undefined || !deeper ? {} : { cause: encodeError(cause, depth + 1) }),
+    ...(cause === undefined || !deeper ? {} : { cause: encode(cause, depth + 1) }),
     ...(thrown instanceof AggregateError && deeper
-      ? { errors: thrown.errors.slice(0, MAX_ERRORS).map((one: unknown) => encodeError(one, depth + 1)) }
+      ? { errors: thrown.errors.slice(0, MAX_ERRORS).map((one: unknown) => encode(one, depth + 1)) }
       : {}),
     ...(thrown instanceof TroupeError ? { troupe: { code: thrown.code, hint: thrown.hint, exitCode: thrown.exitCode } } : {}),
   };

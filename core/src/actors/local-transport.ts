@@ -41,6 +41,7 @@ export class LocalTransport implements Transport {
     if (this.#isKilled) return;
     this.#isKilled = true;
     this.#cell.close();
-    queueMicrotask(() => this.#listener.ended({}));
+    // Whoever was answered in this turn goes first.
+    setImmediate(() => this.#listener.ended({}));
   }
 }

@@ -36,7 +36,7 @@ function cutViews(value: unknown, transfer: readonly ArrayBuffer[], about: { add
     const { buffer } = value;
     if (!(buffer instanceof ArrayBuffer) || transfer.includes(buffer)) return value;
     refuseDetached(buffer, about);
-    return value.byteLength * 2 <= buffer.byteLength ? cutOut(value, buffer) : value;
+    return value.byteLength <= buffer.byteLength / 2 && buffer.byteLength > 0 ? cutOut(value, buffer) : value;
   }
   if (value instanceof ArrayBuffer) {
     refuseDetached(value, about);

@@ -56,7 +56,8 @@ export class WorkerTransport implements Transport {
     this.#worker.on("error", (error) => (this.#error = error));
     this.#worker.on("exit", (exitCode) => {
       port1.close();
-      listener.ended({ exitCode, ...(this.#error === undefined ? {} : { error: this.#error }) });
+      // The thread's last replies were handed over in this very turn: their askers go first.
+      setImmediate(() => listener.ended({ exitCode, ...(this.#error === undefined ? {} : { error: this.#error }) }));
     });
   }
 
