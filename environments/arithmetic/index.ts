@@ -1,0 +1,16 @@
+import { defineEnvironment } from "@troupe/core/sdk";
+import { settingsSchema } from "./settings.js";
+import { evalTaskset, trainTaskset } from "./taskset.js";
+import { arithmeticTeacher } from "./teacher.js";
+import { arithmeticVerifier } from "./verifier.js";
+
+export default defineEnvironment({
+  name: "arithmetic",
+  version: "1.0.0",
+  description: "Chains of operations on digits, each result modulo 10, of known difficulty",
+  config: settingsSchema,
+  taskset: async (settings, split, context) =>
+    split === "train" ? trainTaskset(settings, context.seed) : evalTaskset(settings),
+  verifier: () => arithmeticVerifier,
+  teacher: arithmeticTeacher,
+});
