@@ -1,6 +1,21 @@
-import { definePlugin, responseLength, samplesOf, splitThinking, z, type JsonObject, type Sample } from "@troupe/core/sdk";
+import {
+  definePlugin,
+  responseLength,
+  samplesOf,
+  splitThinking,
+  z,
+  type JsonObject,
+  type Sample,
+} from "@troupe/core/sdk";
 import { errors } from "../errors.js";
-import { firstStage, followStages, planOfStage, problemsOfStages, stageFields, type StagePosition } from "../stage-schedule.js";
+import {
+  firstStage,
+  followStages,
+  planOfStage,
+  problemsOfStages,
+  stageFields,
+  type StagePosition,
+} from "../stage-schedule.js";
 import { isDegenerate } from "./degeneration.js";
 import { withEllipsis } from "./ellipsis.js";
 import { modeMetrics } from "./mode-metrics.js";
@@ -8,7 +23,13 @@ import { isThinking } from "./mode.js";
 import { balancedReward, lengthAwareRewards, naiveReward, type NaiveOutcome } from "./rewards.js";
 
 const shaping = {
-  gamma: z.number().min(0).max(1).nullable().default(null).describe("Share of one mode that the balance tolerates; null is off"),
+  gamma: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .default(null)
+    .describe("Share of one mode that the balance tolerates; null is off"),
   alpha: z.number().min(0).default(0).describe("Strength of the length reward among right answers; 0 is off"),
   beta: z.number().min(0).default(0).describe("Strength of the length reward among wrong answers; 0 is off"),
 };
@@ -19,7 +40,9 @@ const config = z
     stages: z
       .array(z.strictObject({ ...stageFields, ...shaping }))
       .default([])
-      .describe("Stages in order, the last until the run ends; none: the naive reward throughout, at the run's own token budget"),
+      .describe(
+        "Stages in order, the last until the run ends; none: the naive reward throughout, at the run's own token budget",
+      ),
     lambda: z.number().min(0).default(2).describe("How fast the balance's penalty grows above gamma"),
     detection: z
       .enum(["authors", "lenient"])
@@ -29,7 +52,10 @@ const config = z
       .number()
       .default(-1)
       .describe("Reward of an answer without thinking and without box: -1 as in the paper, 0 as in the authors' code"),
-    degenerationGuard: z.boolean().default(true).describe("Gives -2 to wrong answers without thinking that repeat themselves"),
+    degenerationGuard: z
+      .boolean()
+      .default(true)
+      .describe("Gives -2 to wrong answers without thinking that repeat themselves"),
     collapse: z
       .strictObject({
         above: z.number().min(0).max(1).default(0.98).describe("Highest think rate that keeps both modes alive"),
@@ -56,7 +82,8 @@ interface State {
 export default definePlugin<typeof config, State>({
   name: "autothink",
   version: "1.0.0",
-  description: "Teaches a policy when to think: ellipsis prompt, mode-dependent reward, balance of the modes, then brevity",
+  description:
+    "Teaches a policy when to think: ellipsis prompt, mode-dependent reward, balance of the modes, then brevity",
   config,
   modes: ["adaptive"],
   // A state is what `dispose` of this plugin, or a checkpoint of it, returned.
@@ -71,7 +98,9 @@ export default definePlugin<typeof config, State>({
         const { gamma, alpha, beta } = stage ?? { gamma: null, alpha: 0, beta: 0 };
         if (stage && hasSwitched) {
           const balance = gamma === null ? "no balance" : `balance ${gamma}`;
-          ctx.event(`stage "${stage.name}": at most ${stage.maxTokens} tokens, ${balance}, length reward ${alpha}/${beta}`);
+          ctx.event(
+            `stage "${stage.name}": at most ${stage.maxTokens} tokens, ${balance}, length reward ${alpha}/${beta}`,
+          );
         }
         return {
           ...(stage && planOfStage(stage)),
@@ -84,7 +113,9 @@ export default definePlugin<typeof config, State>({
       reads: ["prompt.assistantPrefix"],
       writes: ["prompt.assistantPrefix"],
       run: (ctx, prompt) =>
-        ctx.phase === "train" || ctx.mode === "adaptive" ? { assistantPrefix: withEllipsis(prompt.assistantPrefix) } : undefined,
+        ctx.phase === "train" || ctx.mode === "adaptive"
+          ? { assistantPrefix: withEllipsis(prompt.assistantPrefix) }
+          : undefined,
     },
     annotate: {
       reads: ["trajectory"],
@@ -140,12 +171,14 @@ export default definePlugin<typeof config, State>({
             difficulty: difficultyOf.get(sample.trajectory.taskId),
           })),
         );
-        const rate = metrics["think/balance/share"];
+        const rate = metrics["autothink/think_rate/all"];
         const { above, below, steps } = ctx.config.collapse;
         if (rate !== undefined) {
           ctx.state.collapsedSteps = rate > above || rate < below ? ctx.state.collapsedSteps + 1 : 0;
           if (ctx.state.collapsedSteps === steps) {
-            ctx.event(`warning: think rate ${rate.toFixed(3)} after ${steps} steps at an extreme; one mode is dying out`);
+            ctx.event(
+              `warning: think rate ${rate.toFixed(3)} after ${steps} steps at an extreme; one mode is dying out`,
+            );
           }
         }
         return metrics;

@@ -11,7 +11,7 @@ export interface ModeSample extends Outcome {
 }
 
 /**
- * Share of thinking responses in the cohort (the balance's z) and by difficulty, and accuracy, length and answer length of each mode. Answers without thinking
+ * Think rate of the cohort (the balance's z) and by difficulty, and accuracy, length and answer length of each mode. Answers without thinking
  * that grow towards the length of thinking show reasoning that moved behind the tag.
  *
  * @returns metric → value; a mode or difficulty without samples has no metric
@@ -21,16 +21,31 @@ export function modeMetrics(samples: readonly ModeSample[]): Record<string, numb
   const put = (name: string, values: readonly number[]): void => {
     if (values.length > 0) metrics[name] = mean(values);
   };
-  put("think/balance/share", samples.map(thinkFlag));
+  put("autothink/think_rate/all", samples.map(thinkFlag));
   for (const difficulty of new Set(samples.map((sample) => sample.difficulty))) {
     if (difficulty === undefined) continue;
-    put(`think/rate_by_difficulty/${difficulty}`, samples.filter((sample) => sample.difficulty === difficulty).map(thinkFlag));
+    put(
+      `autothink/think_rate/difficulty_${difficulty}`,
+      samples.filter((sample) => sample.difficulty === difficulty).map(thinkFlag),
+    );
   }
-  for (const [mode, think] of [["think", true], ["nothink", false]] as const) {
+  for (const [mode, think] of [
+    ["think", true],
+    ["nothink", false],
+  ] as const) {
     const ofMode = samples.filter((sample) => sample.think === think);
-    put(`think/accuracy/${mode}`, ofMode.map((sample) => (sample.correct ? 1 : 0)));
-    put(`think/length/${mode}`, ofMode.map((sample) => sample.length));
-    put(`think/answer_length/${mode}`, ofMode.flatMap(({ answerLength }) => (answerLength === undefined ? [] : [answerLength])));
+    put(
+      `autothink/accuracy/${mode}`,
+      ofMode.map((sample) => (sample.correct ? 1 : 0)),
+    );
+    put(
+      `autothink/length/${mode}`,
+      ofMode.map((sample) => sample.length),
+    );
+    put(
+      `autothink/answer_length/${mode}`,
+      ofMode.flatMap(({ answerLength }) => (answerLength === undefined ? [] : [answerLength])),
+    );
   }
   return metrics;
 }

@@ -79,7 +79,12 @@ export interface Balance {
  *
  * @param thinkShare z, of the whole cohort and taken before any group is filtered, in [0, 1]
  */
-export function balancedReward(reward: number, { think, correct }: Outcome, thinkShare: number, { gamma, lambda }: Balance): number {
+export function balancedReward(
+  reward: number,
+  { think, correct }: Outcome,
+  thinkShare: number,
+  { gamma, lambda }: Balance,
+): number {
   const share = think ? thinkShare : 1 - thinkShare;
   const excess = Math.min(1, Math.max(0, lambda * (share - gamma)));
   const saturation = think ? (correct ? 0 : -1) : correct ? 1 : -2;

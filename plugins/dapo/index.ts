@@ -26,7 +26,8 @@ export default definePlugin({
         config.overlongBuffer === 0
           ? undefined
           : samplesOf(cohort).map(
-              ({ trajectory }, i) => rewards_N[i]! + overlongPenalty(responseLength(trajectory), plan.maxTokens, config.overlongBuffer),
+              ({ trajectory }, i) =>
+                rewards_N[i]! + overlongPenalty(responseLength(trajectory), plan.maxTokens, config.overlongBuffer),
             ),
     },
     keep: {
@@ -42,12 +43,19 @@ export default definePlugin({
     advantage: {
       reads: ["reward"],
       writes: ["advantage"],
-      run: (ctx, groups) => groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G, { std: ctx.config.std, epsilon: 1e-6 })),
+      run: (ctx, groups) =>
+        groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G, { std: ctx.config.std, epsilon: 1e-6 })),
     },
     loss: {
       writes: ["loss.spec"],
       run: ({ config }, { spec }) => ({
-        spec: { ...spec, ratio: "token", aggregation: "token-mean", clipLow: config.clipLow, clipHigh: config.clipHigh },
+        spec: {
+          ...spec,
+          ratio: "token",
+          aggregation: "token-mean",
+          clipLow: config.clipLow,
+          clipHigh: config.clipHigh,
+        },
       }),
     },
   },

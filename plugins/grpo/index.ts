@@ -13,12 +13,19 @@ export default definePlugin({
     advantage: {
       reads: ["reward"],
       writes: ["advantage"],
-      run: (ctx, groups) => groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G, { std: ctx.config.std, epsilon: 1e-6 })),
+      run: (ctx, groups) =>
+        groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G, { std: ctx.config.std, epsilon: 1e-6 })),
     },
     loss: {
       writes: ["loss.spec"],
       run: ({ config }, { spec }) => ({
-        spec: { ...spec, ratio: "token", aggregation: "seq-mean-token-mean", clipLow: config.clipLow, clipHigh: config.clipHigh },
+        spec: {
+          ...spec,
+          ratio: "token",
+          aggregation: "seq-mean-token-mean",
+          clipLow: config.clipLow,
+          clipHigh: config.clipHigh,
+        },
       }),
     },
   },

@@ -1,5 +1,13 @@
 import { definePlugin, samplesOf, z } from "@troupe/core/sdk";
-import { endStage, firstStage, followStages, planOfStage, problemsOfStages, stageFields, type StagePosition } from "../stage-schedule.js";
+import {
+  endStage,
+  firstStage,
+  followStages,
+  planOfStage,
+  problemsOfStages,
+  stageFields,
+  type StagePosition,
+} from "../stage-schedule.js";
 import { hasPlateaued, type StageEvaluation } from "./plateau.js";
 import { opensTwice, thinkFree } from "./think-free.js";
 import { verificationShare } from "./verification-share.js";
@@ -18,7 +26,9 @@ const config = z
         }),
       )
       .default([])
-      .describe("Stages in order, the last until the run ends; none: thinking-free throughout, at the run's own token budget"),
+      .describe(
+        "Stages in order, the last until the run ends; none: thinking-free throughout, at the run's own token budget",
+      ),
     plateau: z
       .strictObject({
         window: z.int().min(1).default(2).describe("Successive evaluations whose changes must all be small"),
@@ -67,7 +77,8 @@ export default definePlugin<typeof config, State>({
           state.evaluations.push({ truncated, accuracy: 100 * accuracy });
         }
         const isFlat = plateau !== undefined && hasPlateaued(state.evaluations, plateau);
-        const hasSwitched = followStages(state.position, stages, ctx) || (isFlat && endStage(state.position, stages, ctx));
+        const hasSwitched =
+          followStages(state.position, stages, ctx) || (isFlat && endStage(state.position, stages, ctx));
         const stage = stages[state.position.index];
         const isThinkFree = stage?.thinkFree ?? true;
         if (stage && hasSwitched) {
@@ -106,7 +117,9 @@ export default definePlugin<typeof config, State>({
         const trajectories = samplesOf(cohort).map((sample) => sample.trajectory);
         if (!ctx.state.hasWarned && trajectories.some(({ annotations }) => annotations["doubledThink"] === true)) {
           ctx.state.hasWarned = true;
-          ctx.event('warning: prompts open "<think>" twice; set template: normalize unless you replay the original code');
+          ctx.event(
+            'warning: prompts open "<think>" twice; set template: normalize unless you replay the original code',
+          );
         }
         const texts = trajectories
           .filter(({ annotations }) => annotations["thinkFree"] === true)

@@ -46,7 +46,12 @@ export function stage<Config, State>(plugin: Plugin<Config, State>, settings: un
       progress,
       event: (message) => events.push(message),
     }),
-    worker: ({ step = 0, plan = PLAN, phase = "train" as "train" | "eval", mode = "default" } = {}): RolloutContext<Config> => ({
+    worker: ({
+      step = 0,
+      plan = PLAN,
+      phase = "train",
+      mode = "default",
+    }: Partial<RolloutContext<Config>> = {}): RolloutContext<Config> => ({
       ...common(step, plan),
       phase,
       mode,
@@ -68,7 +73,13 @@ export interface SampleSketch {
 
 /** A group of verified samples. */
 export function makeGroup(id: string, sketches: readonly SampleSketch[], meta: Group["task"]["meta"] = {}): Group {
-  const task = { id: `task-${id}`, domain: "arithmetic", prompt: [{ role: "user" as const, content: "Q" }], reference: "4", meta };
+  const task = {
+    id: `task-${id}`,
+    domain: "arithmetic",
+    prompt: [{ role: "user" as const, content: "Q" }],
+    reference: "4",
+    meta,
+  };
   return {
     id,
     task,

@@ -32,10 +32,15 @@ const LOSS: LossPlan = {
 function advantagesOf<C, S>(plugin: Plugin<C, S>, settings: object, rewards_P_G: number[][], lengths_P_G?: number[][]) {
   const { hooks, driver } = stage(plugin, settings);
   const groups = rewards_P_G.map((rewards_G, p) => ({
-    group: makeGroup(String(p), rewards_G.map((_, i) => ({ length: lengths_P_G?.[p]?.[i] ?? 1 }))),
+    group: makeGroup(
+      String(p),
+      rewards_G.map((_, i) => ({ length: lengths_P_G?.[p]?.[i] ?? 1 })),
+    ),
     rewards_G,
   }));
-  return (hooks.advantage!.run(driver(), groups) ?? []).map((value) => (typeof value === "number" ? value : [...value]));
+  return (hooks.advantage!.run(driver(), groups) ?? []).map((value) =>
+    typeof value === "number" ? value : [...value],
+  );
 }
 
 function specOf<C, S>(plugin: Plugin<C, S>, settings: object = {}) {
@@ -95,8 +100,25 @@ describe("reinforce-plus-plus", () => {
 
   it("advantage() with baseline centres in each group before it whitens when lengths agree or differ", () => {
     const baseline = { baseline: true };
-    close(advantagesOf(reinforcePlusPlus, baseline, [[1, 0], [1, 1]]), [1.2247, -1.2247, 0, 0]);
-    const [a, b, c, d] = advantagesOf(reinforcePlusPlus, baseline, [[1, 0], [1, 1]], [[1, 3], [2, 2]]);
+    close(
+      advantagesOf(reinforcePlusPlus, baseline, [
+        [1, 0],
+        [1, 1],
+      ]),
+      [1.2247, -1.2247, 0, 0],
+    );
+    const [a, b, c, d] = advantagesOf(
+      reinforcePlusPlus,
+      baseline,
+      [
+        [1, 0],
+        [1, 1],
+      ],
+      [
+        [1, 3],
+        [2, 2],
+      ],
+    );
     const times = (value: number, count: number): number[] => Array.from({ length: count }, () => value);
     close([a!, b!, c!, d!], [1.7678, ...times(-1.0607, 3), ...times(0.3536, 2), ...times(0.3536, 2)]);
   });
@@ -110,7 +132,15 @@ describe("dapo", () => {
   it("reward() takes off the soft overlong punishment when a buffer is set, and nothing by default", () => {
     const plan = { ...PLAN, maxTokens: 20480 };
     const lengths = [16384, 17408, 18432, 20480, 20481];
-    const cohort = makeCohort([makeGroup("g", lengths.map((length) => ({ length })))], plan);
+    const cohort = makeCohort(
+      [
+        makeGroup(
+          "g",
+          lengths.map((length) => ({ length })),
+        ),
+      ],
+      plan,
+    );
     const rewards = lengths.map(() => 1);
     const { hooks, driver } = stage(dapo, { overlongBuffer: 4096 });
     expect(hooks.reward!.run(driver({ plan }), cohort, rewards)).toEqual([1, 0.75, 0.5, 0, 0]);
@@ -119,7 +149,10 @@ describe("dapo", () => {
   });
 
   const groupWith = (correct: number) =>
-    makeGroup(`c${correct}`, Array.from({ length: 8 }, (_, i) => ({ verdict: i < correct ? ("pass" as const) : ("fail" as const) })));
+    makeGroup(
+      `c${correct}`,
+      Array.from({ length: 8 }, (_, i) => ({ verdict: i < correct ? ("pass" as const) : ("fail" as const) })),
+    );
 
   it("keep() needs one more round and then has four groups of 32 answers when 0, 8, 3, 8, 1, 7 and then 4, 5 are right", () => {
     const { hooks, driver } = stage(dapo, {});

@@ -32,11 +32,11 @@ function settledRate({ start, noThink, gamma, std }: Setting, seed: number): num
       const naive = naiveReward({ ...outcome, isFormatError: false, isDegenerate: false }, -1);
       return balancedReward(naive, outcome, share, { gamma, lambda: 2 });
     });
-    for (let first = 0; first < rewards.length; first += SIZE) {
-      const advantages = groupAdvantages(rewards.slice(first, first + SIZE), { std, epsilon: 1e-6 });
-      // d log π(mode) / d logit is 1 − rate for thinking and −rate for the other.
-      advantages.forEach((advantage, i) => (logit += (advantage * ((outcomes[first + i]!.think ? 1 : 0) - rate)) / rewards.length));
-    }
+    // d log π(mode) / d logit is 1 − rate for thinking and −rate for the other.
+    const push = outcomes.map((outcome) => (outcome.think ? 1 : 0) - rate);
+    const groups = Array.from({ length: GROUPS }, (_, g) => rewards.slice(g * SIZE, (g + 1) * SIZE));
+    const advantages = groups.flatMap((rewards_G) => groupAdvantages(rewards_G, { std, epsilon: 1e-6 }));
+    logit += mean(advantages.map((advantage, i) => advantage * push[i]!));
     return rate;
   });
   return mean(rates.slice(-100));

@@ -18,8 +18,15 @@ const SKETCHES: Readonly<Record<string, SampleSketch>> = {
   NC: { prefix: PREFIX, response: "</think>\n\n\\boxed{4}", verdict: "pass" },
   NW: { prefix: PREFIX, response: "</think>\n\n\\boxed{5}", verdict: "fail" },
 };
-const groupOf = (id: string, ...cells: string[]): Group => makeGroup(id, cells.map((cell) => SKETCHES[cell]!));
-const planWith = (parameters: StepPlan["parameters"][string]): StepPlan => ({ ...PLAN, parameters: { autothink: parameters } });
+const groupOf = (id: string, ...cells: string[]): Group =>
+  makeGroup(
+    id,
+    cells.map((cell) => SKETCHES[cell]!),
+  );
+const planWith = (parameters: StepPlan["parameters"][string]): StepPlan => ({
+  ...PLAN,
+  parameters: { autothink: parameters },
+});
 const BALANCED = planWith({ gamma: 0.5, alpha: 0, beta: 0 });
 
 /** Rewards of one cohort under a plan, with the settings of a run. */
@@ -34,7 +41,9 @@ describe("autothink", () => {
     const prompt = { messages: [], assistantPrefix: "<|im_start|>assistant\n<think>\n", annotations: {} };
     const task = groupOf("g").task;
     expect(hooks.format!.run(worker(), prompt, task)).toEqual({ assistantPrefix: PREFIX });
-    expect(hooks.format!.run(worker({ phase: "eval", mode: "adaptive" }), prompt, task)).toEqual({ assistantPrefix: PREFIX });
+    expect(hooks.format!.run(worker({ phase: "eval", mode: "adaptive" }), prompt, task)).toEqual({
+      assistantPrefix: PREFIX,
+    });
     expect(hooks.format!.run(worker({ phase: "eval" }), prompt, task)).toBeUndefined();
   });
 
@@ -49,7 +58,9 @@ describe("autothink", () => {
   ] as const)("annotate() and reward() judge %j when its verdict is %s", (response, verdict, think, wanted) => {
     const { hooks, worker } = stage(autothink, { stages: STAGES });
     const sketch = { prefix: PREFIX, response, verdict };
-    expect(hooks.annotate!.run(worker(), makeTrajectory("t", "task", 0, sketch), groupOf("g").task)).toMatchObject({ think });
+    expect(hooks.annotate!.run(worker(), makeTrajectory("t", "task", 0, sketch), groupOf("g").task)).toMatchObject({
+      think,
+    });
     const plan = planWith({ gamma: null, alpha: 0, beta: 0 });
     expect(rewardsOf([makeGroup("g", [sketch])], plan)).toEqual([wanted]);
   });
@@ -93,9 +104,14 @@ describe("autothink", () => {
     // Groups without any contrast count too, as nothing is filtered before.
     expect(rewardsOf([mixed], BALANCED)).toEqual([1, 0, 2, -1]);
     const { hooks, driver } = stage(grpo, {});
-    const advantagesOf = (rewards_G: readonly number[]) => hooks.advantage!.run(driver(), [{ group: mixed, rewards_G }]);
-    [0.188982, -0.566946, 1.322875, -0.94491].forEach((wanted, i) => expect(advantagesOf(rewards.slice(0, 4))?.[i]).toBeCloseTo(wanted, 6));
-    [0.387298, -0.387298, 1.161894, -1.161894].forEach((wanted, i) => expect(advantagesOf([1, 0, 2, -1])?.[i]).toBeCloseTo(wanted, 6));
+    const advantagesOf = (rewards_G: readonly number[]) =>
+      hooks.advantage!.run(driver(), [{ group: mixed, rewards_G }]);
+    [0.188982, -0.566946, 1.322875, -0.94491].forEach((wanted, i) =>
+      expect(advantagesOf(rewards.slice(0, 4))?.[i]).toBeCloseTo(wanted, 6),
+    );
+    [0.387298, -0.387298, 1.161894, -1.161894].forEach((wanted, i) =>
+      expect(advantagesOf([1, 0, 2, -1])?.[i]).toBeCloseTo(wanted, 6),
+    );
   });
 
   it("reward() gives nothing for nothing when the cohort is empty, and refuses a plan it did not make", () => {
@@ -109,7 +125,14 @@ describe("autothink", () => {
       ...PLAN,
       ...hooks.plan!.run(driver({ step, progress }), PLAN, undefined),
     }));
-    expect(plans.map((plan) => plan.stage)).toEqual(["balance", "balance", "accuracy", "accuracy", "brevity", "brevity"]);
+    expect(plans.map((plan) => plan.stage)).toEqual([
+      "balance",
+      "balance",
+      "accuracy",
+      "accuracy",
+      "brevity",
+      "brevity",
+    ]);
     expect(plans.map((plan) => plan.maxTokens)).toEqual([64, 64, 128, 128, 192, 192]);
     expect(plans.map((plan) => plan.promptsPerStep)).toEqual([8, 8, 4, 4, 4, 4]);
     expect(plans.map((plan) => plan.updatesPerBatch)).toEqual([2, 2, 1, 1, 1, 1]);
@@ -136,22 +159,26 @@ describe("autothink", () => {
 
   it("observe() reports think share by difficulty and lengths by mode when both modes are there", () => {
     const { hooks, driver } = stage(autothink, { stages: STAGES });
-    const sketch = (cell: string, length: number, answerTokens: number) => ({ ...SKETCHES[cell]!, length, annotations: { answerTokens } });
+    const sketch = (cell: string, length: number, answerTokens: number) => ({
+      ...SKETCHES[cell]!,
+      length,
+      annotations: { answerTokens },
+    });
     const cohort = makeCohort([
       makeGroup("easy", [sketch("NC", 4, 3), sketch("NW", 8, 7)], { difficulty: 1 }),
       makeGroup("hard", [sketch("TC", 40, 4), sketch("NW", 6, 5)], { difficulty: 5 }),
     ]);
     const report = { step: 1, stage: "", version: 1, trainTokens: 0, metrics: {} };
     expect(hooks.observe!.run(driver({ step: 1 }), report, cohort)).toEqual({
-      "think/balance/share": 0.25,
-      "think/rate_by_difficulty/1": 0,
-      "think/rate_by_difficulty/5": 0.5,
-      "think/accuracy/think": 1,
-      "think/length/think": 40,
-      "think/answer_length/think": 4,
-      "think/accuracy/nothink": expect.closeTo(1 / 3, 12),
-      "think/length/nothink": 6,
-      "think/answer_length/nothink": 5,
+      "autothink/think_rate/all": 0.25,
+      "autothink/think_rate/difficulty_1": 0,
+      "autothink/think_rate/difficulty_5": 0.5,
+      "autothink/accuracy/think": 1,
+      "autothink/length/think": 40,
+      "autothink/answer_length/think": 4,
+      "autothink/accuracy/nothink": expect.closeTo(1 / 3, 12),
+      "autothink/length/nothink": 6,
+      "autothink/answer_length/nothink": 5,
     });
   });
 

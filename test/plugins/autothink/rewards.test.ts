@@ -44,7 +44,11 @@ describe("balancedReward()", () => {
     [0.5, 1, 0.9, [0.6, -0.4, 2, -1]],
     [0.5, 4, 0.7, [0.2, -0.8, 2, -1]],
   ])("gives the worked values when gamma is %d, lambda %d and z %d", (gamma, lambda, z, wanted) => {
-    close(CELLS.map((cell) => balancedReward(naive(cell), cell, z, { gamma, lambda })), wanted, 12);
+    close(
+      CELLS.map((cell) => balancedReward(naive(cell), cell, z, { gamma, lambda })),
+      wanted,
+      12,
+    );
   });
 
   it("takes the mode's delta off every naive reward, and nothing when gamma is 1, whatever z", () => {
@@ -83,15 +87,27 @@ describe("lengthAwareRewards()", () => {
     const correct = [1, 1, 1, 0, 0, 0, 1, 0];
     const rewards = [1, 2, 1, 0, 0, -1, 2, 0];
     close(
-      lengthAwareRewards(lengths.map((length, i) => sample(rewards[i]!, correct[i] === 1, length)), 0.05, 0.05),
+      lengthAwareRewards(
+        lengths.map((length, i) => sample(rewards[i]!, correct[i] === 1, length)),
+        0.05,
+        0.05,
+      ),
       [1.052569959, 1.99270747, 0.936249522, -0.007346102, 0.021718435, -0.950055615, 2.022200597, -0.068091333],
       8,
     );
   });
 
   it.each([
-    ["three right ones", [sample(1, true, 100), sample(1, true, 200), sample(1, true, 300)], [1.051271096, 1, 0.951229425]],
-    ["right ones of both modes", [sample(2, true, 100), sample(1, true, 200), sample(1, true, 300)], [2.051271096, 1, 0.951229425]],
+    [
+      "three right ones",
+      [sample(1, true, 100), sample(1, true, 200), sample(1, true, 300)],
+      [1.051271096, 1, 0.951229425],
+    ],
+    [
+      "right ones of both modes",
+      [sample(2, true, 100), sample(1, true, 200), sample(1, true, 300)],
+      [2.051271096, 1, 0.951229425],
+    ],
     ["two wrong ones", [sample(0, false, 100), sample(-1, false, 300)], [-0.03598777, -0.96526236]],
     ["two right ones of equal length", [sample(1, true, 70), sample(2, true, 70)], [1, 2]],
     ["exactly one right one", [sample(1, true, 70), sample(0, false, 70)], [1, 0]],
@@ -135,8 +151,16 @@ describe("lengthAwareRewards()", () => {
   });
 
   it("followed by the balance gives r - delta + (1 - delta) s when both are on", () => {
-    const shaped = lengthAwareRewards([100, 200, 300].map((length) => sample(1, true, length)), 0.05, 0.05);
+    const shaped = lengthAwareRewards(
+      [100, 200, 300].map((length) => sample(1, true, length)),
+      0.05,
+      0.05,
+    );
     const balance = { gamma: 0.5, lambda: 2 };
-    close(shaped.map((reward) => balancedReward(reward, CELLS[0]!, 0.75, balance)), [0.525635548, 0.5, 0.475614712], 8);
+    close(
+      shaped.map((reward) => balancedReward(reward, CELLS[0]!, 0.75, balance)),
+      [0.525635548, 0.5, 0.475614712],
+      8,
+    );
   });
 });

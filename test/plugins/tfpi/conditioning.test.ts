@@ -58,10 +58,22 @@ function logprobsOf(tokens_N: Int32Array): Float32Array {
 /** A prompt as tfpi's training gives it to the engine, or as it is without the plugin. */
 async function format(problem: string, maxTokens: number, maxPositions: number, plugins: readonly string[]) {
   const loaded = await Promise.all(plugins.map((name) => loadPlugin(name, {}, ROOT)));
-  const task = { id: "t", domain: "arithmetic", prompt: [{ role: "user" as const, content: problem }], reference: "7", meta: {} };
+  const task = {
+    id: "t",
+    domain: "arithmetic",
+    prompt: [{ role: "user" as const, content: problem }],
+    reference: "7",
+    meta: {},
+  };
   const plan = { ...PLAN, parameters: { tfpi: { thinkFree: true } } };
   const sampling = { maxTokens, temperature: 1, topP: 1, topK: 0, minP: 0, logitBias: {} };
-  const context = () => ({ plan, phase: "train", mode: "default", slot: 0, countTokens: (text: string) => tokenizer.encode(text).length });
+  const context = () => ({
+    plan,
+    phase: "train",
+    mode: "default",
+    slot: 0,
+    countTokens: (text: string) => tokenizer.encode(text).length,
+  });
   return formatPrompt(tokenizer, loaded, task, sampling, maxPositions, { seed: 1, step: 1, about: "t", context });
 }
 
@@ -82,9 +94,17 @@ function trajectoryOf(prompt: Int32Array, response: Int32Array): Trajectory {
 
 describe("a thinking-free rollout", () => {
   it("has loss on its response alone when it is packed: 14 prompt tokens weigh 0, 3 response tokens the same", () => {
-    const trajectory = trajectoryOf(Int32Array.from({ length: 14 }, (_, t) => 65 + t), Int32Array.of(51, 43, 52));
+    const trajectory = trajectoryOf(
+      Int32Array.from({ length: 14 }, (_, t) => 65 + t),
+      Int32Array.of(51, 43, 52),
+    );
     const batch = packTrajectories([{ trajectory, advantage: 1 }], DAPO);
-    expect([...batch.weights_N].map((weight) => (weight === 0 ? 0 : 1))).toEqual([...Array.from({ length: 14 }, () => 0), 1, 1, 1]);
+    expect([...batch.weights_N].map((weight) => (weight === 0 ? 0 : 1))).toEqual([
+      ...Array.from({ length: 14 }, () => 0),
+      1,
+      1,
+      1,
+    ]);
     const logprobs_N = logprobsOf(trajectory.tokens);
     const entropies_N = new Float32Array(17);
     const before = policyLoss({ spec: DAPO, batch, logprobs_N, entropies_N });
@@ -117,7 +137,10 @@ describe("a thinking-free rollout", () => {
   it("counts as truncated apart from any clipping when 410 of 2048 are cut", () => {
     const verdict = { kind: "fail" as const, score: 0, reason: "test", verifier: "test", version: "1", ms: 0 };
     const samples = Array.from({ length: 2048 }, (_, i) => ({
-      trajectory: { ...makeTrajectory(String(i), "t", 0, {}), stopReason: i < 410 ? ("length" as const) : ("stop" as const) },
+      trajectory: {
+        ...makeTrajectory(String(i), "t", 0, {}),
+        stopReason: i < 410 ? ("length" as const) : ("stop" as const),
+      },
       verdict,
     }));
     const metrics = sampleMetrics(samples);

@@ -15,7 +15,10 @@ const QWEN3_4B = {
 describe("tfpi", () => {
   it("plan() raises the cap by stage and gives up the template at rlvr alone when steps go by", () => {
     const { hooks, driver } = stage(tfpi, QWEN3_4B);
-    const plans = Array.from({ length: 8 }, (_, step) => ({ ...PLAN, ...hooks.plan!.run(driver({ step }), PLAN, undefined) }));
+    const plans = Array.from({ length: 8 }, (_, step) => ({
+      ...PLAN,
+      ...hooks.plan!.run(driver({ step }), PLAN, undefined),
+    }));
     expect(plans.map((plan) => plan.maxTokens)).toEqual([4096, 4096, 8192, 8192, 16384, 16384, 32768, 32768]);
     expect(plans.map((plan) => plan.stage)[6]).toBe("rlvr");
     expect(plans.map((plan) => plan.parameters["tfpi"])).toEqual([
@@ -28,7 +31,9 @@ describe("tfpi", () => {
 
   it("plan() follows shares of progress without drift when steps are coarse", () => {
     const stages = [2048, 4096, 8192].map((maxTokens, i) => ({ name: `s${i}`, maxTokens, share: 0.2 }));
-    const { hooks, driver } = stage(tfpi, { stages: [...stages, { name: "rlvr", maxTokens: 16384, thinkFree: false }] });
+    const { hooks, driver } = stage(tfpi, {
+      stages: [...stages, { name: "rlvr", maxTokens: 16384, thinkFree: false }],
+    });
     const caps = [0, 0.15, 0.3, 0.45, 0.6, 0.75].map(
       (progress, step) => hooks.plan!.run(driver({ step, progress }), PLAN, undefined)?.maxTokens,
     );
@@ -39,19 +44,30 @@ describe("tfpi", () => {
     const before = stage(tfpi, QWEN3_4B);
     for (let step = 0; step < 3; step++) before.hooks.plan!.run(before.driver({ step }), PLAN, undefined);
     const state = tfpi.init!(before.config, JSON.parse(JSON.stringify(before.state)));
-    const caps = [3, 4].map((step) => tfpi.hooks.plan!.run({ ...before.driver({ step }), state }, PLAN, undefined)?.maxTokens);
+    const caps = [3, 4].map(
+      (step) => tfpi.hooks.plan!.run({ ...before.driver({ step }), state }, PLAN, undefined)?.maxTokens,
+    );
     expect(caps).toEqual([8192, 16384]);
   });
 
   it("plan() switches once evaluations are flat when a plateau is set", () => {
     const { hooks, driver, events } = stage(tfpi, {
-      stages: [{ name: "a", maxTokens: 10 }, { name: "b", maxTokens: 20 }],
+      stages: [
+        { name: "a", maxTokens: 10 },
+        { name: "b", maxTokens: 20 },
+      ],
       plateau: {},
     });
     const truncated = [0.4, 0.22, 0.12, 0.11, 0.11];
     const accuracy = [0.7, 0.72, 0.73, 0.731, 0.731];
     const names = truncated.flatMap((share, i) => {
-      const report = (metrics: StepReport["metrics"]): StepReport => ({ step: i, stage: "a", version: i, trainTokens: 0, metrics });
+      const report = (metrics: StepReport["metrics"]): StepReport => ({
+        step: i,
+        stage: "a",
+        version: i,
+        trainTokens: 0,
+        metrics,
+      });
       const evaluated = report({ "len/truncated": share, "eval/accuracy": accuracy[i]! });
       const quiet = report({ "len/truncated": share });
       return [quiet, evaluated].map((last, j) => hooks.plan!.run(driver({ step: 2 * i + j }), PLAN, last)?.stage);
@@ -72,7 +88,9 @@ describe("tfpi", () => {
     expect(hooks.format!.run(worker({ plan: planOf(true) }), prompt, task)).toEqual(closed);
     expect(hooks.format!.run(worker({ plan: planOf(false) }), prompt, task)).toBeUndefined();
     expect(hooks.format!.run(worker({ plan: planOf(true), phase: "eval" }), prompt, task)).toBeUndefined();
-    expect(hooks.format!.run(worker({ plan: planOf(false), phase: "eval", mode: "thinkfree" }), prompt, task)).toEqual(closed);
+    expect(hooks.format!.run(worker({ plan: planOf(false), phase: "eval", mode: "thinkfree" }), prompt, task)).toEqual(
+      closed,
+    );
   });
 
   it("observe() warns once when the literal template opened the block twice", () => {
@@ -81,7 +99,9 @@ describe("tfpi", () => {
     const plan = { ...PLAN, parameters: { tfpi: { thinkFree: true } } };
     const formatted = hooks.format!.run(worker({ plan }), prompt, makeGroup("g", []).task);
     expect(formatted?.annotations).toEqual({ thinkFree: true, doubledThink: true });
-    const cohort = makeCohort([makeGroup("g", [{ response: "3+4=7\ncheck 3+4=7", annotations: formatted!.annotations! }])]);
+    const cohort = makeCohort([
+      makeGroup("g", [{ response: "3+4=7\ncheck 3+4=7", annotations: formatted!.annotations! }]),
+    ]);
     const report = { step: 0, stage: "", version: 0, trainTokens: 0, metrics: {} };
     for (const step of [0, 1]) {
       expect(hooks.observe!.run(driver({ step }), report, cohort)).toEqual({ "tfpi/verification/share": 0.5 });
@@ -97,11 +117,14 @@ describe("tfpi", () => {
   });
 
   it("config refuses a stage without length before the last, two lengths at once and too large shares when parsed", () => {
-    const parse = (...stages: object[]) => tfpi.config.safeParse({ stages }).error?.issues.map((issue) => issue.message);
+    const parse = (...stages: object[]) =>
+      tfpi.config.safeParse({ stages }).error?.issues.map((issue) => issue.message);
     const rest = { name: "b", maxTokens: 9 };
     expect(parse({ name: "a", maxTokens: 9 }, rest)).toEqual([expect.stringContaining('"a" needs share or steps')]);
     expect(parse({ name: "a", maxTokens: 9, share: 0.1, steps: 3 }, rest)).toEqual([expect.stringContaining("both")]);
-    expect(parse({ name: "a", maxTokens: 9, share: 0.7 }, { ...rest, share: 0.7 })).toEqual([expect.stringContaining("sum to")]);
+    expect(parse({ name: "a", maxTokens: 9, share: 0.7 }, { ...rest, share: 0.7 })).toEqual([
+      expect.stringContaining("sum to"),
+    ]);
     expect(parse({ name: "a", maxTokens: 9, share: 0.1 }, { ...rest, share: 0.9 })).toBeUndefined();
   });
 });

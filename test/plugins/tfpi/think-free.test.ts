@@ -51,20 +51,28 @@ describe("thinkFree()", () => {
     const { context, assistantPrefix } = tokenizer.render([{ role: "user", content: "3+4 mod 10" }]);
     const header = context + assistantPrefix.replace(/<think>\s*$/, "");
     const whole = tokenizer.encode(thinkFree(context + assistantPrefix, "normalize"));
-    const block = [...whole.slice(tokenizer.encode(header).length)];
-    expect(block.map((token) => tokenizer.decode(Int32Array.of(token)))).toEqual(["<think>", "\n\n", "</think>", "\n\n"]);
+    const block = Array.from(whole.subarray(tokenizer.encode(header).length));
+    expect(block.map((token) => tokenizer.decode(Int32Array.of(token)))).toEqual([
+      "<think>",
+      "\n\n",
+      "</think>",
+      "\n\n",
+    ]);
     const pieces = [...tokenizer.encode(context + assistantPrefix), ...tokenizer.encode("\n</think>\n\n")];
     expect(pieces).not.toEqual([...whole]);
   });
 
-  it.skipIf(!existsSync(MINIMIND))("equals the template's own rendering when the template closes the block itself", () => {
-    const tokenizer = Tokenizer.fromDirectory(MINIMIND);
-    const { context, assistantPrefix } = tokenizer.render([{ role: "user", content: "Q" }]);
-    expect(assistantPrefix).toBe(`<|im_start|>assistant\n${CLOSED_BLOCK}`);
-    const prompt = thinkFree(`${context}<|im_start|>assistant\n`, "normalize");
-    expect(prompt).toBe(context + assistantPrefix);
-    expect(thinkFree(prompt, "normalize")).toBe(prompt);
-    expect(tokenizer.encode("<think>")).toHaveLength(1);
-    expect(tokenizer.encode("</think>")).toHaveLength(1);
-  });
+  it.skipIf(!existsSync(MINIMIND))(
+    "equals the template's own rendering when the template closes the block itself",
+    () => {
+      const tokenizer = Tokenizer.fromDirectory(MINIMIND);
+      const { context, assistantPrefix } = tokenizer.render([{ role: "user", content: "Q" }]);
+      expect(assistantPrefix).toBe(`<|im_start|>assistant\n${CLOSED_BLOCK}`);
+      const prompt = thinkFree(`${context}<|im_start|>assistant\n`, "normalize");
+      expect(prompt).toBe(context + assistantPrefix);
+      expect(thinkFree(prompt, "normalize")).toBe(prompt);
+      expect(tokenizer.encode("<think>")).toHaveLength(1);
+      expect(tokenizer.encode("</think>")).toHaveLength(1);
+    },
+  );
 });
