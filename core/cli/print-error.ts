@@ -1,14 +1,21 @@
 import { CommanderError } from "commander";
 import { TroupeError } from "../src/error-catalogue.js";
 
-/** Exit code of a command that ended with this error; `spec` of codes: core/docs/errors.md. */
+/** Exit code of a command that ended with this error; core/docs/errors.md lists them. */
 export function exitCodeOf(error: unknown): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-  return error instanceof TroupeError ? error.exitCode : 1;
+  const reason = reasonOf(error);
+  return reason instanceof TroupeError ? reason.exitCode : 1;
+}
+
+/** What really went wrong: an actor's failure to answer is only the messenger of what its handler threw. */
+function reasonOf(error: unknown): unknown {
+  return error instanceof TroupeError && error.code === "HANDLER_FAILED" && error.cause !== undefined ? reasonOf(error.cause) : error;
 }
 
 /** Prints an error for people on stderr: code, message, hint; for programs as one JSON record on stdout. */
-export function printError(error: unknown, options: { readonly debug: boolean; readonly json: boolean }): void {
+export function printError(thrown: unknown, options: { readonly debug: boolean; readonly json: boolean }): void {
+  const error = reasonOf(thrown);
   // Commander has printed its own message, or the help that was asked for.
   if (error instanceof CommanderError) return;
   const known = error instanceof TroupeError;

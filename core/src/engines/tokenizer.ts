@@ -67,6 +67,7 @@ export class Tokenizer {
 
   /** Text of ids, special tokens kept. */
   decode(tokens: Int32Array): string {
+    if (tokens.length === 0) return "";
     return this.#inner.decode(Array.from(tokens), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
   }
 

@@ -1,0 +1,97 @@
+import type { Command } from "commander";
+import { resolve } from "node:path";
+import { runsDirectory } from "../../src/config/paths.js";
+import { Tokenizer } from "../../src/engines/tokenizer.js";
+import { errors } from "../../src/errors.js";
+import { listRollouts, readRollouts, readTrajectory, type RolloutRecord } from "../../src/store/rollouts.js";
+import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
+import { readJobOf } from "../job-file.js";
+import type { Heat } from "../render/heat.js";
+import { paintFor } from "../render/paint.js";
+import { oneLine, truncate } from "../render/printable.js";
+import { rolloutView } from "../render/rollout-view.js";
+import { textTable } from "../render/table.js";
+
+interface InspectFlags {
+  readonly arm?: string;
+  readonly step?: string;
+  readonly mode?: string;
+  readonly failed?: boolean;
+  readonly think?: boolean;
+  readonly heat?: Heat;
+  readonly limit: string;
+}
+
+/** `troupe inspect [RUN] [ID]`: the rollouts of a step as a table, or one rollout with everything that touched it. */
+export function addInspectCommand(program: Command): void {
+  program
+    .command("inspect")
+    .description("read rollouts: the newest step's as a table, or one by its id")
+    .argument("[run]", "number, name or path; the latest run unless given")
+    .argument("[id]", "id of a rollout, as the table shows it")
+    .option("--arm <name>", "arm of an experiment; the last one unless given")
+    .option("--step <number>", "step; the newest stored unless given")
+    .option("--mode <name>", "held-out rollouts of this evaluation mode instead of training's")
+    .option("--failed", "only rollouts whose verdict is not pass")
+    .option("--think", "show the thinking unfolded")
+    .option("--heat <quantity>", "colour tokens by logprob, entropy or advantage")
+    .option("--limit <count>", "rows of the table", "20")
+    .action(async (wanted: string | undefined, id: string | undefined, flags: InspectFlags) => {
+      const run = await findRun(runsDirectory(), wanted);
+      const job = readJobOf(run);
+      const arm = job.kind === "run" ? undefined : (flags.arm ?? job.experiment.arms.at(-1)?.name ?? "base");
+      const directory = arm === undefined ? run : await run.arm(arm);
+      const json = program.opts<{ json?: boolean }>().json === true;
+      if (id !== undefined) {
+        const policy = job.kind === "run" ? job.config.policy.from : job.experiment.base.policy.from;
+        return showOne(directory, id, flags, json, resolve(job.baseDirectory, policy));
+      }
+      const step = flags.step === undefined ? await newestStep(directory, flags.mode) : Number(flags.step);
+      const records = (await readRollouts(directory.rollouts, step, flags.mode)).filter(({ verdict }) => !flags.failed || verdict.kind !== "pass");
+      if (json) for (const record of records) process.stdout.write(`${JSON.stringify({ type: "rollout", ...record })}\n`);
+      else process.stdout.write(`${run.id}${arm === undefined ? "" : ` ${arm}`}, step ${step}: ${records.length} rollouts\n${table(records.slice(0, Number(flags.limit)))}\n\none of them: troupe inspect ${run.id} ID${arm === undefined ? "" : ` --arm ${arm}`} --think\n`);
+    });
+}
+
+async function newestStep(directory: RunDirectory, mode: string | undefined): Promise<number> {
+  const prefix = mode === undefined ? "" : `eval-${mode}-`;
+  const steps = (await listRollouts(directory.rollouts)).filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)));
+  const last = steps.toSorted().at(-1);
+  if (last === undefined) throw errors.rolloutNotFound({ wanted: mode === undefined ? "rollouts" : `rollouts of mode "${mode}"`, run: directory.id });
+  return Number(last.slice(prefix.length));
+}
+
+async function showOne(directory: RunDirectory, id: string, flags: InspectFlags, json: boolean, policy: string): Promise<void> {
+  const found = await readTrajectory(directory.rollouts, id);
+  if (!found) throw errors.rolloutNotFound({ wanted: `rollout "${id}"`, run: directory.id });
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ type: "rollout", ...found.record })}\n`);
+    return;
+  }
+  const paint = paintFor(process.stdout);
+  const pieces = (): readonly string[] => {
+    const tokenizer = Tokenizer.fromDirectory(policy);
+    return Array.from(found.tokens.tokens.subarray(found.record.promptTokens), (token) => tokenizer.decode(Int32Array.of(token)));
+  };
+  const view = rolloutView(found.record, {
+    width: Math.min(process.stdout.columns ?? 80, 120),
+    paint,
+    hasColour: paint("bold", "x") !== "x",
+    showThinking: flags.think === true,
+    ...(flags.heat === undefined ? {} : { heat: { by: flags.heat, tokens: found.tokens, pieces: pieces() } }),
+  });
+  process.stdout.write(`${view}\n`);
+}
+
+function table(records: readonly RolloutRecord[]): string {
+  return textTable(records, [
+    { title: "id", cell: ({ id }) => id },
+    { title: "task", cell: ({ task }) => truncate(oneLine(task), 24) },
+    { title: "verdict", cell: ({ verdict }) => verdict.kind },
+    { title: "reason", cell: ({ verdict }) => truncate(oneLine(verdict.reason), 32) },
+    { title: "reward", align: "right", cell: ({ reward }) => reward.toFixed(2) },
+    { title: "tokens", align: "right", cell: ({ responseTokens }) => String(responseTokens) },
+    { title: "cut", cell: ({ truncated }) => (truncated ? "✂" : "") },
+    { title: "answer", cell: ({ response }) => truncate(oneLine(response.slice(-40)), 40) },
+  ]);
+}
