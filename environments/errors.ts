@@ -10,7 +10,7 @@ export const errors = defineErrors({
   mathUnparsable: {
     message: (d: { found: string; position: number }) =>
       `Cannot read a mathematical expression: found ${d.found} at character ${d.position + 1}`,
-    hint: "Write the expression in LaTeX or plain notation, for example \"\\frac{1}{2}\" or \"1/2\"",
+    hint: 'Write the expression in LaTeX or plain notation, for example "\\frac{1}{2}" or "1/2"',
   },
   problemFileUnreadable: {
     message: (d: { file: string; reason: string }) => `Cannot read problems from "${d.file}": ${d.reason}`,

@@ -22,11 +22,12 @@ export type Equality = "equal" | "different" | "undecided";
 export function compareScalars(gold: Expression, answer: Expression, budget: WorkBudget): Equality {
   const exactGold = exactValue(gold, budget);
   const exactAnswer = exactValue(answer, budget);
-  if (exactGold !== undefined && exactAnswer !== undefined) return isEqual(exactGold, exactAnswer) ? "equal" : "different";
+  if (exactGold !== undefined && exactAnswer !== undefined)
+    return isEqual(exactGold, exactAnswer) ? "equal" : "different";
   const byResidues = compareResidues(gold, answer, budget);
   if (byResidues !== "undecided") return byResidues;
   const byNumbers = compareNumbers(gold, answer, "10", budget);
-  if (byNumbers === "equal" || !hasBareLogarithm(gold) && !hasBareLogarithm(answer)) return byNumbers;
+  if (byNumbers === "equal" || (!hasBareLogarithm(gold) && !hasBareLogarithm(answer))) return byNumbers;
   return compareNumbers(gold, answer, "e", budget);
 }
 
@@ -50,7 +51,8 @@ function compareResidues(gold: Expression, answer: Expression, budget: WorkBudge
 
 function compareNumbers(gold: Expression, answer: Expression, logarithmBase: "10" | "e", budget: WorkBudget): Equality {
   const isRealOnly = [gold, answer].some((side) =>
-    someNode(side, (node) => node.kind === "call" && ["abs", "floor", "ceil"].includes(node.name)));
+    someNode(side, (node) => node.kind === "call" && ["abs", "floor", "ceil"].includes(node.name)),
+  );
   const pointCount = symbolsOf(gold, symbolsOf(answer)).size === 0 ? 1 : 4;
   let agreements = 0;
   for (let index = 0; index < pointCount; index++) {
@@ -82,7 +84,8 @@ function compareComplex(a: Complex, b: Complex): Equality {
  * @throws MATH_WORK_EXCEEDED
  */
 export function isRoundingOf(decimal: Expression, value: Expression, budget: WorkBudget): boolean {
-  if (decimal.kind !== "number" || decimal.decimals === undefined || decimal.decimals < 6 || decimal.decimals > 60) return false;
+  if (decimal.kind !== "number" || decimal.decimals === undefined || decimal.decimals < 6 || decimal.decimals > 60)
+    return false;
   const digits = decimal.value.numerator < 0n ? -decimal.value.numerator : decimal.value.numerator;
   if (digits < 100_000n) return false;
   const exact = exactValue(value, budget);

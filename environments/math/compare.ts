@@ -49,8 +49,11 @@ function named(items: readonly Expression[], isReference: boolean): readonly Exp
 }
 
 function isSameCollection(
-  gold: Expression, goldItems: readonly Expression[] | undefined,
-  answer: Expression, answerItems: readonly Expression[] | undefined, comparison: Comparison,
+  gold: Expression,
+  goldItems: readonly Expression[] | undefined,
+  answer: Expression,
+  answerItems: readonly Expression[] | undefined,
+  comparison: Comparison,
 ): boolean {
   if (goldItems !== undefined && answerItems !== undefined) {
     return gold.kind === "set" && answer.kind === "set"
@@ -58,19 +61,25 @@ function isSameCollection(
       : isSameMultiset(goldItems, answerItems, comparison);
   }
   // A list of coordinates without its brackets keeps its order; a list of one thing is that thing.
-  const [single, items, isGoldSingle] = goldItems === undefined ? [gold, answerItems ?? [], true] as const : [answer, goldItems, false] as const;
+  const [single, items, isGoldSingle] =
+    goldItems === undefined ? ([gold, answerItems ?? [], true] as const) : ([answer, goldItems, false] as const);
   const [only] = items;
-  if (items.length === 1 && only !== undefined) return isGoldSingle ? isSameSingle(single, only, comparison) : isSameSingle(only, single, comparison);
+  if (items.length === 1 && only !== undefined)
+    return isGoldSingle ? isSameSingle(single, only, comparison) : isSameSingle(only, single, comparison);
   const collection = isGoldSingle ? answer : gold;
-  if (single.kind !== "tuple" || single.open !== "(" || single.close !== ")" || collection.kind !== "list") return false;
+  if (single.kind !== "tuple" || single.open !== "(" || single.close !== ")" || collection.kind !== "list")
+    return false;
   return isSameSequence(single.items, items, comparison);
 }
 
 function isSameSequence(gold: readonly Expression[], answer: readonly Expression[], comparison: Comparison): boolean {
-  return gold.length === answer.length && gold.every((item, index) => {
-    const other = answer[index];
-    return other !== undefined && isSameAnswer(item, other, comparison);
-  });
+  return (
+    gold.length === answer.length &&
+    gold.every((item, index) => {
+      const other = answer[index];
+      return other !== undefined && isSameAnswer(item, other, comparison);
+    })
+  );
 }
 
 /** The same items, each as often, in any order. Equality is transitive, so the first partner found will do. */
@@ -86,8 +95,10 @@ function isSameMultiset(gold: readonly Expression[], answer: readonly Expression
 }
 
 function isSameSet(gold: readonly Expression[], answer: readonly Expression[], comparison: Comparison): boolean {
-  return gold.every((item) => answer.some((other) => isSameMember(item, other, comparison))) &&
-    answer.every((item) => gold.some((other) => isSameMember(item, other, comparison)));
+  return (
+    gold.every((item) => answer.some((other) => isSameMember(item, other, comparison))) &&
+    answer.every((item) => gold.some((other) => isSameMember(item, other, comparison)))
+  );
 }
 
 /** Inside a collection a name matters: "x = 1, y = 2" is not "2, 1". */
@@ -103,7 +114,10 @@ function isSameSingle(gold: Expression, answer: Expression, comparison: Comparis
     return g.open === a.open && g.close === a.close && isSameSequence(g.items, a.items, comparison);
   }
   if (g.kind === "matrix" && a.kind === "matrix") {
-    return g.rows.length === a.rows.length && g.rows.every((row, index) => isSameSequence(row, a.rows[index] ?? [], comparison));
+    return (
+      g.rows.length === a.rows.length &&
+      g.rows.every((row, index) => isSameSequence(row, a.rows[index] ?? [], comparison))
+    );
   }
   if (g.kind === "matrix" || a.kind === "matrix") return isSameVector(g, a, comparison);
   if (g.kind === "union" && a.kind === "union") return isSameMultiset(g.parts, a.parts, comparison);
@@ -116,12 +130,18 @@ function isSameSingle(gold: Expression, answer: Expression, comparison: Comparis
 }
 
 function isScalar(node: Expression): boolean {
-  return !someNode(node, ({ kind }) => ["text", "list", "tuple", "set", "union", "difference", "matrix", "relation", "ratio", "based"].includes(kind));
+  return !someNode(node, ({ kind }) =>
+    ["text", "list", "tuple", "set", "union", "difference", "matrix", "relation", "ratio", "based"].includes(kind),
+  );
 }
 
 function isSameScalar(gold: Expression, answer: Expression, comparison: Comparison): boolean {
   const { budget } = comparison;
-  if (gold.kind === "constant" && gold.name === "infinity" || answer.kind === "constant" && answer.name === "infinity") return false;
+  if (
+    (gold.kind === "constant" && gold.name === "infinity") ||
+    (answer.kind === "constant" && answer.name === "infinity")
+  )
+    return false;
   const equality = compareScalars(gold, answer, budget);
   if (equality === "undecided") comparison.isUndecided = true;
   return equality === "equal" || isRoundingOf(answer, gold, budget) || isRoundingOf(gold, answer, budget);
@@ -129,17 +149,22 @@ function isSameScalar(gold: Expression, answer: Expression, comparison: Comparis
 
 /** Equal values with one unit, or with a unit on one side only. */
 function isSameQuantity(gold: Expression, answer: Expression, comparison: Comparison): boolean {
-  const [g, a] = [gold, answer].map((node) => (node.kind === "quantity" ? node : { value: node, unit: "" })) as [Quantity, Quantity];
+  const [g, a] = [quantityOf(gold), quantityOf(answer)];
   if (g.unit === a.unit) return isSameAnswer(g.value, a.value, comparison);
   const unit = g.unit === "" ? a.unit : a.unit === "" ? g.unit : undefined;
   if (unit === undefined) return false;
-  if ((unit === "%" || unit === "°") && isScalar(g.value) && isScalar(a.value) && isSameScalar(gold, answer, comparison)) return true;
+  if (
+    (unit === "%" || unit === "°") &&
+    isScalar(g.value) &&
+    isScalar(a.value) &&
+    isSameScalar(gold, answer, comparison)
+  )
+    return true;
   return (unit !== "%" || comparison.percent === "unit") && isSameAnswer(g.value, a.value, comparison);
 }
 
-interface Quantity {
-  readonly value: Expression;
-  readonly unit: string;
+function quantityOf(node: Expression): { readonly value: Expression; readonly unit: string } {
+  return node.kind === "quantity" ? node : { value: node, unit: "" };
 }
 
 /** A row or column against coordinates in round brackets. */
@@ -158,21 +183,27 @@ function coordinatesOf(node: Expression): readonly Expression[] | undefined {
 
 /** 2 : 3 equals 4 : 6, and as a fraction 2/3. */
 function isSameRatio(gold: Expression, answer: Expression, comparison: Comparison): boolean {
-  const [g, a] = [gold, answer].map((node) => (node.kind === "ratio" ? node.items : [node, { kind: "number", value: rational(1n) } as const]));
+  const [g, a] = [gold, answer].map((node) =>
+    node.kind === "ratio" ? node.items : [node, { kind: "number", value: rational(1n) } as const],
+  );
   if (g === undefined || a === undefined || g.length !== a.length || ![...g, ...a].every(isScalar)) return false;
   const [firstGold, firstAnswer] = [g[0], a[0]];
   if (firstGold === undefined || firstAnswer === undefined) return false;
   return g.slice(1).every((item, index) => {
     const other = a[index + 1];
     const cross = (x: Expression, y: Expression): Expression => ({ kind: "product", factors: [x, y] });
-    return other !== undefined && compareScalars(cross(item, firstAnswer), cross(other, firstGold), comparison.budget) === "equal";
+    return (
+      other !== undefined &&
+      compareScalars(cross(item, firstAnswer), cross(other, firstGold), comparison.budget) === "equal"
+    );
   });
 }
 
 function isSameRelation(gold: Expression, answer: Expression, comparison: Comparison): boolean {
   if (gold.kind === "relation" && answer.kind === "relation") {
     const [g, a] = [intervalOf(gold), intervalOf(answer)];
-    if (g !== undefined && a !== undefined) return g.variable === a.variable && isSameAnswer(g.interval, a.interval, comparison);
+    if (g !== undefined && a !== undefined)
+      return g.variable === a.variable && isSameAnswer(g.interval, a.interval, comparison);
     if (isSameEquation(gold, answer, comparison)) return true;
     const [first, other] = [gold.sides[0], answer.sides[0]];
     if (first === undefined || other === undefined || keyOf(first) !== keyOf(other)) return false;
@@ -219,7 +250,10 @@ function isSameEquation(gold: Expression, answer: Expression, comparison: Compar
 }
 
 function difference(left: Expression, right: Expression): Expression {
-  return { kind: "sum", terms: [left, { kind: "product", factors: [{ kind: "number", value: rational(-1n) }, right] }] };
+  return {
+    kind: "sum",
+    terms: [left, { kind: "product", factors: [{ kind: "number", value: rational(-1n) }, right] }],
+  };
 }
 
 function renamed(node: Expression): Expression {

@@ -1,5 +1,16 @@
 import type { Expression } from "./expression.js";
-import { add, divide, exactRoot, integerOf, multiply, power, rational, bitsOf, compareRationals, type Rational } from "./rational.js";
+import {
+  add,
+  divide,
+  exactRoot,
+  integerOf,
+  multiply,
+  power,
+  rational,
+  bitsOf,
+  compareRationals,
+  type Rational,
+} from "./rational.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
 /**
@@ -18,9 +29,12 @@ export function exactValue(node: Expression, budget: WorkBudget): Rational | und
 
 function exactNode(node: Expression, budget: WorkBudget): Rational | undefined {
   switch (node.kind) {
-    case "number": return node.value;
-    case "sum": return fold(node.terms, add, budget);
-    case "product": return fold(node.factors, multiply, budget);
+    case "number":
+      return node.value;
+    case "sum":
+      return fold(node.terms, add, budget);
+    case "product":
+      return fold(node.factors, multiply, budget);
     case "quotient": {
       const over = exactValue(node.over, budget);
       const under = over && exactValue(node.under, budget);
@@ -35,18 +49,26 @@ function exactNode(node: Expression, budget: WorkBudget): Rational | undefined {
       const radicand = exactValue(node.radicand, budget);
       const degree = radicand && exactValue(node.degree, budget);
       const index = degree && integerOf(degree);
-      return radicand && index !== undefined && index > 0n && index < 1000n ? exactRoot(radicand, Number(index), budget) : undefined;
+      return radicand && index !== undefined && index > 0n && index < 1000n
+        ? exactRoot(radicand, Number(index), budget)
+        : undefined;
     }
     case "quantity": {
       const value = node.unit === "°" ? undefined : exactValue(node.value, budget);
       return value && (node.unit === "%" ? multiply(value, rational(1n, 100n)) : value);
     }
-    case "call": return exactCall(node.name, node.inputs, budget);
-    default: return undefined;
+    case "call":
+      return exactCall(node.name, node.inputs, budget);
+    default:
+      return undefined;
   }
 }
 
-function fold(nodes: readonly Expression[], combine: (a: Rational, b: Rational) => Rational, budget: WorkBudget): Rational | undefined {
+function fold(
+  nodes: readonly Expression[],
+  combine: (a: Rational, b: Rational) => Rational,
+  budget: WorkBudget,
+): Rational | undefined {
   let result: Rational | undefined;
   for (const node of nodes) {
     const value = exactValue(node, budget);
@@ -74,15 +96,20 @@ function exactCall(name: string, inputs: readonly Expression[], budget: WorkBudg
   const value = first && exactValue(first, budget);
   if (value === undefined) return undefined;
   switch (name) {
-    case "abs": return compareRationals(value, rational(0n)) < 0 ? multiply(value, rational(-1n)) : value;
-    case "floor": return rational(floorOf(value));
-    case "ceil": return rational(-floorOf(multiply(value, rational(-1n))));
-    case "factorial": return productUpTo(1n, integerOf(value), budget);
+    case "abs":
+      return compareRationals(value, rational(0n)) < 0 ? multiply(value, rational(-1n)) : value;
+    case "floor":
+      return rational(floorOf(value));
+    case "ceil":
+      return rational(-floorOf(multiply(value, rational(-1n))));
+    case "factorial":
+      return productUpTo(1n, integerOf(value), budget);
     case "binomial": {
       const below = second && exactValue(second, budget);
       return below && binomial(integerOf(value), integerOf(below), budget);
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 

@@ -20,13 +20,22 @@ export type Expression =
   | { readonly kind: "text"; readonly words: string }
   /** Items with commas between them and nothing around. */
   | { readonly kind: "list"; readonly items: readonly Expression[] }
-  | { readonly kind: "tuple"; readonly open: "(" | "["; readonly close: ")" | "]"; readonly items: readonly Expression[] }
+  | {
+      readonly kind: "tuple";
+      readonly open: "(" | "[";
+      readonly close: ")" | "]";
+      readonly items: readonly Expression[];
+    }
   | { readonly kind: "set"; readonly items: readonly Expression[] }
   | { readonly kind: "union"; readonly parts: readonly Expression[] }
   | { readonly kind: "difference"; readonly from: Expression; readonly without: Expression }
   | { readonly kind: "matrix"; readonly rows: readonly (readonly Expression[])[] }
   /** sides[0] operators[0] sides[1] …; one side more than operators. */
-  | { readonly kind: "relation"; readonly sides: readonly Expression[]; readonly operators: readonly RelationOperator[] };
+  | {
+      readonly kind: "relation";
+      readonly sides: readonly Expression[];
+      readonly operators: readonly RelationOperator[];
+    };
 
 /** A number as written; `decimals` is the count of digits after its point, absent where there is no point. */
 export interface NumberNode {
@@ -41,8 +50,26 @@ export type RelationOperator = "=" | "≠" | "<" | ">" | "≤" | "≥" | "≈" |
 
 /** Functions with a meaning; `log` has its base as a second input, if one is written. */
 export const FUNCTION_NAMES = [
-  "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "sinh", "cosh", "tanh",
-  "ln", "log", "exp", "abs", "floor", "ceil", "factorial", "binomial",
+  "sin",
+  "cos",
+  "tan",
+  "cot",
+  "sec",
+  "csc",
+  "arcsin",
+  "arccos",
+  "arctan",
+  "sinh",
+  "cosh",
+  "tanh",
+  "ln",
+  "log",
+  "exp",
+  "abs",
+  "floor",
+  "ceil",
+  "factorial",
+  "binomial",
 ] as const;
 export type FunctionName = (typeof FUNCTION_NAMES)[number];
 
@@ -66,20 +93,41 @@ export function someNode(expression: Expression, test: (node: Expression) => boo
 /** The same node over other children, each made from the child in its place. */
 export function mapChildren(node: Expression, change: (child: Expression) => Expression): Expression {
   switch (node.kind) {
-    case "number": case "constant": case "symbol": case "based": case "text": return node;
-    case "sum": return { ...node, terms: node.terms.map(change) };
-    case "product": return { ...node, factors: node.factors.map(change) };
-    case "quotient": return { ...node, over: change(node.over), under: change(node.under) };
-    case "power": return { ...node, base: change(node.base), exponent: change(node.exponent) };
-    case "root": return { ...node, radicand: change(node.radicand), degree: change(node.degree) };
-    case "plus-minus": return { ...node, term: change(node.term) };
-    case "call": return { ...node, inputs: node.inputs.map(change) };
-    case "quantity": return { ...node, value: change(node.value) };
-    case "ratio": case "list": case "tuple": case "set": return { ...node, items: node.items.map(change) };
-    case "union": return { ...node, parts: node.parts.map(change) };
-    case "difference": return { ...node, from: change(node.from), without: change(node.without) };
-    case "matrix": return { ...node, rows: node.rows.map((row) => row.map(change)) };
-    case "relation": return { ...node, sides: node.sides.map(change) };
+    case "number":
+    case "constant":
+    case "symbol":
+    case "based":
+    case "text":
+      return node;
+    case "sum":
+      return { ...node, terms: node.terms.map(change) };
+    case "product":
+      return { ...node, factors: node.factors.map(change) };
+    case "quotient":
+      return { ...node, over: change(node.over), under: change(node.under) };
+    case "power":
+      return { ...node, base: change(node.base), exponent: change(node.exponent) };
+    case "root":
+      return { ...node, radicand: change(node.radicand), degree: change(node.degree) };
+    case "plus-minus":
+      return { ...node, term: change(node.term) };
+    case "call":
+      return { ...node, inputs: node.inputs.map(change) };
+    case "quantity":
+      return { ...node, value: change(node.value) };
+    case "ratio":
+    case "list":
+    case "tuple":
+    case "set":
+      return { ...node, items: node.items.map(change) };
+    case "union":
+      return { ...node, parts: node.parts.map(change) };
+    case "difference":
+      return { ...node, from: change(node.from), without: change(node.without) };
+    case "matrix":
+      return { ...node, rows: node.rows.map((row) => row.map(change)) };
+    case "relation":
+      return { ...node, sides: node.sides.map(change) };
   }
 }
 

@@ -43,7 +43,10 @@ export function extractAnswer(text: AssistantText, options: ExtractionOptions = 
 }
 
 /** The part of the response where an answer counts; undefined where thinking never ended. */
-function answerRegion({ assistantPrefix, response }: AssistantText, thinking: ExtractionOptions["thinking"]): string | undefined {
+function answerRegion(
+  { assistantPrefix, response }: AssistantText,
+  thinking: ExtractionOptions["thinking"],
+): string | undefined {
   const isClosedByPrefix = assistantPrefix.includes("</think>") && !isReopened(assistantPrefix);
   const close = response.indexOf("</think>");
   const isDue = thinking === "required" || assistantPrefix.includes("<think>") || response.includes("<think>");
@@ -72,7 +75,9 @@ function lastBox(region: string): Extraction {
   }
   if (start < 0) return { answer: undefined, reason: "no-box" };
   const content = region.slice(start).replace(/^\\[a-z]+\s*/, "");
-  const answer = content.startsWith("{") ? bracedContent(content) : content.split(/[\s$]/, 1)[0]?.replace(/[.,;:]+$/, "");
+  const answer = content.startsWith("{")
+    ? bracedContent(content)
+    : content.split(/[\s$]/, 1)[0]?.replace(/[.,;:]+$/, "");
   if (answer === undefined) return { answer: undefined, reason: "unbalanced-braces" };
   return answer.trim() === "" ? { answer: undefined, reason: "empty-box" } : { answer: answer.trim(), from: "box" };
 }
@@ -98,7 +103,14 @@ function lastPhrase(region: string): string | undefined {
   if (end < 0) return undefined;
   const rest = region.slice(end).replace(/^[\s*:]+/, "");
   const delimited = /^(?:\$\$?([^$]+)\$|\\\(([\s\S]+?)\\\)|\\\[([\s\S]+?)\\\])/.exec(rest);
-  const sentence = delimited?.[1] ?? delimited?.[2] ?? delimited?.[3] ?? rest.split(/\n|<\||\.(?=\s|$)|\s(?:because|since|so)\s/, 1)[0];
-  const answer = sentence?.replace(/[\s*]+$/, "").replace(/[.,;!]+$/, "").trim();
+  const sentence =
+    delimited?.[1] ??
+    delimited?.[2] ??
+    delimited?.[3] ??
+    rest.split(/\n|<\||\.(?=\s|$)|\s(?:because|since|so)\s/, 1)[0];
+  const answer = sentence
+    ?.replace(/[\s*]+$/, "")
+    .replace(/[.,;!]+$/, "")
+    .trim();
   return answer === undefined || answer === "" ? undefined : answer;
 }

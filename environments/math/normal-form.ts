@@ -20,7 +20,10 @@ function withSigns(node: Expression, side: 1 | -1): Expression {
 export function foldMatrix(node: Expression): Expression {
   if (node.kind === "quotient" && node.over.kind === "matrix") {
     const { under } = node;
-    return { kind: "matrix", rows: node.over.rows.map((row) => row.map((entry): Expression => ({ kind: "quotient", over: entry, under }))) };
+    return {
+      kind: "matrix",
+      rows: node.over.rows.map((row) => row.map((entry): Expression => ({ kind: "quotient", over: entry, under }))),
+    };
   }
   if (node.kind !== "product") return node;
   const matrices = node.factors.filter(({ kind }) => kind === "matrix");
@@ -47,7 +50,12 @@ export function isName(node: Expression): boolean {
 function isPlainName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "text") return true;
   const [first, second] = node.kind === "product" && node.factors.length === 2 ? node.factors : [];
-  return first?.kind === "symbol" && /^[fghpqFGHPQ]'*$/.test(first.name) && second !== undefined && ["symbol", "number"].includes(second.kind);
+  return (
+    first?.kind === "symbol" &&
+    /^[fghpqFGHPQ]'*$/.test(first.name) &&
+    second !== undefined &&
+    ["symbol", "number"].includes(second.kind)
+  );
 }
 
 /**
@@ -71,7 +79,11 @@ export function namedValue(node: Expression, isReference: boolean): Expression |
 }
 
 /** "x = 1, x = 2" and "x = 1, 2" as a list of values, if every name in it is the same one. */
-export function namedList(items: readonly Expression[], isReference: boolean, keyOf: (node: Expression) => string): readonly Expression[] | undefined {
+export function namedList(
+  items: readonly Expression[],
+  isReference: boolean,
+  keyOf: (node: Expression) => string,
+): readonly Expression[] | undefined {
   const names = new Set<string>();
   const values: Expression[] = [];
   for (const item of items) {
@@ -84,11 +96,20 @@ export function namedList(items: readonly Expression[], isReference: boolean, ke
 }
 
 const FLIPPED: Readonly<Record<RelationOperator, RelationOperator>> = {
-  "=": "=", "≠": "≠", "<": ">", ">": "<", "≤": "≥", "≥": "≤", "≈": "≈", "∈": "∈",
+  "=": "=",
+  "≠": "≠",
+  "<": ">",
+  ">": "<",
+  "≤": "≥",
+  "≥": "≤",
+  "≈": "≈",
+  "∈": "∈",
 };
 
 /** Two sides with the relation read from left to right as one of = ≠ < ≤; undefined for chains and for ≈ and ∈. */
-export function orientRelation(node: Expression): { readonly left: Expression; readonly operator: "=" | "≠" | "<" | "≤"; readonly right: Expression } | undefined {
+export function orientRelation(
+  node: Expression,
+): { readonly left: Expression; readonly operator: "=" | "≠" | "<" | "≤"; readonly right: Expression } | undefined {
   if (node.kind !== "relation" || node.sides.length !== 2) return undefined;
   const [first, second] = node.sides;
   const [written] = node.operators;
@@ -112,7 +133,9 @@ export function intervalOf(node: Expression): { readonly variable: string; reado
   const before = node.sides[at - 1];
   const after = node.sides[at + 1];
   const [lower, upper] = isAscending ? [before, after] : [after, before];
-  const [lowerOperator, upperOperator] = isAscending ? [operators[at - 1], operators[at]] : [operators[at], operators[at - 1]];
+  const [lowerOperator, upperOperator] = isAscending
+    ? [operators[at - 1], operators[at]]
+    : [operators[at], operators[at - 1]];
   const infinity: Expression = { kind: "constant", name: "infinity" };
   return {
     variable: variable.name,

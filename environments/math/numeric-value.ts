@@ -2,11 +2,39 @@ import { deriveKey, Random } from "@troupe/core/sdk";
 import { exactValue } from "./exact-value.js";
 import type { Expression, FunctionName } from "./expression.js";
 import {
-  arccosine, arcsine, arctangent, COMPLEX_ONE, complex, complexPower, exp, hyperbolic, IMAGINARY_UNIT, integerPower, isReal, isZero, ln, modulus,
-  negative, over, plus, sinCos, squareRoot, times, type Complex,
+  arccosine,
+  arcsine,
+  arctangent,
+  COMPLEX_ONE,
+  complex,
+  complexPower,
+  exp,
+  hyperbolic,
+  IMAGINARY_UNIT,
+  integerPower,
+  isReal,
+  isZero,
+  ln,
+  modulus,
+  negative,
+  over,
+  plus,
+  sinCos,
+  squareRoot,
+  times,
+  type Complex,
 } from "./precise-complex.js";
 import { exponential, PI } from "./precise-functions.js";
-import { isNegative, negateReal, ONE, realOfRational, subtractReals, isNoise, ZERO, type Real } from "./precise-real.js";
+import {
+  isNegative,
+  negateReal,
+  ONE,
+  realOfRational,
+  subtractReals,
+  isNoise,
+  ZERO,
+  type Real,
+} from "./precise-real.js";
 import { integerOf, rational } from "./rational.js";
 import type { WorkBudget } from "./work-budget.js";
 
@@ -49,30 +77,43 @@ export function numericValue(node: Expression, point: NumericPoint, budget: Work
   budget.spend(10);
   const of = (child: Expression) => numericValue(child, point, budget);
   switch (node.kind) {
-    case "number": return complex(realOfRational(node.value));
-    case "symbol": return point.valueOf(node.name);
+    case "number":
+      return complex(realOfRational(node.value));
+    case "symbol":
+      return point.valueOf(node.name);
     case "constant":
       if (node.name === "infinity") return undefined;
       return node.name === "pi" ? complex(PI) : node.name === "i" ? IMAGINARY_UNIT : complex(exponential(ONE, budget));
-    case "sum": return fold(node.terms, of, plus);
-    case "product": return fold(node.factors, of, times);
+    case "sum":
+      return fold(node.terms, of, plus);
+    case "product":
+      return fold(node.factors, of, times);
     case "quotient": {
       const above = of(node.over);
       const below = above && of(node.under);
       return above && below && over(above, below);
     }
-    case "power": return power(node.base, node.exponent, of, budget);
+    case "power":
+      return power(node.base, node.exponent, of, budget);
     case "root": {
       const degree = exactValue(node.degree, budget);
       const isSquare = degree?.numerator === 2n && degree.denominator === 1n;
       const radicand = isSquare ? of(node.radicand) : undefined;
       if (isSquare) return radicand && squareRoot(radicand, budget);
-      return power(node.radicand, { kind: "quotient", over: { kind: "number", value: rational(1n) }, under: node.degree }, of, budget);
+      return power(
+        node.radicand,
+        { kind: "quotient", over: { kind: "number", value: rational(1n) }, under: node.degree },
+        of,
+        budget,
+      );
     }
     case "quantity": {
       const value = of(node.value);
-      if (value === undefined || node.unit !== "%" && node.unit !== "°") return value;
-      const scale = over(node.unit === "%" ? COMPLEX_ONE : complex(PI), complex(realOfRational(rational(node.unit === "%" ? 100n : 180n))));
+      if (value === undefined || (node.unit !== "%" && node.unit !== "°")) return value;
+      const scale = over(
+        node.unit === "%" ? COMPLEX_ONE : complex(PI),
+        complex(realOfRational(rational(node.unit === "%" ? 100n : 180n))),
+      );
       return scale && times(value, scale);
     }
     case "call": {
@@ -80,13 +121,18 @@ export function numericValue(node: Expression, point: NumericPoint, budget: Work
       if (exact !== undefined) return complex(realOfRational(exact));
       const [first, second] = node.inputs;
       const input = first && of(first);
-      return input && call(node.name, input, second === undefined ? undefined : of(second) ?? null, point, budget);
+      return input && call(node.name, input, second === undefined ? undefined : (of(second) ?? null), point, budget);
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
-function fold(nodes: readonly Expression[], of: (node: Expression) => Complex | undefined, combine: (a: Complex, b: Complex) => Complex): Complex | undefined {
+function fold(
+  nodes: readonly Expression[],
+  of: (node: Expression) => Complex | undefined,
+  combine: (a: Complex, b: Complex) => Complex,
+): Complex | undefined {
   let result: Complex | undefined;
   for (const node of nodes) {
     const value = of(node);
@@ -96,7 +142,12 @@ function fold(nodes: readonly Expression[], of: (node: Expression) => Complex | 
   return result;
 }
 
-function power(base: Expression, exponent: Expression, of: (node: Expression) => Complex | undefined, budget: WorkBudget): Complex | undefined {
+function power(
+  base: Expression,
+  exponent: Expression,
+  of: (node: Expression) => Complex | undefined,
+  budget: WorkBudget,
+): Complex | undefined {
   const value = of(base);
   if (value === undefined) return undefined;
   const exact = exactValue(exponent, budget);
@@ -113,25 +164,44 @@ function power(base: Expression, exponent: Expression, of: (node: Expression) =>
 }
 
 /** `second` is undefined where there is no second input, and null where it has no value. */
-function call(name: FunctionName, z: Complex, second: Complex | undefined | null, point: NumericPoint, budget: WorkBudget): Complex | undefined {
+function call(
+  name: FunctionName,
+  z: Complex,
+  second: Complex | undefined | null,
+  point: NumericPoint,
+  budget: WorkBudget,
+): Complex | undefined {
   switch (name) {
-    case "sin": return sinCos(z, budget)[0];
-    case "cos": return sinCos(z, budget)[1];
-    case "tan": return over(...sinCos(z, budget));
+    case "sin":
+      return sinCos(z, budget)[0];
+    case "cos":
+      return sinCos(z, budget)[1];
+    case "tan":
+      return over(...sinCos(z, budget));
     case "cot": {
       const [sine, cosine] = sinCos(z, budget);
       return over(cosine, sine);
     }
-    case "sec": return over(COMPLEX_ONE, sinCos(z, budget)[1]);
-    case "csc": return over(COMPLEX_ONE, sinCos(z, budget)[0]);
-    case "arcsin": return arcsine(z, budget);
-    case "arccos": return arccosine(z, budget);
-    case "arctan": return arctangent(z, budget);
-    case "sinh": return hyperbolic(z, budget)[0];
-    case "cosh": return hyperbolic(z, budget)[1];
-    case "tanh": return over(...hyperbolic(z, budget));
-    case "exp": return exp(z, budget);
-    case "ln": return ln(z, budget);
+    case "sec":
+      return over(COMPLEX_ONE, sinCos(z, budget)[1]);
+    case "csc":
+      return over(COMPLEX_ONE, sinCos(z, budget)[0]);
+    case "arcsin":
+      return arcsine(z, budget);
+    case "arccos":
+      return arccosine(z, budget);
+    case "arctan":
+      return arctangent(z, budget);
+    case "sinh":
+      return hyperbolic(z, budget)[0];
+    case "cosh":
+      return hyperbolic(z, budget)[1];
+    case "tanh":
+      return over(...hyperbolic(z, budget));
+    case "exp":
+      return exp(z, budget);
+    case "ln":
+      return ln(z, budget);
     case "log": {
       if (second === null) return undefined;
       if (second === undefined && point.logarithmBase === "e") return ln(z, budget);
@@ -139,10 +209,15 @@ function call(name: FunctionName, z: Complex, second: Complex | undefined | null
       const below = ln(second ?? complex(realOfRational(rational(10n))), budget);
       return above && below && !isZero(below) ? over(above, below) : undefined;
     }
-    case "abs": return complex(modulus(z, budget));
-    case "floor": return isReal(z) ? complex(floor(z.re)) : undefined;
-    case "ceil": return isReal(z) ? complex(negateReal(floor(negateReal(z.re)))) : undefined;
-    case "factorial": case "binomial": return undefined;
+    case "abs":
+      return complex(modulus(z, budget));
+    case "floor":
+      return isReal(z) ? complex(floor(z.re)) : undefined;
+    case "ceil":
+      return isReal(z) ? complex(negateReal(floor(negateReal(z.re)))) : undefined;
+    case "factorial":
+    case "binomial":
+      return undefined;
   }
 }
 

@@ -1,9 +1,11 @@
-// One grammar in one class: its rules call each other in a circle, so that a split would only scatter them.
+// One grammar in one file: its rules call each other in a circle, so that a split would only scatter them.
 import { errors } from "../errors.js";
 import type { ConstantName, Expression, FunctionName, NumberNode, RelationOperator } from "./expression.js";
-import { add, rational, rationalOfDecimal, multiply, type Rational } from "./rational.js";
+import { multiply, rational } from "./rational.js";
+import { numberOf } from "./read-number.js";
 import { tokenize, type Token } from "./tokenize.js";
-import { INVERSES, isMathWord, RELATIONS, unitOf } from "./vocabulary.js";
+import { INVERSES, isMathWord, RELATIONS } from "./vocabulary.js";
+import { unitOf } from "./units.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
 /**
@@ -22,7 +24,12 @@ export function parseExpression(source: string, budget: WorkBudget): readonly Ex
 }
 
 const MINUS_ONE: NumberNode = { kind: "number", value: rational(-1n) };
-const CLOSERS: ReadonlyMap<string, string> = new Map([["(", ")"], ["[", "]"], ["\\{", "\\}"], ["{", "}"]]);
+const CLOSERS: ReadonlyMap<string, string> = new Map([
+  ["(", ")"],
+  ["[", "]"],
+  ["\\{", "\\}"],
+  ["{", "}"],
+]);
 const END: Token = { type: "mark", value: "end of text", at: -1 };
 
 /**
@@ -75,7 +82,8 @@ class Parser {
 
   /** Runs a rule one level deeper, within the limit of nesting. */
   #nested<Result>(rule: () => Result): Result {
-    if (++this.#depth > SIZE_LIMITS.depth) throw errors.mathWorkExceeded({ what: "it nests too deeply", limit: SIZE_LIMITS.depth });
+    if (++this.#depth > SIZE_LIMITS.depth)
+      throw errors.mathWorkExceeded({ what: "it nests too deeply", limit: SIZE_LIMITS.depth });
     this.#budget.spend(4);
     const result = rule();
     this.#depth--;
@@ -94,7 +102,8 @@ class Parser {
       while (this.#accept(",")) continue;
       if (this.#next >= this.#tokens.length) break;
       items.push(this.#relation());
-      if (items.length > SIZE_LIMITS.items) throw errors.mathWorkExceeded({ what: "it has too many items", limit: SIZE_LIMITS.items });
+      if (items.length > SIZE_LIMITS.items)
+        throw errors.mathWorkExceeded({ what: "it has too many items", limit: SIZE_LIMITS.items });
     }
     return items;
   }
@@ -130,7 +139,13 @@ class Parser {
       do {
         const sign = this.#sign();
         const term = this.#term();
-        terms.push(sign === "±" || sign === "∓" ? { kind: "plus-minus", term, upperSign: sign === "±" ? 1 : -1 } : sign === "-" ? negate(term) : term);
+        terms.push(
+          sign === "±" || sign === "∓"
+            ? { kind: "plus-minus", term, upperSign: sign === "±" ? 1 : -1 }
+            : sign === "-"
+              ? negate(term)
+              : term,
+        );
       } while (this.#isMark("+", "-", "±", "∓"));
       const [only] = terms;
       if (terms.length === 1 && only !== undefined) return only;
@@ -185,7 +200,11 @@ class Parser {
     const start = this.#next;
     let fraction: Expression | undefined;
     if (this.#token.type === "command" && this.#token.value === "frac") fraction = this.#primary();
-    else if (this.#token.type === "number" && this.#tokens[start + 1]?.value === "/" && this.#tokens[start + 2]?.type === "number") {
+    else if (
+      this.#token.type === "number" &&
+      this.#tokens[start + 1]?.value === "/" &&
+      this.#tokens[start + 2]?.type === "number"
+    ) {
       const over = this.#number();
       this.#next++;
       fraction = { kind: "quotient", over, under: this.#number() };
@@ -209,7 +228,10 @@ class Parser {
       const token = this.#token;
       if (!this.#isUnit()) break;
       this.#next++;
-      const words = token.value.split(/\bper\b|\//).map(unitOf).join("/");
+      const words = token.value
+        .split(/\bper\b|\//)
+        .map(unitOf)
+        .join("/");
       unit += unit === "" || unit.endsWith("/") ? words : ` ${words}`;
       if (this.#isMark("^") && unit !== "%" && unit !== "°") {
         this.#next++;
@@ -244,7 +266,11 @@ class Parser {
   #signedPower(): Expression {
     const sign = this.#sign();
     const power = this.#power();
-    return sign === "+" ? power : sign === "-" ? negate(power) : { kind: "plus-minus", term: power, upperSign: sign === "±" ? 1 : -1 };
+    return sign === "+"
+      ? power
+      : sign === "-"
+        ? negate(power)
+        : { kind: "plus-minus", term: power, upperSign: sign === "±" ? 1 : -1 };
   }
 
   #power(): Expression {
@@ -273,24 +299,35 @@ class Parser {
       if (type === "mark") return this.#bracketed(value);
       this.#next++;
       switch (type) {
-        case "symbol": return { kind: "symbol", name: value + this.#subscript() };
-        // The scanner makes constants of these four names only.
-        case "constant": return { kind: "constant", name: value as ConstantName };
-        // The scanner takes the names of functions from a table of them.
-        case "function": return this.#call(value as FunctionName);
-        case "words": return { kind: "text", words: this.#words(value) };
-        case "command": return this.#command(value);
+        case "symbol":
+          return { kind: "symbol", name: value + this.#subscript() };
+        case "constant":
+          // The scanner makes constants of these four names only.
+          return { kind: "constant", name: value as ConstantName };
+        case "function":
+          // The scanner takes the names of functions from a table of them.
+          return this.#call(value as FunctionName);
+        case "words":
+          return { kind: "text", words: this.#words(value) };
+        case "command":
+          return this.#command(value);
       }
     });
   }
 
   #words(first: string): string {
     const words = [first];
-    while (this.#token.type === "words" || this.#token.type === "symbol" && words.length > 0 && this.#token.value.length === 1) {
+    while (
+      this.#token.type === "words" ||
+      (this.#token.type === "symbol" && words.length > 0 && this.#token.value.length === 1)
+    ) {
       words.push(this.#token.value);
       this.#next++;
     }
-    return words.join(" ").toLowerCase().replace(/[.\s]+$/, "");
+    return words
+      .join(" ")
+      .toLowerCase()
+      .replace(/[.\s]+$/, "");
   }
 
   #subscript(): string {
@@ -320,7 +357,8 @@ class Parser {
     const number = this.#number();
     if (!this.#accept("_")) return number;
     const base = Number(this.#group(() => this.#number()).value.numerator);
-    const isReadable = base >= 2 && base <= 10 && /^\d+$/.test(digits) && [...digits].every((digit) => Number(digit) < base);
+    const isReadable =
+      base >= 2 && base <= 10 && /^\d+$/.test(digits) && [...digits].every((digit) => Number(digit) < base);
     if (!isReadable) throw errors.mathUnparsable({ found: `"${digits}" in base ${base}`, position: at });
     return base === 10 ? number : { kind: "based", digits: digits.replace(/^0+(?=.)/, ""), base };
   }
@@ -379,7 +417,8 @@ class Parser {
     this.#next++;
     const [only] = items;
     if (items.length === 1 && only !== undefined && CLOSERS.get(open) === value) return only;
-    if (items.length === 1) throw errors.mathUnparsable({ found: `brackets "${open}${value}" around one item`, position: this.#token.at });
+    if (items.length === 1)
+      throw errors.mathUnparsable({ found: `brackets "${open}${value}" around one item`, position: this.#token.at });
     return { kind: "tuple", open, close: value, items };
   }
 
@@ -402,7 +441,8 @@ class Parser {
   #scriptArgument(): Expression {
     if (this.#token.type !== "number") return this.#primary();
     const follows = this.#tokens[this.#next + 1];
-    const isFollowed = follows !== undefined && (follows.type !== "mark" || ["(", "{", "[", "|"].includes(follows.value));
+    const isFollowed =
+      follows !== undefined && (follows.type !== "mark" || ["(", "{", "[", "|"].includes(follows.value));
     return isFollowed ? this.#number() : this.#digit();
   }
 
@@ -429,7 +469,8 @@ class Parser {
 
   #command(name: string): Expression {
     if (name === "frac") return { kind: "quotient", over: this.#commandInput(), under: this.#commandInput() };
-    if (name === "binom") return { kind: "call", name: "binomial", inputs: [this.#commandInput(), this.#commandInput()] };
+    if (name === "binom")
+      return { kind: "call", name: "binomial", inputs: [this.#commandInput(), this.#commandInput()] };
     if (name === "emptyset") return { kind: "set", items: [] };
     if (name === "sqrt" || name === "cbrt") {
       let degree: Expression = { kind: "number", value: rational(name === "sqrt" ? 2n : 3n) };
@@ -439,7 +480,8 @@ class Parser {
       }
       return { kind: "root", radicand: this.#primary(), degree };
     }
-    if (/^begin [pbvBV]?matrix$|^begin (?:array|smallmatrix)$/.test(name)) return this.#matrix(name.slice("begin ".length));
+    if (/^begin [pbvBV]?matrix$|^begin (?:array|smallmatrix)$/.test(name))
+      return this.#matrix(name.slice("begin ".length));
     this.#next--;
     throw this.#unexpected();
   }
@@ -459,7 +501,8 @@ class Parser {
       }
       if (this.#accept("&")) continue;
       rows.at(-1)?.push(this.#relation());
-      if (++count > SIZE_LIMITS.items) throw errors.mathWorkExceeded({ what: "it has too many entries", limit: SIZE_LIMITS.items });
+      if (++count > SIZE_LIMITS.items)
+        throw errors.mathWorkExceeded({ what: "it has too many entries", limit: SIZE_LIMITS.items });
     }
     this.#next++;
     return { kind: "matrix", rows: rows.filter((row) => row.length > 0) };
@@ -468,7 +511,10 @@ class Parser {
 
 /** Whether a text is a word or a phrase, "no solution" for example, and no product of variables. */
 function isWords(source: string): boolean {
-  return /^\s*[A-Za-z][A-Za-z\s'-]*$/.test(source) && source.split(/[\s'-]+/).some((word) => word.length > 3 && !isMathWord(word));
+  return (
+    /^\s*[A-Za-z][A-Za-z\s'-]*$/.test(source) &&
+    source.split(/[\s'-]+/).some((word) => word.length > 3 && !isMathWord(word))
+  );
 }
 
 function isDigits(node: Expression): node is NumberNode {
@@ -493,22 +539,4 @@ function hoistUnit(terms: readonly Expression[]): Expression {
   // A percentage or an angle is itself a summand: 90° − x, 5 + 10 %.
   if (!isOnlyLast || last.unit === "%" || last.unit === "°") return { kind: "sum", terms };
   return { kind: "quantity", value: { kind: "sum", terms: [...terms.slice(0, -1), last.value] }, unit: last.unit };
-}
-
-/** "12", "1.50", "1.5e3", and "0.1(6)" for a repeating decimal. */
-function numberOf(text: string): NumberNode {
-  const repeating = /^(\d*)\.(\d*)\((\d+)\)$/.exec(text);
-  if (repeating !== null) return { kind: "number", value: repeatingDecimal(repeating[1] ?? "", repeating[2] ?? "", repeating[3] ?? "") };
-  const [mantissa = "", exponent] = text.split("e");
-  const value = rationalOfDecimal(mantissa);
-  const scale = Number(exponent ?? "0");
-  const scaled = scale === 0 ? value : multiply(value, scale > 0 ? rational(10n ** BigInt(scale)) : rational(1n, 10n ** BigInt(-scale)));
-  const point = mantissa.indexOf(".");
-  return point < 0 ? { kind: "number", value: scaled } : { kind: "number", value: scaled, decimals: mantissa.length - point - 1 - scale };
-}
-
-function repeatingDecimal(whole: string, fixed: string, period: string): Rational {
-  const start = rationalOfDecimal(`${whole || "0"}.${fixed}`);
-  const tail = rational(BigInt(period), (10n ** BigInt(period.length) - 1n) * 10n ** BigInt(fixed.length));
-  return add(start, tail);
 }

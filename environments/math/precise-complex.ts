@@ -1,5 +1,15 @@
 import {
-  addReals, divideReals, isNegative, isNoise, multiplyReals, negateReal, ONE, squareRootOfReal, subtractReals, ZERO, type Real,
+  addReals,
+  divideReals,
+  isNegative,
+  isNoise,
+  multiplyReals,
+  negateReal,
+  ONE,
+  squareRootOfReal,
+  subtractReals,
+  ZERO,
+  type Real,
 } from "./precise-real.js";
 import { angleOf, exponential, logarithm, PI, sineAndCosine } from "./precise-functions.js";
 import type { WorkBudget } from "./work-budget.js";

@@ -1,7 +1,21 @@
 import { errors } from "../errors.js";
 import {
-  addReals, divideReals, fixedPoint, isNegative, isNoise, magnitude, multiplyReals, negateReal, numberOfReal, ONE, realOfFixed,
-  realOfNumber, subtractReals, sumOfPowers, ZERO, type Real,
+  addReals,
+  divideReals,
+  fixedPoint,
+  isNegative,
+  isNoise,
+  magnitude,
+  multiplyReals,
+  negateReal,
+  numberOfReal,
+  ONE,
+  realOfFixed,
+  realOfNumber,
+  subtractReals,
+  sumOfPowers,
+  ZERO,
+  type Real,
 } from "./precise-real.js";
 import type { WorkBudget } from "./work-budget.js";
 
@@ -94,7 +108,12 @@ export function sineAndCosine(a: Real, budget: WorkBudget): readonly [sine: Real
   const error = a.error === -Infinity && a.mantissa === 0n ? -Infinity : sumOfPowers(a.error, SERIES_ERROR + 34);
   const sine = realOfFixed(alternatingSeries(t, square, 2n), PLACES, error);
   const cosine = realOfFixed(alternatingSeries(UNIT, square, 1n), PLACES, error);
-  const rotations = [[sine, cosine], [cosine, negateReal(sine)], [negateReal(sine), negateReal(cosine)], [negateReal(cosine), sine]] as const;
+  const rotations = [
+    [sine, cosine],
+    [cosine, negateReal(sine)],
+    [negateReal(sine), negateReal(cosine)],
+    [negateReal(cosine), sine],
+  ] as const;
   // The index is 0 to 3.
   return rotations[Number(((turns % 4n) + 4n) % 4n)] as readonly [Real, Real];
 }
@@ -103,7 +122,8 @@ export function sineAndCosine(a: Real, budget: WorkBudget): readonly [sine: Real
 export function angleOf(y: Real, x: Real, budget: WorkBudget): Real | undefined {
   if (isNoise(x) && isNoise(y)) return undefined;
   const scale = Math.max(magnitude(x), magnitude(y));
-  const [flatY, flatX] = [y, x].map((part): Real => ({ ...part, exponent: part.exponent - scale, error: part.error - scale })) as [Real, Real];
+  const flat = (part: Real): Real => ({ ...part, exponent: part.exponent - scale, error: part.error - scale });
+  const [flatY, flatX] = [flat(y), flat(x)];
   const up: Real = isNoise(y) ? { ...ZERO, error: flatY.error } : flatY;
   const start = realOfNumber(Math.atan2(numberOfReal(up), numberOfReal(flatX)));
   const [sine, cosine] = sineAndCosine(start, budget);

@@ -20,7 +20,9 @@ export const ONE: Real = { mantissa: 1n, exponent: 0, error: -Infinity };
 
 export function realOfRational(value: Rational): Real {
   const numerator = rounded(value.numerator, 0, -Infinity);
-  return value.denominator === 1n ? numerator : divideReals(numerator, rounded(value.denominator, 0, -Infinity)) ?? ZERO;
+  return value.denominator === 1n
+    ? numerator
+    : (divideReals(numerator, rounded(value.denominator, 0, -Infinity)) ?? ZERO);
 }
 
 /** The exact value of a finite double. */
@@ -117,5 +119,9 @@ export function sumOfPowers(a: number, b: number): number {
 function rounded(mantissa: bigint, exponent: number, error: number): Real {
   const excess = bitLength(mantissa) - PRECISION;
   if (excess <= 0) return { mantissa, exponent, error };
-  return { mantissa: mantissa >> BigInt(excess), exponent: exponent + excess, error: sumOfPowers(error, exponent + excess) };
+  return {
+    mantissa: mantissa >> BigInt(excess),
+    exponent: exponent + excess,
+    error: sumOfPowers(error, exponent + excess),
+  };
 }

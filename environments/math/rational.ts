@@ -35,7 +35,10 @@ export function integerOf(a: Rational): bigint | undefined {
 export function add(a: Rational, b: Rational): Rational {
   return a.denominator === b.denominator
     ? { numerator: a.numerator + b.numerator, denominator: a.denominator }
-    : { numerator: a.numerator * b.denominator + b.numerator * a.denominator, denominator: a.denominator * b.denominator };
+    : {
+        numerator: a.numerator * b.denominator + b.numerator * a.denominator,
+        denominator: a.denominator * b.denominator,
+      };
 }
 
 export function multiply(a: Rational, b: Rational): Rational {
@@ -52,7 +55,11 @@ export function power(base: Rational, exponent: bigint): Rational | undefined {
   const size = exponent < 0n ? -exponent : exponent;
   if (exponent < 0n && base.numerator === 0n) return undefined;
   const isUnit = base.denominator === 1n && base.numerator >= -1n && base.numerator <= 1n;
-  if (isUnit) return { numerator: base.numerator === -1n ? (size % 2n === 0n ? 1n : -1n) : size === 0n ? 1n : base.numerator, denominator: 1n };
+  if (isUnit)
+    return {
+      numerator: base.numerator === -1n ? (size % 2n === 0n ? 1n : -1n) : size === 0n ? 1n : base.numerator,
+      denominator: 1n,
+    };
   if (size * BigInt(bitsOf(base)) > BigInt(SIZE_LIMITS.bits)) return undefined;
   const numerator = base.numerator ** size;
   const denominator = base.denominator ** size;

@@ -52,11 +52,20 @@ export function residueValue(node: Expression, point: ResiduePoint, budget: Work
   budget.spend(4);
   const of = (child: Expression) => residueValue(child, point, budget);
   switch (node.kind) {
-    case "number": return quotient(node.value.numerator, node.value.denominator, prime, budget);
-    case "symbol": return point.residueOf(node.name);
-    case "constant": return node.name === "i" ? point.imaginaryUnit : node.name === "infinity" ? undefined : point.residueOf(`constant ${node.name}`);
-    case "sum": return fold(node.terms, of, (a, b) => (a + b) % prime);
-    case "product": return fold(node.factors, of, (a, b) => (a * b) % prime);
+    case "number":
+      return quotient(node.value.numerator, node.value.denominator, prime, budget);
+    case "symbol":
+      return point.residueOf(node.name);
+    case "constant":
+      return node.name === "i"
+        ? point.imaginaryUnit
+        : node.name === "infinity"
+          ? undefined
+          : point.residueOf(`constant ${node.name}`);
+    case "sum":
+      return fold(node.terms, of, (a, b) => (a + b) % prime);
+    case "product":
+      return fold(node.factors, of, (a, b) => (a * b) % prime);
     case "quotient": {
       const over = of(node.over);
       const under = over === undefined ? undefined : of(node.under);
@@ -74,15 +83,21 @@ export function residueValue(node: Expression, point: ResiduePoint, budget: Work
       const value = node.unit === "°" ? undefined : of(node.value);
       return value !== undefined && node.unit === "%" ? quotient(value, 100n, prime, budget) : value;
     }
-    case "root": case "call": {
+    case "root":
+    case "call": {
       const exact = exactValue(node, budget);
       return exact && quotient(exact.numerator, exact.denominator, prime, budget);
     }
-    default: return undefined;
+    default:
+      return undefined;
   }
 }
 
-function fold(nodes: readonly Expression[], of: (node: Expression) => bigint | undefined, combine: (a: bigint, b: bigint) => bigint): bigint | undefined {
+function fold(
+  nodes: readonly Expression[],
+  of: (node: Expression) => bigint | undefined,
+  combine: (a: bigint, b: bigint) => bigint,
+): bigint | undefined {
   let result: bigint | undefined;
   for (const node of nodes) {
     const value = of(node);

@@ -1,8 +1,17 @@
 import { errors } from "../errors.js";
 import { foldCharacters } from "./fold-characters.js";
 import {
-  ACCENTS, BARE_COMMANDS, CONNECTIVES, FUNCTIONS, GREEK, isUnitWord, LAYOUT, MARKS, splitFunction, TEXT_COMMANDS,
+  ACCENTS,
+  BARE_COMMANDS,
+  CONNECTIVES,
+  FUNCTIONS,
+  GREEK,
+  LAYOUT,
+  MARKS,
+  splitFunction,
+  TEXT_COMMANDS,
 } from "./vocabulary.js";
+import { isUnitWord } from "./units.js";
 import { SIZE_LIMITS } from "./work-budget.js";
 
 export interface Token {
@@ -38,7 +47,14 @@ const PATTERNS = {
 } as const;
 
 const SPELLED_MARKS: ReadonlyMap<string, string> = new Map([
-  ["**", "^"], ["<=", "≤"], [">=", "≥"], ["!=", "≠"], ["==", "="], ["\\|", "|"], ["\\%", "%"], ["\\&", "&"],
+  ["**", "^"],
+  ["<=", "≤"],
+  [">=", "≥"],
+  ["!=", "≠"],
+  ["==", "="],
+  ["\\|", "|"],
+  ["\\%", "%"],
+  ["\\&", "&"],
 ]);
 
 /**
@@ -111,7 +127,8 @@ class Scanner {
     const start = this.#at;
     const exponent = this.#take(PATTERNS.exponent)?.[0];
     if (exponent === undefined) return undefined;
-    if (digits.includes(".") || digits === "1" || exponent.startsWith("E") || /^e\d/.test(exponent)) return exponent.toLowerCase();
+    if (digits.includes(".") || digits === "1" || exponent.startsWith("E") || /^e\d/.test(exponent))
+      return exponent.toLowerCase();
     this.#at = start;
     return undefined;
   }
@@ -125,7 +142,12 @@ class Scanner {
   }
 
   #isKnown(word: string): boolean {
-    return FUNCTIONS.has(word) && word !== "sec" || GREEK.has(word) || BARE_COMMANDS.has(word) || ["infinity", "infty"].includes(word);
+    return (
+      (FUNCTIONS.has(word) && word !== "sec") ||
+      GREEK.has(word) ||
+      BARE_COMMANDS.has(word) ||
+      ["infinity", "infty"].includes(word)
+    );
   }
 
   /** A word without a backslash, or the name of a command that no table has: "cotx" is cot x, "abc" three variables. */
@@ -137,7 +159,8 @@ class Scanner {
     if (["infinity", "infty", "inf", "oo"].includes(word.toLowerCase())) return this.#push("constant", "infinity", at);
     if (GREEK.has(word)) return this.#push("symbol", word, at);
     const [head, rest] = splitFunction(word) ?? [];
-    if (head !== undefined && rest !== undefined) return this.#word(head, at) && this.#variables(rest, at + head.length);
+    if (head !== undefined && rest !== undefined)
+      return this.#word(head, at) && this.#variables(rest, at + head.length);
     return word.length <= 3 && this.#variables(word, at);
   }
 
@@ -213,7 +236,10 @@ class Scanner {
       if (character === "}") depth--;
       this.#at++;
     }
-    const content = this.#text.slice(start, this.#at - 1).replace(/[\s~]+/g, " ").trim();
+    const content = this.#text
+      .slice(start, this.#at - 1)
+      .replace(/[\s~]+/g, " ")
+      .trim();
     const bare = content.replace(/^,\s*|[\s,]+$/g, "");
     if (bare === "") return content === "" || this.#push("mark", ",", at);
     if (CONNECTIVES.has(bare)) return this.#push("mark", ",", at);
@@ -232,7 +258,9 @@ class Scanner {
 
   #followsValue(): boolean {
     const last = this.tokens.at(-1);
-    return last !== undefined && (last.type === "number" || last.type === "words" || [")", "}", "]"].includes(last.value));
+    return (
+      last !== undefined && (last.type === "number" || last.type === "words" || [")", "}", "]"].includes(last.value))
+    );
   }
 
   #accent(name: string, at: number): boolean {

@@ -15,7 +15,7 @@ export interface MathOptions {
   readonly extraction?: ExtractionOptions;
   /** "unit": the percent sign may be left out like any unit, 50 % = 50 = 0.5. "value": 50 % = 0.5 alone. */
   readonly percent?: "unit" | "value";
-  /** Milliseconds of some clock, for `Verdict.ms`. */
+  /** Milliseconds of some clock; without it `Verdict.ms` is 0, for the caller to fill in. */
   readonly now?: () => number;
 }
 
@@ -28,21 +28,21 @@ type Finding = Pick<Verdict, "kind" | "reason"> & { readonly parts?: JsonObject 
  * response says. The reason of a fail is one of no-think-close, no-box, no-answer-phrase, empty-box, unbalanced-braces,
  * unparsable, budget-exceeded, undecided, wrong-answer. `parts` has the answer as extracted, and where it stood.
  *
- * Deterministic but for `ms`; work is bounded by counted steps, so a hostile answer costs milliseconds.
+ * Deterministic; work is bounded by counted steps, so a hostile answer costs milliseconds.
  *
  * @example
  * verifyMath("\\frac{1}{2}", { assistantPrefix: "", response: "It is \\boxed{0.5}." }).kind; // "pass"
  */
 export function verifyMath(gold: string | readonly string[], text: AssistantText, options: MathOptions = {}): Verdict {
-  const now = options.now ?? defaultNow;
-  const start = now();
+  const start = options.now?.() ?? 0;
   const finding = findVerdict(typeof gold === "string" ? [gold] : gold, text, options);
   const score = finding.kind === "pass" ? 1 : finding.kind === "fail" ? 0 : undefined;
-  return { ...finding, ...(score === undefined ? {} : { score }), ...MATH_VERIFIER, ms: now() - start };
-}
-
-function defaultNow(): number {
-  return performance.now();
+  return {
+    ...finding,
+    ...(score === undefined ? {} : { score }),
+    ...MATH_VERIFIER,
+    ms: (options.now?.() ?? 0) - start,
+  };
 }
 
 function findVerdict(golds: readonly string[], text: AssistantText, options: MathOptions): Finding {
@@ -52,7 +52,8 @@ function findVerdict(golds: readonly string[], text: AssistantText, options: Mat
     const references: Reference[] = [];
     for (const gold of golds) {
       const reference = readReference(gold);
-      if (typeof reference === "string") return { kind: "error", reason: `unusable-reference: ${task} has "${excerpt(gold)}", ${reference}` };
+      if (typeof reference === "string")
+        return { kind: "error", reason: `unusable-reference: ${task} has "${excerpt(gold)}", ${reference}` };
       references.push(reference);
     }
     const extraction = extractAnswer(text, options.extraction ?? STRICT_EXTRACTION);
@@ -92,21 +93,28 @@ function judge(references: readonly Reference[], answer: string, options: MathOp
       if (choice === true) return { kind: "pass", reason: "same-choice" };
       if (choice === false) continue;
       readings ??= parseExpression(written, comparison.budget);
-      const isSame = readings.some((reading) => reference.readings.some((gold) => isSameAnswer(gold, reading, comparison)));
+      const isSame = readings.some((reading) =>
+        reference.readings.some((gold) => isSameAnswer(gold, reading, comparison)),
+      );
       if (isSame) return { kind: "pass", reason: "equal" };
     }
     const particulars = `got ${excerpt(written)}, want ${references.map((reference) => excerpt(reference.written)).join(" or ")}`;
     return { kind: "fail", reason: `${comparison.isUndecided ? "undecided" : "wrong-answer"}: ${particulars}` };
   } catch (error) {
     if (!(error instanceof TroupeError)) throw error;
-    if (error.code === "MATH_WORK_EXCEEDED") return { kind: "fail", reason: `budget-exceeded: ${String(error.details["what"])}` };
+    if (error.code === "MATH_WORK_EXCEEDED")
+      return { kind: "fail", reason: `budget-exceeded: ${String(error.details["what"])}` };
     return { kind: "fail", reason: `unparsable: found ${String(error.details["found"])} in ${excerpt(written)}` };
   }
 }
 
 /** Without the delimiters and the full stop that belong to the sentence around it. */
 function trimmed(answer: string): string {
-  return answer.trim().replace(/^(?:\\[([])\s*|\s*(?:\\[)\]])$/g, "").replace(/[.\s]+$/, "").trim();
+  return answer
+    .trim()
+    .replace(/^(?:\\[([])\s*|\s*(?:\\[)\]])$/g, "")
+    .replace(/[.\s]+$/, "")
+    .trim();
 }
 
 function excerpt(text: string): string {

@@ -2,55 +2,227 @@ import type { FunctionName, RelationOperator } from "./expression.js";
 
 /** Every spelling of a function, with or without a backslash. */
 export const FUNCTIONS: ReadonlyMap<string, FunctionName> = new Map<string, FunctionName>([
-  ["sin", "sin"], ["cos", "cos"], ["tan", "tan"], ["tg", "tan"], ["cot", "cot"], ["ctg", "cot"], ["sec", "sec"],
-  ["csc", "csc"], ["cosec", "csc"], ["arcsin", "arcsin"], ["asin", "arcsin"], ["arccos", "arccos"], ["acos", "arccos"],
-  ["arctan", "arctan"], ["atan", "arctan"], ["sinh", "sinh"], ["cosh", "cosh"], ["tanh", "tanh"],
-  ["ln", "ln"], ["log", "log"], ["lg", "log"], ["exp", "exp"], ["abs", "abs"], ["floor", "floor"], ["ceil", "ceil"],
+  ["sin", "sin"],
+  ["cos", "cos"],
+  ["tan", "tan"],
+  ["tg", "tan"],
+  ["cot", "cot"],
+  ["ctg", "cot"],
+  ["sec", "sec"],
+  ["csc", "csc"],
+  ["cosec", "csc"],
+  ["arcsin", "arcsin"],
+  ["asin", "arcsin"],
+  ["arccos", "arccos"],
+  ["acos", "arccos"],
+  ["arctan", "arctan"],
+  ["atan", "arctan"],
+  ["sinh", "sinh"],
+  ["cosh", "cosh"],
+  ["tanh", "tanh"],
+  ["ln", "ln"],
+  ["log", "log"],
+  ["lg", "log"],
+  ["exp", "exp"],
+  ["abs", "abs"],
+  ["floor", "floor"],
+  ["ceil", "ceil"],
 ]);
 
 /** The inverse that sin^{-1} and its like mean. */
 export const INVERSES: ReadonlyMap<FunctionName, FunctionName> = new Map<FunctionName, FunctionName>([
-  ["sin", "arcsin"], ["cos", "arccos"], ["tan", "arctan"],
+  ["sin", "arcsin"],
+  ["cos", "arccos"],
+  ["tan", "arctan"],
 ]);
 
 /** Names of variables that take more than one letter. */
 export const GREEK: ReadonlySet<string> = new Set([
-  "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
-  "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega",
-  "Gamma", "Delta", "Theta", "Lambda", "Xi", "Pi", "Sigma", "Phi", "Psi", "Omega", "ell",
+  "alpha",
+  "beta",
+  "gamma",
+  "delta",
+  "epsilon",
+  "varepsilon",
+  "zeta",
+  "eta",
+  "theta",
+  "vartheta",
+  "iota",
+  "kappa",
+  "lambda",
+  "mu",
+  "nu",
+  "xi",
+  "rho",
+  "sigma",
+  "tau",
+  "upsilon",
+  "phi",
+  "varphi",
+  "chi",
+  "psi",
+  "omega",
+  "Gamma",
+  "Delta",
+  "Theta",
+  "Lambda",
+  "Xi",
+  "Pi",
+  "Sigma",
+  "Phi",
+  "Psi",
+  "Omega",
+  "ell",
 ]);
 
 /** Commands and words that stand for one operator or mark of the grammar. */
 export const MARKS: ReadonlyMap<string, string> = new Map([
-  ["cdot", "*"], ["times", "*"], ["ast", "*"], ["div", "/"], ["pm", "±"], ["mp", "∓"],
-  ["le", "≤"], ["leq", "≤"], ["leqslant", "≤"], ["ge", "≥"], ["geq", "≥"], ["geqslant", "≥"], ["lt", "<"], ["gt", ">"],
-  ["ne", "≠"], ["neq", "≠"], ["approx", "≈"], ["simeq", "≈"], ["in", "∈"], ["cup", "∪"], ["cap", "∩"], ["setminus", "∖"],
-  ["backslash", "∖"], ["circ", "°"], ["degree", "°"], ["colon", ":"], ["mid", "mid"],
-  ["lvert", "|("], ["rvert", "|)"], ["vert", "|"], ["lfloor", "⌊"], ["rfloor", "⌋"], ["lceil", "⌈"], ["rceil", "⌉"],
-  ["langle", "("], ["rangle", ")"], ["lbrace", "\\{"], ["rbrace", "\\}"], ["lbrack", "["], ["rbrack", "]"],
-  ["lparen", "("], ["rparen", ")"], ["prime", "'"], ["land", ","], ["lor", ","], ["wedge", ","], ["vee", ","],
+  ["cdot", "*"],
+  ["times", "*"],
+  ["ast", "*"],
+  ["div", "/"],
+  ["pm", "±"],
+  ["mp", "∓"],
+  ["le", "≤"],
+  ["leq", "≤"],
+  ["leqslant", "≤"],
+  ["ge", "≥"],
+  ["geq", "≥"],
+  ["geqslant", "≥"],
+  ["lt", "<"],
+  ["gt", ">"],
+  ["ne", "≠"],
+  ["neq", "≠"],
+  ["approx", "≈"],
+  ["simeq", "≈"],
+  ["in", "∈"],
+  ["cup", "∪"],
+  ["cap", "∩"],
+  ["setminus", "∖"],
+  ["backslash", "∖"],
+  ["circ", "°"],
+  ["degree", "°"],
+  ["colon", ":"],
+  ["mid", "mid"],
+  ["lvert", "|("],
+  ["rvert", "|)"],
+  ["vert", "|"],
+  ["lfloor", "⌊"],
+  ["rfloor", "⌋"],
+  ["lceil", "⌈"],
+  ["rceil", "⌉"],
+  ["langle", "("],
+  ["rangle", ")"],
+  ["lbrace", "\\{"],
+  ["rbrace", "\\}"],
+  ["lbrack", "["],
+  ["rbrack", "]"],
+  ["lparen", "("],
+  ["rparen", ")"],
+  ["prime", "'"],
+  ["land", ","],
+  ["lor", ","],
+  ["wedge", ","],
+  ["vee", ","],
 ]);
 
 /** Commands that also count when the backslash is missing. */
 export const BARE_COMMANDS: ReadonlySet<string> = new Set([
-  "frac", "dfrac", "tfrac", "cfrac", "sqrt", "cbrt", "binom", "infty", "cdot", "times", "cup", "pm", "leq", "geq", "neq",
+  "frac",
+  "dfrac",
+  "tfrac",
+  "cfrac",
+  "sqrt",
+  "cbrt",
+  "binom",
+  "infty",
+  "cdot",
+  "times",
+  "cup",
+  "pm",
+  "leq",
+  "geq",
+  "neq",
 ]);
 
 /** Commands that only change how things look. */
 export const LAYOUT: ReadonlySet<string> = new Set([
-  "left", "right", "middle", "big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "biggl", "biggr", "displaystyle", "textstyle",
-  "scriptstyle", "limits", "quad", "qquad", "thinspace", "enspace", "space", "hspace", "hfill", "rm", "bf", "it", "mathstrut",
-  "boldsymbol", "bm", "mathbin", "mathrel", "mathord", "strut", "phantom", "nonumber", "hline", "centering", "boxed", "fbox", "underline",
+  "left",
+  "right",
+  "middle",
+  "big",
+  "Big",
+  "bigg",
+  "Bigg",
+  "bigl",
+  "bigr",
+  "Bigl",
+  "Bigr",
+  "biggl",
+  "biggr",
+  "displaystyle",
+  "textstyle",
+  "scriptstyle",
+  "limits",
+  "quad",
+  "qquad",
+  "thinspace",
+  "enspace",
+  "space",
+  "hspace",
+  "hfill",
+  "rm",
+  "bf",
+  "it",
+  "mathstrut",
+  "boldsymbol",
+  "bm",
+  "mathbin",
+  "mathrel",
+  "mathord",
+  "strut",
+  "phantom",
+  "nonumber",
+  "hline",
+  "centering",
+  "boxed",
+  "fbox",
+  "underline",
 ]);
 
 /** Commands whose argument is words. */
 export const TEXT_COMMANDS: ReadonlySet<string> = new Set([
-  "text", "textbf", "textit", "textrm", "textsf", "texttt", "textnormal", "mbox", "hbox", "mathrm", "operatorname", "mathsf", "mathit",
+  "text",
+  "textbf",
+  "textit",
+  "textrm",
+  "textsf",
+  "texttt",
+  "textnormal",
+  "mbox",
+  "hbox",
+  "mathrm",
+  "operatorname",
+  "mathsf",
+  "mathit",
 ]);
 
 /** Commands that turn a letter into another variable: a vector, a segment, a set. */
 export const ACCENTS: ReadonlySet<string> = new Set([
-  "mathbf", "vec", "hat", "bar", "overline", "overrightarrow", "tilde", "widehat", "mathcal", "mathfrak", "mathscr", "mathbb", "dot",
+  "mathbf",
+  "vec",
+  "hat",
+  "bar",
+  "overline",
+  "overrightarrow",
+  "tilde",
+  "widehat",
+  "mathcal",
+  "mathfrak",
+  "mathscr",
+  "mathbb",
+  "dot",
 ]);
 
 export const RELATIONS: ReadonlySet<string> = new Set<RelationOperator>(["=", "≠", "<", ">", "≤", "≥", "≈", "∈"]);
@@ -60,7 +232,8 @@ export const CONNECTIVES: ReadonlySet<string> = new Set(["and", "or", "und", "od
 
 /** Whether letters without a backslash name something of mathematics: "theta", "infinity", "sinx", "and". */
 export function isMathWord(word: string): boolean {
-  if (FUNCTIONS.has(word) || GREEK.has(word) || BARE_COMMANDS.has(word) || CONNECTIVES.has(word) || word === "infinity") return true;
+  if (FUNCTIONS.has(word) || GREEK.has(word) || BARE_COMMANDS.has(word) || CONNECTIVES.has(word) || word === "infinity")
+    return true;
   return splitFunction(word) !== undefined;
 }
 
@@ -71,55 +244,4 @@ export function splitFunction(word: string): readonly [head: string, rest: strin
     if (FUNCTIONS.has(head) || head === "pi") return [head, word.slice(length)];
   }
   return undefined;
-}
-
-/** Spellings of units → one spelling. Words that are not here are units in their own right. */
-const UNIT_SPELLINGS: ReadonlyMap<string, string> = new Map(
-  Object.entries({
-    "%": "percent percentage pct",
-    "°": "degree degrees deg",
-    dollar: "dollars usd bucks",
-    cent: "cents",
-    mm: "millimeter millimeters millimetre millimetres",
-    cm: "centimeter centimeters centimetre centimetres",
-    m: "meter meters metre metres",
-    km: "kilometer kilometers kilometre kilometres",
-    in: "inch inches",
-    ft: "foot feet",
-    yd: "yard yards",
-    mi: "mile miles",
-    g: "gram grams",
-    kg: "kilogram kilograms kgs",
-    lb: "pound pounds lbs",
-    oz: "ounce ounces",
-    l: "liter liters litre litres",
-    ml: "milliliter milliliters millilitre millilitres",
-    s: "sec secs second seconds",
-    min: "mins minute minutes",
-    h: "hr hrs hour hours",
-    day: "days",
-    mph: "mi/h",
-    "cm^2": "sqcm",
-    "": "unit units square cubic",
-  }).flatMap(([unit, others]) => others.split(" ").map((other) => [other, unit] as const)),
-);
-
-/** Letters in a row without a backslash that are a unit after a number, though they could be a product of variables. */
-const SHORT_UNITS: ReadonlySet<string> = new Set(["cm", "mm", "km", "kg", "ml", "mg", "ft", "yd", "lb", "oz", "hr", "mph", "min", "sec", "pct", "usd", "deg"]);
-
-/** Whether letters after a number, without \text around them, are a unit and not variables. */
-export function isUnitWord(word: string): boolean {
-  return word.length > 3 || SHORT_UNITS.has(word.toLowerCase()) || UNIT_SPELLINGS.has(word.toLowerCase()) && word.length > 2;
-}
-
-/** One spelling for each unit: "Centimeters" → "cm", "apples" → "apple". */
-export function unitOf(words: string): string {
-  const spelled = words.trim().replace(/\.$/, "").split(/\s+/).map((word) => {
-    const lower = word.length === 1 ? word : word.toLowerCase();
-    return UNIT_SPELLINGS.get(lower) ?? (lower.length > 3 && lower.endsWith("s") ? lower.slice(0, -1) : lower);
-  });
-  const isSquare = /\bsquare\b|\bsq\b/i.test(words);
-  const isCubic = /\bcubic\b|\bcu\b/i.test(words);
-  const name = spelled.filter((word) => word !== "" && word !== "sq" && word !== "cu").join(" ");
-  return name === "" ? "" : isSquare ? `${name}^2` : isCubic ? `${name}^3` : name;
 }
