@@ -1,0 +1,157 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Completion, GenerateRequest } from "../../core/src/engines/policy-engine.js";
+import { policyLoss } from "../../core/src/numerics/policy-loss.js";
+import { runReferenceTransformer } from "../../core/src/numerics/reference-transformer.js";
+import { kernelSet, kernelSets } from "../../gpu/src/machine.js";
+import { NativeEngine } from "../../gpu/src/native-engine.js";
+import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP } from "./engine-fixtures.js";
+
+/** Largest difference over the largest value. */
+export function relativeGap(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [gap, size] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    gap = Math.max(gap, Math.abs((actual[i] ?? NaN) - (expected[i] ?? 0)));
+    size = Math.max(size, Math.abs(expected[i] ?? 0));
+  }
+  return size === 0 ? gap : gap / size;
+}
+
+/** Completions as one packed batch: prompts and responses, and for every response token what sampling recorded. */
+export function packCompletions(requests: readonly GenerateRequest[], completions: readonly Completion[]) {
+  const offsets = [0];
+  const tokens: number[] = [];
+  const recorded: { place: number; logprob: number; entropy: number }[] = [];
+  completions.forEach((completion, i) => {
+    tokens.push(...(requests[i]?.promptTokens ?? []));
+    completion.tokens.forEach((token, t) => {
+      recorded.push({
+        place: tokens.length,
+        logprob: completion.logprobs[t] ?? NaN,
+        entropy: completion.entropies[t] ?? NaN,
+      });
+      tokens.push(token);
+    });
+    offsets.push(tokens.length);
+  });
+  return { tokens_N: Int32Array.from(tokens), offsets_S1: Int32Array.from(offsets), recorded };
+}
+
+/** What the engine promises with every kernel set; one test file, hence one process, per set. */
+export function describeNativeEngine(set: string): void {
+  process.env["TROUPE_KERNELS"] = set;
+  const isAvailable = kernelSets().includes(set);
+  describe.skipIf(!isAvailable)(`NativeEngine with the ${set} kernels`, () => {
+    const engines: NativeEngine[] = [];
+    const make = async (...args: Parameters<typeof NativeEngine.create>) => {
+      const engine = await NativeEngine.create(...args);
+      engines.push(engine);
+      return engine;
+    };
+    beforeAll(() => expect(kernelSet()).toBe(set));
+    afterAll(() => engines.forEach((engine) => engine.dispose()));
+
+    it.each(SHAPES)("agrees with the float64 reference within 1e-5 when the model is a %s", async (_, shape) => {
+      const engine = await make({ shape, seed: 5 });
+      const batch = randomBatch(shape, [3, 1, 45, 2, 0, 80, 33]);
+      const weights = new Map([...(await engine.weights())].map(([name, values]) => [name, Float64Array.from(values)]));
+      const reference = runReferenceTransformer({ shape, weights, ...batch, temperature: EVERY_TERM.temperature });
+      const scores = await engine.score(batch.tokens_N, batch.offsets_S1, EVERY_TERM.temperature);
+      expect(relativeGap(scores.logprobs_N, reference.logprobs_N)).toBeLessThan(1e-5);
+      expect(relativeGap(scores.entropies_N, reference.entropies_N)).toBeLessThan(1e-5);
+
+      const loss = policyLoss({ spec: EVERY_TERM, batch, ...scores });
+      const gradients = reference.backward(loss.dLogprobs_N, loss.dEntropies_N);
+      const metrics = await engine.forwardBackward(batch, EVERY_TERM);
+      expect(metrics).toEqual(loss.metrics);
+      for (const [name, values] of await engine.gradients()) {
+        expect(relativeGap(values, gradients.get(name) ?? []), name).toBeLessThan(1e-5);
+      }
+    });
+
+    it("has finite differences as gradients", async () => {
+      const shape = ODD_QWEN3;
+      const engine = await make({ shape, seed: 8 });
+      const batch = randomBatch(shape, [40, 7]);
+      const before = await engine.weights();
+      const { dLogprobs_N, dEntropies_N } = policyLoss({
+        spec: EVERY_TERM,
+        batch,
+        ...(await engine.score(batch.tokens_N, batch.offsets_S1, EVERY_TERM.temperature)),
+      });
+      await engine.forwardBackward(batch, EVERY_TERM);
+      const gradients = await engine.gradients();
+      // Along the gradient the loss's linear part rises by |gradient|² per unit.
+      const squares = [...gradients.values()].reduce((sum, values) => values.reduce((s, x) => s + x * x, sum), 0);
+      const lossAt = (by: number) => {
+        const moved = new Map(
+          [...before].map(([name, values]) => [
+            name,
+            Float64Array.from(values, (value, i) => value + by * (gradients.get(name)?.[i] ?? 0)),
+          ]),
+        );
+        const pass = runReferenceTransformer({ shape, weights: moved, ...batch, temperature: EVERY_TERM.temperature });
+        return pass.logprobs_N.reduce(
+          (sum, logprob, n) => sum + logprob * (dLogprobs_N[n] ?? 0) + (pass.entropies_N[n] ?? 0) * (dEntropies_N[n] ?? 0),
+          0,
+        );
+      };
+      const slope = (lossAt(1e-4) - lossAt(-1e-4)) / 2e-4;
+      expect(Math.abs(slope / squares - 1)).toBeLessThan(1e-4);
+    });
+
+    it("records while sampling the logprobs that training computes, bit for bit", async () => {
+      const engine = await make({ shape: ODD_QWEN3, seed: 6 });
+      const requests = Array.from({ length: 300 }, (_, i) =>
+        requestOf(i, {
+          stopTokens: [i % 37],
+          ...(i % 3 === 0 && { topP: 0.8 }),
+          ...(i % 5 === 0 && { topK: 7, minP: 0.05 }),
+          ...(i % 7 === 0 && { logitBias: [[4, 2] as const] }),
+          ...(i % 4 === 0 && { forcedTokens: Int32Array.of(1, 2, 3) }),
+        }),
+      );
+      const completions = await engine.generate(requests);
+      const { tokens_N, offsets_S1, recorded } = packCompletions(requests, completions);
+      const { logprobs_N, entropies_N } = await engine.score(tokens_N, offsets_S1, 1);
+      expect(recorded.length).toBeGreaterThan(2000);
+      expect(recorded.filter((one) => logprobs_N[one.place] !== one.logprob)).toEqual([]);
+      expect(recorded.filter((one) => entropies_N[one.place] !== one.entropy)).toEqual([]);
+      const zeros = new Float32Array(tokens_N.length);
+      const behaviourLogprobs_N = zeros.slice();
+      const weights_N = zeros.slice();
+      for (const { place, logprob } of recorded) {
+        behaviourLogprobs_N[place] = logprob;
+        weights_N[place] = 1;
+      }
+      const batch = { tokens_N, offsets_S1, weights_N, advantages_N: zeros, behaviourLogprobs_N };
+      const metrics = await engine.forwardBackward(batch, { ...EVERY_TERM, temperature: 1 });
+      expect(metrics["mismatch/max"]).toBe(0);
+      expect(metrics["ratio/max"]).toBe(1);
+    });
+
+    it("samples the same completion alone, in any company and in any order", async () => {
+      const engine = await make({ shape: ODD_QWEN3, seed: 6 });
+      const requests = Array.from({ length: 40 }, (_, i) => requestOf(i, { stopTokens: [11] }));
+      const together = await engine.generate(requests);
+      const reversed = (await engine.generate(requests.toReversed())).toReversed();
+      expect(reversed).toEqual(together);
+      for (const i of [0, 13, 39]) expect(await engine.generate(requests.slice(i, i + 1))).toEqual([together[i]]);
+    });
+
+    it("gives the same bits with 1 thread and with all", async () => {
+      const run = async (threads: number) => {
+        const engine = await make({ shape: ODD_QWEN3, seed: 4, threads });
+        const batch = randomBatch(ODD_QWEN3, [90, 3, 41, 1, 66, 20, 20, 120, 5]);
+        const norms: number[] = [];
+        for (let step = 0; step < 3; step++) {
+          await engine.forwardBackward(batch, EVERY_TERM);
+          norms.push((await engine.optimStep(STEP)).gradNorm);
+        }
+        await engine.publish();
+        const completions = await engine.generate(Array.from({ length: 50 }, (_, i) => requestOf(i)));
+        return { norms, completions, weights: await engine.weights() };
+      };
+      expect(await run(1)).toEqual(await run(64));
+    });
+  });
+}
