@@ -58,7 +58,7 @@ async function installPackages() {
 
 async function build(projects) {
   const compile = [process.execPath, "node_modules/typescript/bin/tsc", "--build", ...projects];
-  const typescript = await runStep("typescript", "compiled", compile, root);
+  const typescript = await runStep("typescript", "up to date", compile, root);
   if (typescript.exitCode !== 0) {
     throw stepFailed({
       action: "compile TypeScript",
@@ -66,7 +66,7 @@ async function build(projects) {
       step: typescript,
     });
   }
-  const native = await runStep("native addon", "built", [process.execPath, "gpu/build.mjs"], root);
+  const native = await runStep("native addon", "up to date", [process.execPath, "gpu/build.mjs"], root);
   if (native.exitCode !== 0) {
     requireCompiler();
     throw stepFailed({ action: "build the native addon", command: "node gpu/build.mjs", step: native });
