@@ -110,6 +110,12 @@ export const errors = defineErrors({
     hint: "Restore the file from a copy, or delete the line; other lines stay readable",
     exitCode: 4,
   },
+  fieldNotValid: {
+    message: (d: { field: string; kind: string; found: string }) =>
+      `Cannot read field "${d.field}" of a record as it must be of type ${d.kind}: found ${d.found}`,
+    hint: "Restore the file from a copy, or delete the line; other lines stay readable",
+    exitCode: 4,
+  },
   runNotFound: {
     message: (d: { wanted: string | undefined; root: string; known: readonly string[] }) =>
       d.wanted === undefined
@@ -255,6 +261,20 @@ export const errors = defineErrors({
   actorSystemStopped: {
     message: (d: { address: string }) => `Cannot spawn actor "${d.address}": its system is stopped`,
     hint: "Make a new ActorSystem",
+  },
+  taskPoolFull: {
+    message: (d: { module: string; maxQueue: number }) =>
+      `Cannot take another task for "${d.module}": ${d.maxQueue} tasks wait already`,
+    hint: "Wait for earlier tasks, or raise maxQueue",
+  },
+  taskDeadline: {
+    message: (d: { module: string; deadlineMs: number; outcome: string }) =>
+      `Cannot wait longer for a task of "${d.module}": its ${d.deadlineMs} ms are over`,
+    hint: "The task was ended with its thread; give it longer, or make it smaller",
+  },
+  taskFailed: {
+    message: (d: { module: string; outcome: string }) => `Cannot finish a task of "${d.module}": it failed`,
+    hint: "The cause is what the task threw, or how its thread ended",
   },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",

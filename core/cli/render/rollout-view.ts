@@ -1,5 +1,6 @@
 import { splitThinking } from "../../src/records/think-block.js";
-import type { RolloutRecord, RolloutTokens } from "../../src/store/rollouts.js";
+import type { RolloutRecord } from "../../src/store/rollouts.js";
+import type { RolloutTokens } from "../../src/store/token-file.js";
 import { heatLegend, heatText, type Heat } from "./heat.js";
 import type { Paint } from "./paint.js";
 import { oneLine, printable, wrap } from "./printable.js";

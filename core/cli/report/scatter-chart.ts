@@ -27,7 +27,13 @@ export function accuracyScatter(arms: readonly ArmSummary[], n: number, box: Box
     x: [0, ...points.map(({ x }) => x)],
     y: points.flatMap(({ y, ci95 }) => [y, ...ci95]),
   });
-  const placed = points.map((point) => ({ ...point, left: frame.toX(point.x), top: frame.toY(point.y) }));
+  const placed = points.map((point) => ({
+    ...point,
+    left: frame.toX(point.x),
+    top: frame.toY(point.y),
+    barTop: frame.toY(point.ci95[1]),
+    barBottom: frame.toY(point.ci95[0]),
+  }));
   const labels = placeLabels(placed, frame.inner);
   return markup`<g>${frame.drawing}
 ${arms.map(({ name }) => {
@@ -36,8 +42,8 @@ ${arms.map(({ name }) => {
   const ends = `M${round(from.left)} ${round(from.top)}L${round(to.left)} ${round(to.top)}`;
   return markup`<path class="thin dotted s${from.style}" d="${ends}"/>`;
 })}
-${placed.map(({ left, ci95: [low, high], style }) => {
-  const [x, y1, y2] = [round(left), round(frame.toY(low)), round(frame.toY(high))];
+${placed.map(({ left, barTop, barBottom, style }) => {
+  const [x, y1, y2] = [round(left), round(barBottom), round(barTop)];
   return markup`<path class="thin s${style}" d="M${x} ${y1}V${y2}M${x - 4} ${y1}h8M${x - 4} ${y2}h8"/>`;
 })}
 ${placed.map((point) => markAt(point.left, point.top, point.style, point.isThinkFree, describe(point), 7))}
@@ -66,6 +72,8 @@ function describe({ arm, isThinkFree, x, y, ci95: [low, high] }: Point): string 
 interface Placed extends Point {
   readonly left: number;
   readonly top: number;
+  readonly barTop: number;
+  readonly barBottom: number;
 }
 
 interface Label {
@@ -76,7 +84,10 @@ interface Label {
 
 /** Each label stands beside its mark, on the first side where it covers neither a mark, a bar nor another label. */
 function placeLabels(points: readonly Placed[], inner: Box): readonly Label[] {
-  const taken: Box[] = points.map(({ left, top }) => ({ x: left - 9, y: top - 9, width: 18, height: 18 }));
+  const taken: Box[] = points.flatMap(({ left, top, barTop, barBottom }) => [
+    { x: left - 9, y: top - 9, width: 18, height: 18 },
+    { x: left - 4, y: barTop, width: 8, height: barBottom - barTop },
+  ]);
   return points.flatMap(({ arm, left, top }) => {
     const width = textWidth(arm);
     const sides = [

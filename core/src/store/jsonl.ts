@@ -128,11 +128,16 @@ function stepOf(value: unknown): number {
   return typeof step === "number" ? step : -Infinity;
 }
 
-/** A field of a parsed line; a line without it, or with another type there, is no record of the wanted kind. */
+/**
+ * A field of a parsed line; a line without it, or with another type there, is no record of the wanted kind.
+ * @throws FIELD_NOT_VALID
+ */
 export function field<Kind extends keyof FieldKinds>(line: unknown, name: string, kind: Kind): FieldKinds[Kind] {
   const value =
     typeof line === "object" && line !== null ? Object.entries(line).find(([key]) => key === name)?.[1] : undefined;
-  if (typeof value !== kind || value === null) throw new TypeError(`field "${name}" must be a ${kind}`);
+  if (typeof value !== kind || value === null) {
+    throw errors.fieldNotValid({ field: name, kind, found: value === null ? "null" : typeof value });
+  }
   return value;
 }
 

@@ -1,6 +1,5 @@
-import { mkdir, open, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { errors } from "../errors.js";
 import type { KeepDecision } from "../hooks/hooks.js";
 import type { Sample } from "../records/group.js";
 import type { JsonObject } from "../records/json.js";
@@ -16,6 +15,7 @@ import {
 import type { Verdict } from "../records/verdict.js";
 import { isMissing, onFile } from "./durable-files.js";
 import { field, readJsonl } from "./jsonl.js";
+import { packTokens, readTokens, type RolloutTokens, type TokenPlace } from "./token-file.js";
 
 /** One trajectory with everything a reader needs: a line of `rollouts/000214.jsonl`, readable without this project. */
 export interface RolloutRecord {
@@ -62,19 +62,6 @@ export interface RolloutRecord {
   readonly annotations: JsonObject;
 }
 
-/** What is known about every token; each array has shape [T], prompt and response together. */
-export interface RolloutTokens {
-  readonly tokens: Int32Array;
-  /** ORIGIN codes. */
-  readonly origins: Uint8Array;
-  /** Nats; 0 where the policy did not act. */
-  readonly logprobs: Float32Array;
-  /** Nats; 0 where the policy did not act. */
-  readonly entropies: Float32Array;
-  /** 0 on the prompt. */
-  readonly advantages: Float32Array;
-}
-
 /** One trajectory as it is written. */
 export interface Rollout {
   readonly record: RolloutRecord;
@@ -90,21 +77,6 @@ export interface SampleOutcome {
   readonly advantage: number | Float32Array | undefined;
   readonly decision: KeepDecision;
   readonly decisionReason: string;
-}
-
-/** Byte offsets of a trajectory's arrays in the side file: little-endian, `length` entries each. */
-interface TokenPlace {
-  readonly length: number;
-  /** int32 */
-  readonly tokens: number;
-  /** float32 */
-  readonly logprobs: number;
-  /** float32 */
-  readonly entropies: number;
-  /** float32 */
-  readonly advantages: number;
-  /** uint8 */
-  readonly origins: number;
 }
 
 /** Puts together what is written about one sample. */
@@ -176,17 +148,10 @@ export async function writeRollouts(
   const chunks: Uint8Array[] = [];
   let offset = 0;
   for (const { record, tokens } of rollouts) {
-    const place = placeOf(tokens.tokens.length, offset);
+    const { place, bytes } = packTokens(tokens, offset);
     lines.push(`${JSON.stringify({ ...record, bin: place })}\n`);
-    // The order of `placeOf`; origins come last so that every wider array stays aligned.
-    chunks.push(
-      bytesOf(tokens.tokens),
-      bytesOf(tokens.logprobs),
-      bytesOf(tokens.entropies),
-      bytesOf(tokens.advantages),
-    );
-    chunks.push(tokens.origins, new Uint8Array(endOf(place) - place.origins - place.length));
-    offset = endOf(place);
+    chunks.push(bytes);
+    offset += bytes.length;
   }
   await replaceFile(join(directory, `${name}.tok.bin`), Buffer.concat(chunks));
   await replaceFile(join(directory, `${name}.jsonl`), lines.join(""));
@@ -262,46 +227,6 @@ async function readLines(
     return { record, place };
   });
   return content.lines;
-}
-
-async function readTokens(file: string, place: TokenPlace): Promise<RolloutTokens> {
-  return onFile(file, "read", async () => {
-    const handle = await open(file, "r").catch((cause: unknown) => {
-      throw isMissing(cause) ? errors.rolloutsUnreadable({ file, problem: "the file is not there" }, cause) : cause;
-    });
-    try {
-      const bytes = new Uint8Array(endOf(place) - place.tokens);
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, place.tokens);
-      if (bytesRead < bytes.length) {
-        throw errors.rolloutsUnreadable({ file, problem: `it ends ${bytes.length - bytesRead} bytes too early` });
-      }
-      const at = (offset: number) => [bytes.buffer, offset - place.tokens, place.length] as const;
-      return {
-        tokens: new Int32Array(...at(place.tokens)),
-        origins: new Uint8Array(...at(place.origins)),
-        logprobs: new Float32Array(...at(place.logprobs)),
-        entropies: new Float32Array(...at(place.entropies)),
-        advantages: new Float32Array(...at(place.advantages)),
-      };
-    } finally {
-      await handle.close();
-    }
-  });
-}
-
-function placeOf(length: number, offset: number): TokenPlace {
-  const [tokens, logprobs, entropies, advantages, origins] = [0, 4, 8, 12, 16].map((width) => offset + width * length);
-  // Five widths give five offsets.
-  return { length, tokens, logprobs, entropies, advantages, origins } as TokenPlace;
-}
-
-/** Where the next trajectory begins: a multiple of 4. */
-function endOf(place: TokenPlace): number {
-  return place.origins + Math.ceil(place.length / 4) * 4;
-}
-
-function bytesOf(array: Int32Array | Float32Array): Uint8Array {
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 }
 
 async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {
