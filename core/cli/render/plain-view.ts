@@ -3,12 +3,13 @@ import { oneLine, printable } from "./printable.js";
 import { duration, significant } from "./quantities.js";
 import type { View, ViewOptions } from "./view.js";
 
-/** Steps between two step lines. */
+/** Steps between two lines of a kind that every step brings. */
 const STEP_INTERVAL = 10;
 
-/** Lines of `key=value` for logs: the first of every ten steps, and every other event. */
+/** Lines of `key=value` for logs: step and sample of the first of every ten steps, and every other event. */
 export class PlainView implements View {
   readonly #stream: NodeJS.WritableStream;
+  /** By kind and part. */
   readonly #lastStep = new Map<string, number>();
 
   constructor({ stderr, header }: ViewOptions) {
@@ -17,7 +18,8 @@ export class PlainView implements View {
   }
 
   event(event: RunEvent): void {
-    if (event.type === "step" && !this.#isDue(event.part, event.report.step)) return;
+    if (event.type === "step" && !this.#isDue(event.type, event.part, event.report.step)) return;
+    if (event.type === "sample" && !this.#isDue(event.type, event.part, event.step)) return;
     this.#stream.write(`${line({ event: event.type, part: event.part, ...factsOf(event) })}\n`);
   }
 
@@ -27,10 +29,11 @@ export class PlainView implements View {
 
   close(): void {}
 
-  #isDue(part: string, step: number): boolean {
-    const last = this.#lastStep.get(part);
+  #isDue(type: string, part: string, step: number): boolean {
+    const key = `${type} ${part}`;
+    const last = this.#lastStep.get(key);
     const isDue = last === undefined || Math.floor(step / STEP_INTERVAL) > Math.floor(last / STEP_INTERVAL);
-    if (isDue) this.#lastStep.set(part, step);
+    if (isDue) this.#lastStep.set(key, step);
     return isDue;
   }
 }

@@ -34,10 +34,8 @@ export function rolloutView(rollout: RolloutRecord, options: RolloutViewOptions)
     row("verdict", `${paint(isRight ? "green" : "yellow", verdict)}  ${oneLine(rollout.verdict.reason)}`),
     row("wanted", oneLine(rollout.reference)),
     row("reward", rewardText(rollout)),
-    row(
-      "decision",
-      rollout.decisionReason === "" ? rollout.decision : `${rollout.decision}: ${oneLine(rollout.decisionReason)}`,
-    ),
+    // A held-out rollout feeds no update, so nothing was decided about it.
+    ...(isHeldOut(rollout) ? [] : [row("decision", decisionText(rollout))]),
     row("length", lengthText(rollout)),
     row("sampled", sampledText(rollout)),
     row("verifier", `${rollout.verdict.verifier} ${rollout.verdict.version}, ${significant(rollout.verdict.ms)} ms`),
@@ -93,10 +91,18 @@ function section(label: string, text: string, { width, paint }: RolloutViewOptio
   return [paint("dim", label), ...wrap(printable(text).trimEnd(), width - 2).map((line) => `  ${line}`), ""];
 }
 
-function rewardText({ reward, rewardParts, advantage }: RolloutRecord): string {
+function isHeldOut({ decision, advantage }: RolloutRecord): boolean {
+  return decision === "keep" && advantage === null;
+}
+
+function rewardText({ reward, rewardParts }: RolloutRecord): string {
   const parts = Object.entries(rewardParts).map(([name, value]) => `${oneLine(name)} ${significant(value)}`);
-  const sum = parts.length > 0 ? ` = ${parts.join(" + ")}` : "";
-  return `${significant(reward)}${sum}, advantage ${advantage === null ? "none" : significant(advantage)}`;
+  return `${significant(reward)}${parts.length > 1 ? ` = ${parts.join(" + ")}` : ""}`;
+}
+
+function decisionText({ decision, decisionReason, advantage }: RolloutRecord): string {
+  const reason = decisionReason === "" ? "" : `: ${oneLine(decisionReason)}`;
+  return `${decision}${reason}, ${advantage === null ? "no advantage" : `advantage ${significant(advantage)}`}`;
 }
 
 function lengthText({

@@ -11,6 +11,9 @@ import type { View, ViewOptions } from "./view.js";
 /** Reports that the reward's arrow looks back over. */
 const ARROW_SPAN = 10;
 
+/** A sample stays at least this long, so that it can be read. */
+const SAMPLE_HOLD_MS = 6000;
+
 /** Columns of the stage's name in the status lines, and of each value: fixed, so that numbers do not wander. */
 const STAGE_WIDTH = 20;
 const VALUE_WIDTH = 5;
@@ -23,8 +26,15 @@ interface Part {
   /** The newest reports, at most `ARROW_SPAN`. */
   reports: readonly StepReport[];
   accuracy: number | undefined;
+  evaluatedStep: number | undefined;
   tokens: number | undefined;
   seconds: number;
+}
+
+interface ShownSample {
+  readonly part: string;
+  readonly step: number;
+  readonly view: SampleView;
 }
 
 /** The live picture: header, lines that stay, one bar a part, the running part's numbers, the last sample, a hint. */
@@ -34,7 +44,8 @@ export class TtyView implements View {
   readonly #parts: Map<string, Part>;
   readonly #block: LiveBlock;
   #current: Part | undefined;
-  #sample: { readonly part: string; readonly step: number; readonly view: SampleView } | undefined;
+  #sample: ShownSample | undefined;
+  #sampleHold: NodeJS.Timeout | undefined;
 
   constructor({ stderr, header, parts, hint }: ViewOptions) {
     this.#paint = paintFor(stderr);
@@ -60,11 +71,13 @@ export class TtyView implements View {
         this.#current = part;
         break;
       case "sample":
-        this.#sample = { part: event.part, step: event.step, view: event.sample };
+        this.#showSample({ part: event.part, step: event.step, view: event.sample });
         break;
       case "evaluated":
         part.progress = event.progress;
-        if (event.evaluation.mode === "default" || part.accuracy === undefined) {
+        // A part's own mode is evaluated first; the others follow at the same step.
+        if (event.step !== part.evaluatedStep) {
+          part.evaluatedStep = event.step;
           part.accuracy = event.evaluation.accuracy;
           part.tokens = event.evaluation.tokensPerAnswer;
         }
@@ -91,7 +104,16 @@ export class TtyView implements View {
   }
 
   close(): void {
+    clearTimeout(this.#sampleHold);
     this.#block.close();
+  }
+
+  #showSample(sample: ShownSample): void {
+    if (this.#sampleHold !== undefined) return;
+    this.#sample = sample;
+    this.#sampleHold = setTimeout(() => {
+      this.#sampleHold = undefined;
+    }, SAMPLE_HOLD_MS).unref();
   }
 
   #partOf(name: string): Part {
@@ -186,6 +208,7 @@ function newPart(name: string): Part {
     progress: { done: 0, etaSeconds: null, label: "" },
     reports: [],
     accuracy: undefined,
+    evaluatedStep: undefined,
     tokens: undefined,
     seconds: 0,
   };

@@ -56,7 +56,8 @@ describe("rolloutView()", () => {
       "73",
       "✗ fail  wrong-answer: got 73, want 83",
       "83",
-      "-0.1 = correct 0 + length -0.1, advantage -0.9",
+      "-0.1 = correct 0 + length -0.1",
+      "keep, advantage -0.9",
       "policy version 59",
       "seed 00000000000023a1",
       "math-verify 1.0.0, 0.2 ms",
@@ -81,8 +82,12 @@ describe("rolloutView()", () => {
       decisionReason: "all equal",
     };
     const text = rolloutView(cut, options);
-    for (const wanted of ["the thinking never ended", "cut at the budget", "advantage none", "drop: all equal"])
+    for (const wanted of ["the thinking never ended", "cut at the budget", "drop: all equal, no advantage"])
       expect(text).toContain(wanted);
+  });
+
+  it("says nothing of a decision about a held-out rollout", () => {
+    expect(rolloutView({ ...rollout, advantage: null, rewardParts: {} }, options)).not.toMatch(/decision|advantage/);
   });
 
   it("breaks long texts at the width", () => {

@@ -124,6 +124,7 @@ describe("createView() for a log", () => {
     const { view, stdout, stderr } = open("plain");
     for (let number = 1; number <= 25; number++) view.event(step(number));
     view.event(sample);
+    view.event({ ...sample, step: 11 });
     view.event(finished);
     view.close();
     const lines = stderr.written.trimEnd().split("\n");
