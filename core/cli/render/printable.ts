@@ -14,6 +14,11 @@ export function oneLine(text: string): string {
     .replace(/[^\S\n]+/g, " ");
 }
 
+/** A conversation without the marks of its chat template (`<|im_start|>user`, `<|im_end|>`): what was said, for people. */
+export function withoutTemplate(text: string): string {
+  return text.replace(/<\|[^|<>\s]*\|>(?:(?:user|assistant|system)\n)?/g, "").trim();
+}
+
 /** Columns that a text without control characters takes in a terminal. */
 export function displayWidth(text: string): number {
   let width = 0;

@@ -3,7 +3,7 @@ import type { StepReport } from "../../src/records/step-report.js";
 import { splitThinking } from "../../src/records/think-block.js";
 import { LiveBlock } from "./live-block.js";
 import { paintFor, type Paint } from "./paint.js";
-import { displayWidth, fit, oneLine, printable, truncate } from "./printable.js";
+import { displayWidth, fit, oneLine, printable, truncate, withoutTemplate } from "./printable.js";
 import { duration, significant, unitShare } from "./quantities.js";
 import { statusOf } from "./status.js";
 import type { View, ViewOptions } from "./view.js";
@@ -187,14 +187,14 @@ export class TtyView implements View {
   #lastSample(width: number): readonly string[] {
     if (this.#sample === undefined) return ["", "", ""];
     const { part, step, view } = this.#sample;
-    const { thinking, answer } = splitThinking({ assistantPrefix: "", responseText: view.response });
+    const { thinking, answer } = splitThinking({ assistantPrefix: "", responseText: withoutTemplate(view.response) });
     const isRight = view.verdict === "pass";
     const verdict = `${isRight ? "✓" : "✗"} ${oneLine(view.reason)}`;
     const room = width - 12;
     const shortAnswer = truncate(oneLine(answer ?? "(no answer)"), Math.floor(room / 2));
     const answerWidth = shortAnswer === "" ? 0 : displayWidth(shortAnswer) + 1;
     return [
-      ` ${this.#paint("dim", "sample   ")} ${truncate(`${oneLine(view.prompt)}`, room - 18)}${this.#paint("dim", `  ${part} step ${step}`)}`,
+      ` ${this.#paint("dim", "sample   ")} ${truncate(oneLine(withoutTemplate(view.prompt)), room - 18)}${this.#paint("dim", `  ${part} step ${step}`)}`,
       `           ${thinking.trim() === "" ? "" : this.#paint("dim", `${truncate(oneLine(thinking), room - answerWidth)} `)}${shortAnswer}`,
       `           ${this.#paint(isRight ? "green" : "yellow", truncate(verdict, room - 24))}${this.#paint("dim", `  reward ${significant(view.reward)}, ${view.tokens} tokens`)}`,
     ];

@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import type { SampleView } from "../../src/records/run-event.js";
 import { splitThinking } from "../../src/records/think-block.js";
+import { withoutTemplate } from "../render/printable.js";
 import { count, duration, percent, significant } from "../render/quantities.js";
 import { drawing, legend, stylesOf, type Box } from "./chart-frame.js";
 import { CURVE_NAMES, difficultyCurve, trainingCurve } from "./curves.js";
@@ -86,13 +87,13 @@ function headroomTable(headroom: readonly Headroom[]): Markup {
 
 function samplesOf({ arm, pairs }: ArmSamples): Markup {
   return markup`<h3>${arm}</h3>${pairs.map(
-    ({ before, after }) => markup`<div class="text">${before.prompt}</div>
+    ({ before, after }) => markup`<div class="text">${withoutTemplate(before.prompt)}</div>
 <div class="pair">${rollout("before training", before)}${rollout("after", after)}</div>`,
   )}`;
 }
 
 function rollout(when: string, sample: SampleView): Markup {
-  const { thinking, answer } = splitThinking({ assistantPrefix: "", responseText: sample.response });
+  const { thinking, answer } = splitThinking({ assistantPrefix: "", responseText: withoutTemplate(sample.response) });
   const thought = thinking.trim();
   return markup`<div class="rollout"><h4>${when} · ${sample.tokens} tokens</h4>
 ${thought === "" ? markup`<p class="note">no thinking</p>` : markup`<details><summary>thinking, ${thought.length} characters</summary><div class="text">${thought}</div></details>`}

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { displayWidth, fit, oneLine, printable, truncate, wrap } from "../../../core/cli/render/printable.js";
+import {
+  displayWidth,
+  fit,
+  oneLine,
+  printable,
+  truncate,
+  withoutTemplate,
+  wrap,
+} from "../../../core/cli/render/printable.js";
 
 const anyText = fc.string({ unit: "binary", maxLength: 60 });
 
@@ -24,6 +32,12 @@ describe("printable()", () => {
 describe("oneLine()", () => {
   it("shows newlines as a sign and joins other white space", () => {
     expect(oneLine("  1+2\n\n =\t 3 ")).toBe("1+2 ⏎ = 3");
+  });
+});
+
+describe("withoutTemplate()", () => {
+  it("leaves what was said", () => {
+    expect(withoutTemplate("<|im_start|>user\n1+1<|im_end|>\n<|im_start|>assistant\n<think>\n")).toBe("1+1\n<think>");
   });
 });
 
