@@ -276,6 +276,10 @@ export const errors = defineErrors({
     message: (d: { module: string; outcome: string }) => `Cannot finish a task of "${d.module}": it failed`,
     hint: "The cause is what the task threw, or how its thread ended",
   },
+  taskFunctionNotFound: {
+    message: (d: { module: string; exportName: string }) => `Cannot do a task: "${d.module}" exports no function "${d.exportName}"`,
+    hint: "Export the function under that name from the built module",
+  },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: "Spawn the actor with placement { at: \"thread\" }",

@@ -150,7 +150,8 @@ export function describeActorPlacement(placement: Placement): void {
       await waiting;
       const before = process.memoryUsage().rss;
       let accepted = 0;
-      for (let n = 0; n < 1_000_000; n += 1) if (ref.tell("echo", { n, text: "some text" }) === "accepted") accepted += 1;
+      for (let n = 0; n < 1_000_000; n += 1)
+        if (ref.tell("echo", { n, text: "some text" }) === "accepted") accepted += 1;
       expect(accepted).toBe(255);
       expect(process.memoryUsage().rss - before).toBeLessThan(128 * 2 ** 20);
     });
@@ -218,7 +219,9 @@ export function describeActorPlacement(placement: Placement): void {
       await waiting;
       const queued = Array.from({ length: 7 }, (_, n) => result(ref.ask("mark", n, PATIENCE)));
       await ref.stop({ graceMs: 20 });
-      expect(await stuck).toMatchObject({ error: { code: "ACTOR_DOWN", details: { outcome: "unknown", reason: "killed" } } });
+      expect(await stuck).toMatchObject({
+        error: { code: "ACTOR_DOWN", details: { outcome: "unknown", reason: "killed" } },
+      });
       for (const one of queued) expect(await one).toMatchObject({ error: { details: { outcome: "not-run" } } });
       expect([...new Int32Array(memory)].slice(2).every((runs) => runs === 0)).toBe(true);
     });
@@ -233,7 +236,11 @@ export function describeActorPlacement(placement: Placement): void {
       const queued = [1, 2, 3].map((n) => ref.ask("mark", n, PATIENCE));
       expect(ref.tell("mark", 4)).toBe("full");
       controller.abort(new Error("changed my mind"));
-      expect(await asked).toMatchObject({ code: "ASK_ABORTED", details: { outcome: "unknown" }, cause: { message: "changed my mind" } });
+      expect(await asked).toMatchObject({
+        code: "ASK_ABORTED",
+        details: { outcome: "unknown" },
+        cause: { message: "changed my mind" },
+      });
       await aborted;
       expect(await Promise.all(queued)).toEqual([1, 2, 3]);
     });
@@ -266,7 +273,10 @@ export function describeActorPlacement(placement: Placement): void {
       const ref = await spawn();
       const late = new Promise((resolve) => system.events.once("dead-letter", resolve));
       const error = await failure(ref.ask("wait", { heedsAbort: true }, { deadlineMs: 30 }));
-      expect(error).toMatchObject({ code: "ASK_DEADLINE", details: { outcome: "unknown", type: "wait", deadlineMs: 30 } });
+      expect(error).toMatchObject({
+        code: "ASK_DEADLINE",
+        details: { outcome: "unknown", type: "wait", deadlineMs: 30 },
+      });
       expect(await late).toMatchObject({ type: "wait", reason: "late" });
       expect(await ref.ask("echo", 1, PATIENCE)).toBe(1);
     });
@@ -275,7 +285,10 @@ export function describeActorPlacement(placement: Placement): void {
       const ref = await spawn();
       await ref.ask("mark", 1, PATIENCE);
       const error = await failure(ref.ask("throw", null, PATIENCE));
-      expect(error).toMatchObject({ code: "HANDLER_FAILED", details: { outcome: "failed", type: "throw", address: ref.address } });
+      expect(error).toMatchObject({
+        code: "HANDLER_FAILED",
+        details: { outcome: "failed", type: "throw", address: ref.address },
+      });
       expect(error.cause).toMatchObject({ name: "RangeError", message: "thrown at once", code: "PROBE", size: 3 });
       expect(error.cause).toMatchObject({ cause: { name: "TypeError", message: "the reason" } });
       expect(String((error.cause as Error).stack)).toContain("probe-actor"); // Matched just above.
@@ -288,7 +301,11 @@ export function describeActorPlacement(placement: Placement): void {
       // @ts-expect-error: the protocol has no such message.
       const { cause } = await failure(ref.ask("nonsense", null, PATIENCE));
       expect(cause).toBeInstanceOf(TroupeError);
-      expect(cause).toMatchObject({ code: "MESSAGE_UNKNOWN", details: { type: "nonsense" }, hint: expect.stringContaining("protocol") });
+      expect(cause).toMatchObject({
+        code: "MESSAGE_UNKNOWN",
+        details: { type: "nonsense" },
+        hint: expect.stringContaining("protocol"),
+      });
     });
 
     test("a crash restarts the actor from init and leaves what was not run as not run", async () => {
@@ -299,8 +316,17 @@ export function describeActorPlacement(placement: Placement): void {
       const down = nextDown(ref);
       ref.tell("throwLater", null);
       const behind = await failure(ref.ask("mark", 2, PATIENCE));
-      expect(behind).toMatchObject({ code: "ACTOR_DOWN", details: { outcome: "not-run" }, cause: { message: "thrown later" } });
-      expect(await down).toMatchObject({ incarnation: 1, reason: "error", restarts: true, error: { message: "thrown later" } });
+      expect(behind).toMatchObject({
+        code: "ACTOR_DOWN",
+        details: { outcome: "not-run" },
+        cause: { message: "thrown later" },
+      });
+      expect(await down).toMatchObject({
+        incarnation: 1,
+        reason: "error",
+        restarts: true,
+        error: { message: "thrown later" },
+      });
       expect(await ref.ask("marked", null, PATIENCE)).toEqual([]);
       expect(await restarted).toEqual({ address: ref.address, incarnation: 2 });
       expect(system.list()[0]).toMatchObject({ state: "running", restarts: 1, incarnation: 2 });
@@ -322,7 +348,10 @@ export function describeActorPlacement(placement: Placement): void {
     });
 
     test("the actor ends for good when it crashes more often than its supervision allows", async () => {
-      const ref = await spawn({ memory: new SharedArrayBuffer(8), failingStarts: [2, 3, 4] }, { supervision: { ...RESTARTS, maxRestarts: 3 } });
+      const ref = await spawn(
+        { memory: new SharedArrayBuffer(8), failingStarts: [2, 3, 4] },
+        { supervision: { ...RESTARTS, maxRestarts: 3 } },
+      );
       const downs: Down[] = [];
       ref.watch((down) => downs.push(down));
       ref.tell("throw", null);
@@ -337,7 +366,11 @@ export function describeActorPlacement(placement: Placement): void {
       ]);
       expect(ref.tell("mark", 1)).toBe("gone");
       const gone = await failure(ref.ask("mark", 1, PATIENCE));
-      expect(gone).toMatchObject({ code: "ACTOR_GONE", details: { outcome: "not-run" }, cause: { message: "start 4 fails" } });
+      expect(gone).toMatchObject({
+        code: "ACTOR_GONE",
+        details: { outcome: "not-run" },
+        cause: { message: "start 4 fails" },
+      });
       expect(system.list()).toEqual([]);
     });
 
@@ -352,12 +385,15 @@ export function describeActorPlacement(placement: Placement): void {
 
     test("spawn() rejects with the cause when init throws", async () => {
       const error = await failure(spawn({ startFault: "reject" }));
-      expect(error).toMatchObject({ code: "ACTOR_NOT_STARTED", cause: { name: "RangeError", message: "start 1 fails" } });
+      expect(error).toMatchObject({
+        code: "ACTOR_NOT_STARTED",
+        cause: { name: "RangeError", message: "start 1 fails" },
+      });
     });
 
     test("spawn() rejects when init is not through by the start deadline", async () => {
       const error = await failure(spawn({ startFault: "hang" }, { startDeadlineMs: 200 }));
-      expect(error).toMatchObject({ code: "ACTOR_NOT_STARTED", cause: { message: expect.stringContaining("200 ms") } });
+      expect(error).toMatchObject({ code: "ACTOR_NOT_STARTED", message: expect.stringContaining("200 ms") });
     });
 
     test("spawn() rejects when the id is taken or the system stopped, and an ended actor's id is free", async () => {
@@ -442,7 +478,9 @@ export function describeActorPlacement(placement: Placement): void {
 
 /** Handles of threads and channels that keep a process alive; timers are left out, as the test runner has its own. */
 export function heldResources(): readonly string[] {
-  return process.getActiveResourcesInfo().filter((name) => name === "MessagePort" || name === "Worker" || name === "Immediate");
+  return process
+    .getActiveResourcesInfo()
+    .filter((name) => name === "MessagePort" || name === "Worker" || name === "Immediate");
 }
 
 /** Waits turn by turn; the runner's own limit ends a test whose condition never comes. */
@@ -451,7 +489,10 @@ export async function until(condition: () => boolean): Promise<void> {
 }
 
 export async function result(asked: Promise<unknown>): Promise<Result> {
-  return asked.then((value) => ({ value }), (error: unknown) => ({ error: asTroupeError(error) }));
+  return asked.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error: asTroupeError(error) }),
+  );
 }
 
 export async function failure(asked: Promise<unknown>): Promise<TroupeError> {

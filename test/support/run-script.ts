@@ -21,7 +21,10 @@ export async function runScript(source: string): Promise<ScriptEnd> {
   const folder = await mkdtemp(join(tmpdir(), "troupe-script-"));
   try {
     const file = join(folder, "script.mjs");
-    await writeFile(file, source.replaceAll("CORE/", `${root}core/dist/src/`).replaceAll("SUPPORT/", `${root}test/dist/support/`));
+    await writeFile(
+      file,
+      source.replaceAll("CORE/", `${root}core/dist/src/`).replaceAll("SUPPORT/", `${root}test/dist/support/`),
+    );
     const child = spawn(process.execPath, [file], { stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";

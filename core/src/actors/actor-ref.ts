@@ -38,13 +38,16 @@ export interface ActorRef<P extends Protocol> {
   stop(options?: StopOptions): Promise<void>;
 }
 
+/** What became of a told message. */
 export type Accepted = "accepted" | "full" | "gone";
 
+/** How a message is sent. */
 export interface TellOptions {
   /** Buffers that move to another thread instead of being copied; the sender cannot use them afterwards. */
   readonly transfer?: readonly ArrayBuffer[];
 }
 
+/** How a message is sent, and how long its answer is waited for. */
 export interface AskOptions extends TellOptions {
   /** Milliseconds, above 0. */
   readonly deadlineMs: number;
@@ -52,6 +55,7 @@ export interface AskOptions extends TellOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How an actor is stopped. */
 export interface StopOptions {
   readonly graceMs?: number;
 }

@@ -1,11 +1,12 @@
 import { EventEmitter } from "eventemitter3";
 import { errors } from "../errors.js";
 import type { ActorDefinition, AnyActorDefinition, Protocol } from "./actor.js";
+import type { ActorStatus } from "./actor-status.js";
 import type { ActorRef, Down, StopOptions } from "./actor-ref.js";
 import { callListener } from "./call-listener.js";
 import { keepProcessAlive, systemClock, type Clock } from "./clock.js";
 import { DeadLetters, type DeadLetter } from "./dead-letters.js";
-import { SupervisedActor, type ActorStatus } from "./supervised-actor.js";
+import { SupervisedActor } from "./supervised-actor.js";
 import { defaultSupervision, type Supervision } from "./supervisor.js";
 import type { Placement } from "./transport.js";
 
@@ -18,8 +19,11 @@ export interface SystemEvents {
 }
 
 /** Where a system tells what happens in it; see `SystemEvents`. */
-export type SystemBus = InstanceType<typeof EventEmitter<{ [Name in keyof SystemEvents]: (value: SystemEvents[Name]) => void }>>;
+export type SystemBus = InstanceType<
+  typeof EventEmitter<{ [Name in keyof SystemEvents]: (value: SystemEvents[Name]) => void }>
+>;
 
+/** Where and how an actor lives. */
 export interface SpawnOptions {
   /** The actor's address; its definition's name and a number unless given. */
   readonly id?: string;

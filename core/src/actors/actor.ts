@@ -25,7 +25,11 @@ export interface ActorDefinition<P extends Protocol, State, Args> {
   /** Makes the state; called again, with equal arguments, at each restart. A start that throws never was one. */
   init(args: Args, ctx: ActorContext): State | Promise<State>;
   readonly on: {
-    readonly [K in keyof P]: (state: State, message: P[K]["in"], ctx: ActorContext) => P[K]["out"] | Promise<P[K]["out"]>;
+    readonly [K in keyof P]: (
+      state: State,
+      message: P[K]["in"],
+      ctx: ActorContext,
+    ) => P[K]["out"] | Promise<P[K]["out"]>;
   };
   /** Message types that may start while another is awaited; others run one at a time. */
   readonly interleave?: readonly (keyof P)[];

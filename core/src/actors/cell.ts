@@ -35,12 +35,10 @@ export class Cell {
   #phase: "init" | "running" | "ending" | "closed" = "init";
   #receivedId: number;
   #lastId: number | undefined;
+  #endsFor: "stop" | "restart" = "stop";
+  #isDisposed = false;
 
-  constructor(
-    incarnation: Omit<Incarnation, "args">,
-    upstream: Upstream,
-    turns: Turns,
-  ) {
+  constructor(incarnation: Omit<Incarnation, "args">, upstream: Upstream, turns: Turns) {
     this.#definition = incarnation.definition;
     this.#address = incarnation.address;
     this.#clock = incarnation.clock;
@@ -50,7 +48,7 @@ export class Cell {
     this.#turns = turns;
     this.#mailbox = new Mailbox(incarnation.capacity);
     this.#interleaves = new Set(incarnation.definition.interleave);
-    this.#life = this.#context();
+    this.#life = new Context(this.#address, this.#clock, this.#emit);
   }
 
   /** Makes the state, then says `ready` or `crashed`. */
@@ -61,7 +59,7 @@ export class Cell {
       return this.#saySo(() => this.#upstream.crashed(error));
     }
     // Ended while it started: nobody else knows this state.
-    if (this.#phase === "closed") return void (await this.#definition.dispose?.(this.#state, "stop"));
+    if (this.#phase === "closed") return this.#disposeUnheard();
     this.#phase = "running";
     this.#upstream.ready();
   }
@@ -69,7 +67,8 @@ export class Cell {
   deliver(delivery: Delivery): void {
     if (this.#phase === "closed") return;
     this.#receivedId = delivery.id;
-    if (!this.#mailbox.push(delivery)) throw errors.creditExceeded({ address: this.#address, capacity: this.#mailbox.capacity });
+    if (!this.#mailbox.push(delivery))
+      throw errors.creditExceeded({ address: this.#address, capacity: this.#mailbox.capacity });
     this.#turns.first(this.#pump);
   }
 
@@ -88,11 +87,11 @@ export class Cell {
   /** Ends without finishing anything; nothing is said any more. */
   close(): void {
     if (this.#phase === "closed") return;
-    const disposes = this.#phase === "running" && this.#running.size === 0;
+    const wasStarted = this.#phase !== "init";
     this.#phase = "closed";
     this.#life.abort();
     for (const context of this.#running.values()) context.abort();
-    if (disposes) void this.#dispose("stop").catch(() => {});
+    if (wasStarted) this.#disposeUnheard();
   }
 
   #startMessages(): void {
@@ -117,7 +116,7 @@ export class Cell {
   }
 
   #handle(delivery: Delivery): void {
-    const context = this.#context();
+    const context = new Context(this.#address, this.#clock, this.#emit);
     this.#running.set(delivery.id, context);
     let value: unknown;
     try {
@@ -125,52 +124,56 @@ export class Cell {
       if (!handler) throw errors.messageUnknown({ address: this.#address, type: delivery.type });
       value = handler(this.#state, delivery.message, context);
     } catch (error) {
-      return this.#finish(delivery, () => this.#threw(delivery, error));
+      return this.#threw(delivery, error);
     }
     // Awaiting only what must be awaited answers a plain value four times as fast.
-    if (!isThenable(value)) return this.#finish(delivery, () => this.#returned(delivery, value, context));
+    if (!isThenable(value)) return this.#returned(delivery, value, context);
     value.then(
       (result) => {
-        this.#finish(delivery, () => this.#returned(delivery, result, context));
+        this.#returned(delivery, result, context);
         this.#pump();
       },
       (error: unknown) => {
-        this.#finish(delivery, () => this.#threw(delivery, error));
+        this.#threw(delivery, error);
         this.#pump();
       },
     );
   }
 
-  #finish(delivery: Delivery, answer: () => void): void {
-    this.#running.delete(delivery.id);
-    if (this.#running.size === 0) this.#board.rest();
-    if (this.#phase !== "closed") return answer();
-    // Closed while handlers ran: their state is let go when the last of them is through.
-    if (this.#running.size === 0) void this.#dispose("stop").catch(() => {});
-  }
-
   #returned(delivery: Delivery, value: unknown, context: Context): void {
+    this.#finish(delivery);
+    if (this.#phase === "closed") return;
     if (delivery.asks) this.#upstream.reply(delivery.id, value, context.buffers);
     else this.#upstream.done([delivery.id]);
   }
 
   #threw(delivery: Delivery, error: unknown): void {
+    this.#finish(delivery);
+    if (this.#phase === "closed") return;
     if (delivery.asks) this.#upstream.fail(delivery.id, "failed", error);
     else this.#crash(error);
   }
 
+  #finish(delivery: Delivery): void {
+    this.#running.delete(delivery.id);
+    if (this.#running.size > 0) return;
+    this.#board.rest();
+    if (this.#phase === "closed") this.#disposeUnheard();
+  }
+
   #crash(error: unknown): void {
     this.#phase = "ending";
+    this.#endsFor = "restart";
     for (const context of this.#running.values()) context.abort();
     const report = (): void => this.#saySo(() => this.#upstream.crashed(error));
-    this.#dispose("restart").then(report, report);
+    this.#disposeWhenIdle().then(report, report);
   }
 
   #endWhenDone(): void {
     if (this.#phase !== "running" || this.#lastId === undefined) return;
     if (this.#running.size > 0 || this.#mailbox.length > 0 || isAfter(this.#lastId, this.#receivedId)) return;
     this.#phase = "ending";
-    this.#dispose("stop").then(
+    this.#disposeWhenIdle().then(
       () => this.#saySo(() => this.#upstream.stopped()),
       (error: unknown) => this.#saySo(() => this.#upstream.crashed(error)),
     );
@@ -180,12 +183,16 @@ export class Cell {
     if (this.#phase !== "closed") say();
   }
 
-  async #dispose(why: "stop" | "restart"): Promise<void> {
-    await this.#definition.dispose?.(this.#state, why);
+  /** What goes wrong in disposing after the end has nobody left to hear of it. */
+  #disposeUnheard(): void {
+    this.#disposeWhenIdle().catch(() => {});
   }
 
-  #context(): Context {
-    return new Context(this.#address, this.#clock, this.#emit);
+  /** Lets go of the state, once, and never under a running handler: then it is the last of them that does. */
+  async #disposeWhenIdle(): Promise<void> {
+    if (this.#running.size > 0 || this.#isDisposed) return;
+    this.#isDisposed = true;
+    await this.#definition.dispose?.(this.#state, this.#endsFor);
   }
 }
 

@@ -50,7 +50,9 @@ function encodeWhole(thrown: Error, depth: number): WireError {
     ...(thrown instanceof AggregateError && deeper
       ? { errors: thrown.errors.slice(0, MAX_ERRORS).map((one: unknown) => encode(one, depth + 1)) }
       : {}),
-    ...(thrown instanceof TroupeError ? { troupe: { code: thrown.code, hint: thrown.hint, exitCode: thrown.exitCode } } : {}),
+    ...(thrown instanceof TroupeError
+      ? { troupe: { code: thrown.code, hint: thrown.hint, exitCode: thrown.exitCode } }
+      : {}),
   };
 }
 
@@ -60,13 +62,16 @@ export function decodeError(wire: WireError): Error {
   const error = wire.troupe
     ? new TroupeError(wire.troupe.code, wire.message, { ...wire.troupe, details: wire.details, cause })
     : plainError(wire, cause);
-  if (wire.stack !== undefined) Object.defineProperty(error, "stack", { value: wire.stack, configurable: true, writable: true });
+  if (wire.stack !== undefined)
+    Object.defineProperty(error, "stack", { value: wire.stack, configurable: true, writable: true });
   return error;
 }
 
 function plainError(wire: WireError, cause: Error | undefined): Error {
   const options = cause === undefined ? undefined : { cause };
-  const error = wire.errors ? new AggregateError(wire.errors.map(decodeError), wire.message, options) : new Error(wire.message, options);
+  const error = wire.errors
+    ? new AggregateError(wire.errors.map(decodeError), wire.message, options)
+    : new Error(wire.message, options);
   Object.defineProperty(error, "name", { value: wire.name, configurable: true, writable: true });
   return Object.assign(error, wire.code === undefined ? {} : { code: wire.code }, wire.details);
 }
@@ -81,7 +86,8 @@ function encodeFields(fields: Readonly<Record<string, unknown>>): Record<string,
 }
 
 function cloneOrDescribe(value: unknown): unknown {
-  if (value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol")) return value;
+  if (value === null || (typeof value !== "object" && typeof value !== "function" && typeof value !== "symbol"))
+    return value;
   try {
     return structuredClone(value);
   } catch {

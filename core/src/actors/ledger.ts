@@ -12,6 +12,7 @@ export interface Entry {
   readonly isTold: boolean;
 }
 
+/** Whoever waits for an answer, and until when. */
 export interface Ask {
   readonly deadlineAt: number;
   readonly deadlineMs: number;
@@ -47,9 +48,10 @@ export class Ledger {
     return this.#entries.get(id);
   }
 
-  /** Asks that somebody still waits for. */
-  asks(): readonly Entry[] {
-    return [...this.#entries.values()].filter((entry) => entry.ask);
+  /** Since when the oldest asker has waited. */
+  oldestAskAt(): number | undefined {
+    for (const entry of this.#entries.values()) if (entry.ask) return entry.acceptedAt;
+    return undefined;
   }
 
   add(entry: Entry): void {

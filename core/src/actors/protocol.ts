@@ -16,6 +16,7 @@ export interface Delivery {
   readonly asks: boolean;
 }
 
+/** What overtakes messages. */
 export type SystemFrame =
   | { readonly kind: "cancel"; readonly id: number }
   /** Finish everything up to message `lastId`, then end. */
@@ -32,11 +33,15 @@ export type ActorFrame =
   | { readonly kind: "crashed"; readonly error: WireError }
   | { readonly kind: "stopped" };
 
-/** Ids count up from 1 and wrap around as 32-bit integers; fewer than 2^31 are ever under way, so distance tells order. */
+/**
+ * Whether `id` was given out after `other`. Ids count up and wrap around as 32-bit integers; fewer than 2^31 are ever
+ * under way, so their distance tells their order.
+ */
 export function isAfter(id: number, other: number): boolean {
   return ((id - other) | 0) > 0;
 }
 
+/** The id that follows. */
 export function idAfter(id: number): number {
   return (id + 1) | 0;
 }

@@ -11,7 +11,11 @@ const MAX_DEPTH = 8;
  * @param transfer buffers that will move, so their views stay as they are
  * @throws BUFFER_DETACHED
  */
-export function makeSendable(message: unknown, transfer: readonly ArrayBuffer[], about: { address: string; type: string }): unknown {
+export function makeSendable(
+  message: unknown,
+  transfer: readonly ArrayBuffer[],
+  about: { address: string; type: string },
+): unknown {
   for (const buffer of transfer) refuseDetached(buffer, about);
   return cutViews(message, transfer, about, 0);
 }
@@ -21,7 +25,11 @@ export function makeSendable(message: unknown, transfer: readonly ArrayBuffer[],
  *
  * @throws BUFFER_DETACHED, MESSAGE_NOT_CLONEABLE
  */
-export function snapshot(message: unknown, transfer: readonly ArrayBuffer[], about: { address: string; type: string }): unknown {
+export function snapshot(
+  message: unknown,
+  transfer: readonly ArrayBuffer[],
+  about: { address: string; type: string },
+): unknown {
   const sendable = makeSendable(message, transfer, about);
   try {
     return structuredClone(sendable, { transfer: [...transfer] });
@@ -30,7 +38,12 @@ export function snapshot(message: unknown, transfer: readonly ArrayBuffer[], abo
   }
 }
 
-function cutViews(value: unknown, transfer: readonly ArrayBuffer[], about: { address: string; type: string }, depth: number): unknown {
+function cutViews(
+  value: unknown,
+  transfer: readonly ArrayBuffer[],
+  about: { address: string; type: string },
+  depth: number,
+): unknown {
   if (typeof value !== "object" || value === null || depth > MAX_DEPTH) return value;
   if (ArrayBuffer.isView(value)) {
     const { buffer } = value;
@@ -53,10 +66,12 @@ function cutViews(value: unknown, transfer: readonly ArrayBuffer[], about: { add
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) return value;
+  const fields = value as Readonly<Record<string, unknown>>; // A plain object.
   let copy: Record<string, unknown> | undefined;
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(fields)) {
+    const item = fields[key];
     const kept = cutViews(item, transfer, about, depth + 1);
-    if (kept !== item) (copy ??= { ...value })[key] = kept;
+    if (kept !== item) (copy ??= { ...fields })[key] = kept;
   }
   return copy ?? value;
 }

@@ -1,9 +1,12 @@
+import { setMaxListeners } from "node:events";
 import { errors } from "../errors.js";
 import type { AnyActorDefinition, Protocol } from "./actor.js";
-import type { Accepted, ActorRef, AskOptions, Down, DownReason, Outcome, StopOptions, TellOptions } from "./actor-ref.js";
+import type { Accepted, ActorRef, AskOptions, Down, Outcome, StopOptions, TellOptions } from "./actor-ref.js";
 import type { Clock } from "./clock.js";
 import type { DeadLetter } from "./dead-letters.js";
+import type { ActorState, ActorStatus } from "./actor-status.js";
 import { callListener } from "./call-listener.js";
+import { describeEnd, startFailure, type Ending } from "./incarnation-end.js";
 import { Ledger, type Ask, type Entry } from "./ledger.js";
 import { LocalTransport } from "./local-transport.js";
 import { ProgressBoard } from "./progress-board.js";
@@ -12,22 +15,6 @@ import { RestartIntensity, type Supervision } from "./supervisor.js";
 import type { Placement, Transport, TransportListener } from "./transport.js";
 import { snapshot } from "./sendable.js";
 import { WorkerTransport } from "./worker-transport.js";
-
-export type ActorState = "starting" | "running" | "restarting" | "stopping" | "ended";
-
-/** One line of the actor tree. */
-export interface ActorStatus {
-  readonly address: string;
-  readonly placement: Placement["at"];
-  readonly state: ActorState;
-  readonly incarnation: number;
-  readonly restarts: number;
-  readonly mailbox: { readonly depth: number; readonly capacity: number };
-  /** What runs now, and since when; absent when nothing does. */
-  readonly current?: { readonly type: string; readonly since: number };
-  /** Since when the oldest asker has waited; absent when nobody waits. */
-  readonly oldestAskAt?: number;
-}
 
 /** What an actor is spawned with; everything is decided by then. */
 export interface ActorPlan {
@@ -52,11 +39,6 @@ export interface Reports {
 }
 
 const DEFAULT_GRACE_MS = 5_000;
-
-interface Ending {
-  readonly reason: DownReason;
-  readonly error?: unknown;
-}
 
 /** A message that waits for the actor to be running again. */
 interface Held {
@@ -115,7 +97,7 @@ export class SupervisedActor implements ActorRef<Protocol> {
   status(): ActorStatus {
     const { startedId, busySince } = this.#board;
     const current = busySince === undefined ? undefined : this.#ledger.get(startedId);
-    const waiting = this.#ledger.asks()[0];
+    const oldestAskAt = this.#ledger.oldestAskAt();
     return {
       address: this.address,
       placement: this.#plan.placement.at,
@@ -124,13 +106,14 @@ export class SupervisedActor implements ActorRef<Protocol> {
       restarts: Math.max(0, this.#incarnation - 1),
       mailbox: { depth: this.#ledger.size, capacity: this.#plan.capacity },
       ...(current && busySince !== undefined ? { current: { type: current.type, since: busySince } } : {}),
-      ...(waiting ? { oldestAskAt: waiting.acceptedAt } : {}),
+      ...(oldestAskAt === undefined ? {} : { oldestAskAt }),
     };
   }
 
   tell(type: string, message: unknown, options: TellOptions = {}): Accepted {
     const refusal = this.#refusal();
-    if (refusal === "gone") this.#reports.deadLetter({ address: this.address, type, reason: "gone", outcome: "not-run" });
+    if (refusal === "gone")
+      this.#reports.deadLetter({ address: this.address, type, reason: "gone", outcome: "not-run" });
     if (refusal) return refusal;
     this.#accept(type, message, options.transfer, undefined);
     return "accepted";
@@ -148,7 +131,11 @@ export class SupervisedActor implements ActorRef<Protocol> {
       const giveUp = (): void => {
         if (entry) this.#abandon(entry, signal?.reason);
       };
-      signal?.addEventListener("abort", giveUp, { once: true });
+      if (signal) {
+        // One signal may end any number of asks; Node would warn of a leak from the eleventh on.
+        setMaxListeners(0, signal);
+        signal.addEventListener("abort", giveUp, { once: true });
+      }
       const release = (): void => signal?.removeEventListener("abort", giveUp);
       try {
         const deadlineAt = this.#plan.clock.now() + deadlineMs;
@@ -195,7 +182,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
   #accept(type: string, message: unknown, transfer: readonly ArrayBuffer[] = [], ask: Ask | undefined): Entry {
     const id = idAfter(this.#acceptedId);
     const delivery: Delivery = { id, type, message, asks: ask !== undefined };
-    if (this.#state === "running") this.#deliver({ delivery, transfer });
+    // An incarnation that is known to end takes nothing more; the next one will.
+    if (this.#state === "running" && !this.#ending) this.#deliver({ delivery, transfer });
     else this.#hold({ delivery, transfer });
     this.#acceptedId = id;
     const entry: Entry = { id, type, acceptedAt: this.#plan.clock.now(), ask, isTold: ask === undefined };
@@ -237,7 +225,9 @@ export class SupervisedActor implements ActorRef<Protocol> {
   #expire(entry: Entry, ask: Ask): void {
     const { deadlineMs } = ask;
     const outcome = this.#withdraw(entry);
-    ask.reject(errors.askDeadline({ address: this.address, type: entry.type, deadlineMs, state: this.#state, outcome }));
+    ask.reject(
+      errors.askDeadline({ address: this.address, type: entry.type, deadlineMs, state: this.#state, outcome }),
+    );
   }
 
   #abandon(entry: Entry, reason: unknown): void {
@@ -253,7 +243,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
     if (!entry) return;
     const ask = this.#ledger.giveUp(entry);
     if (ask) settle(ask, entry);
-    else if (outcome !== "not-run") this.#reports.deadLetter({ address: this.address, type: entry.type, reason: "late", outcome });
+    else if (outcome !== "not-run")
+      this.#reports.deadLetter({ address: this.address, type: entry.type, reason: "late", outcome });
   }
 
   #begin(): void {
@@ -266,7 +257,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
     const lastId = this.#deliveredId;
     const incarnation = { definition, args, address, capacity, board: this.#board, lastId, clock };
     this.#cancelTimer = clock.after(startDeadlineMs, () => {
-      this.#kill({ reason: "not-started", error: errors.actorNotStarted({ address, problem: `it was not ready within ${startDeadlineMs} ms` }) });
+      const problem = `it was not ready within ${startDeadlineMs} ms`;
+      this.#kill({ reason: "not-started", error: errors.actorNotStarted({ address, problem }) });
     });
     try {
       this.#transport =
@@ -289,7 +281,9 @@ export class SupervisedActor implements ActorRef<Protocol> {
       ready: () => this.#ready(),
       reply: (id, value) => this.#answer(id, "done", (ask) => ask.resolve(value)),
       fail: (id, outcome, cause) =>
-        this.#answer(id, outcome, (ask, { type }) => ask.reject(errors.handlerFailed({ address: this.address, type, outcome }, cause))),
+        this.#answer(id, outcome, (ask, { type }) =>
+          ask.reject(errors.handlerFailed({ address: this.address, type, outcome }, cause)),
+        ),
       done: (ids) => {
         for (const id of ids) this.#ledger.remove(id);
       },
@@ -340,9 +334,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
     this.#ledger.close();
     this.#reports.ended();
     this.#whenEnded();
-    const problem = `it ended first: ${down?.reason ?? "stopped"}`;
     // Does nothing once the actor has started.
-    this.#whenStarted.reject(errors.actorNotStarted({ address: this.address, problem }, down?.error));
+    this.#whenStarted.reject(startFailure(this.address, down));
   }
 
   /** Settles every message up to `lastId` that the dead incarnation left. */
@@ -356,27 +349,6 @@ export class SupervisedActor implements ActorRef<Protocol> {
       if (isTold) this.#reports.deadLetter({ address: this.address, type, reason: "lost", outcome });
     }
   }
-}
-
-/** What is known of an end: what was decided about it, or else what the thread left behind. */
-function describeEnd(
-  decided: Ending | undefined,
-  { exitCode, error }: { readonly exitCode?: number; readonly error?: unknown },
-  wasReady: boolean,
-): Ending & { readonly exitCode?: number } {
-  if (decided && (wasReady || decided.reason !== "error")) return decided;
-  if (hasCode(error, "ERR_WORKER_OUT_OF_MEMORY")) return { reason: "out-of-memory", error };
-  const cause = decided?.error ?? error;
-  const reason = wasReady ? (cause === undefined ? "exit" : "error") : "not-started";
-  return {
-    reason,
-    ...(cause === undefined ? {} : { error: cause }),
-    ...(cause !== undefined || exitCode === undefined ? {} : { exitCode }),
-  };
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return error instanceof Error && "code" in error && error.code === code;
 }
 
 function deferred(): { promise: Promise<void>; resolve: () => void; reject: (error: unknown) => void } {

@@ -9,6 +9,7 @@ export interface Supervision {
   readonly backoffMs: readonly [number, number];
 }
 
+/** Three restarts a minute. */
 export const defaultSupervision: Supervision = {
   restart: "permanent",
   maxRestarts: 3,

@@ -82,7 +82,10 @@ function outlet(): Upstream {
     reply(id, value, transfer) {
       reportDone();
       try {
-        post({ kind: "reply", id, value: makeSendable(value, transfer, { address: start.address, type: "reply" }) }, transfer);
+        post(
+          { kind: "reply", id, value: makeSendable(value, transfer, { address: start.address, type: "reply" }) },
+          transfer,
+        );
       } catch (cause) {
         fail(id, "failed", errors.replyNotCloneable({ address: start.address, problem: String(cause) }, cause));
       }

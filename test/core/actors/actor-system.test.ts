@@ -10,7 +10,9 @@ test("ask() fails at its deadline exactly when the clock reaches it", async () =
   const ref = await system.spawn(probeActor, {});
   const failures: string[] = [];
   for (const deadlineMs of [300, 100, 200]) {
-    void failure(ref.ask("gate", null, { deadlineMs })).then((error) => failures.push(`${clock.now()}:${String(error.details["deadlineMs"])}`));
+    void failure(ref.ask("gate", null, { deadlineMs })).then((error) =>
+      failures.push(`${clock.now()}:${String(error.details["deadlineMs"])}`),
+    );
   }
   await settle();
   await clock.advance(99);
@@ -59,4 +61,23 @@ test("stop() cuts an inline actor off when its grace is over, and disposes when 
   expect(await stuck).toMatchObject({ code: "ACTOR_DOWN", details: { reason: "killed", outcome: "unknown" } });
   expect([...new Int32Array(memory)]).toEqual([1, 1]);
   await system.stop();
+});
+
+test("an inline actor disposes once, under no running handler, when another of its messages crashes it", async () => {
+  const system = new ActorSystem();
+  const memory = new SharedArrayBuffer(12);
+  const ref = await system.spawn(
+    probeActor,
+    { memory },
+    { supervision: { restart: "temporary", maxRestarts: 0, withinMs: 1, backoffMs: [1, 1] } },
+  );
+  const disposals = (): number => Atomics.load(new Int32Array(memory), 1);
+  const waiting = new Promise((resolve) => system.events.once("actor-event", resolve));
+  const beside = failure(ref.ask("besideUntilAborted", null, { deadlineMs: 50_000 }));
+  await waiting;
+  ref.tell("throwBeside", null);
+  expect(await beside).toMatchObject({ code: "ACTOR_DOWN", details: { outcome: "unknown" } });
+  await until(() => disposals() === 1);
+  await settle();
+  expect([...new Int32Array(memory)]).toEqual([1, 1, 1]);
 });

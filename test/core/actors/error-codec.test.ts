@@ -6,26 +6,56 @@ const carried = (thrown: unknown): Error => decodeError(structuredClone(encodeEr
 
 describe("encodeError() and decodeError()", () => {
   test("keep name, message, code, stack, fields and the chain of causes when an error crosses", () => {
-    const error = Object.assign(new TypeError("outer", { cause: new RangeError("inner", { cause: "root" }) }), { code: "E_OUTER", size: 3 });
+    const error = Object.assign(new TypeError("outer", { cause: new RangeError("inner", { cause: "root" }) }), {
+      code: "E_OUTER",
+      size: 3,
+    });
     const arrived = carried(error);
-    expect(arrived).toMatchObject({ name: "TypeError", message: "outer", code: "E_OUTER", size: 3, stack: error.stack });
+    expect(arrived).toMatchObject({
+      name: "TypeError",
+      message: "outer",
+      code: "E_OUTER",
+      size: 3,
+      stack: error.stack,
+    });
     expect(arrived.cause).toMatchObject({ name: "RangeError", message: "inner", cause: { message: "root" } });
   });
 
   test("give a TroupeError again when one was encoded", () => {
-    const error = new TroupeError("SOME_CODE", "Cannot do it", { hint: "Do it", exitCode: 3, details: { list: [1] }, cause: new Error("why") });
+    const error = new TroupeError("SOME_CODE", "Cannot do it", {
+      hint: "Do it",
+      exitCode: 3,
+      details: { list: [1] },
+      cause: new Error("why"),
+    });
     const arrived = carried(error);
     expect(arrived).toBeInstanceOf(TroupeError);
-    expect(arrived).toMatchObject({ code: "SOME_CODE", hint: "Do it", exitCode: 3, details: { list: [1] }, cause: { message: "why" } });
+    expect(arrived).toMatchObject({
+      code: "SOME_CODE",
+      hint: "Do it",
+      exitCode: 3,
+      details: { list: [1] },
+      cause: { message: "why" },
+    });
   });
 
   test("describe fields when structured clone refuses them", () => {
-    const arrived = carried(Object.assign(new Error("odd"), { call: () => 1, symbol: Symbol("s"), promise: Promise.resolve(1), kept: { a: 1 } }));
+    const arrived = carried(
+      Object.assign(new Error("odd"), {
+        call: () => 1,
+        symbol: Symbol("s"),
+        promise: Promise.resolve(1),
+        kept: { a: 1 },
+      }),
+    );
     expect(arrived).toMatchObject({ call: "[Function: call]", symbol: "Symbol(s)", kept: { a: 1 } });
   });
 
   test("keep a DOMException's name and message, and an AggregateError's errors", () => {
-    expect(carried(new DOMException("given up", "AbortError"))).toMatchObject({ name: "AbortError", message: "given up" });
+    expect(carried(new DOMException("given up", "AbortError"))).toMatchObject({
+      name: "AbortError",
+      message: "given up",
+    });
     const many = carried(new AggregateError([new Error("one"), "two"], "both"));
     expect(many).toMatchObject({ name: "AggregateError", errors: [{ message: "one" }, { message: "two" }] });
   });

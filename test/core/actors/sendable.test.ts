@@ -6,7 +6,11 @@ const about = { address: "a", type: "t" };
 describe("makeSendable()", () => {
   test("cuts small views out of their buffers and leaves the message as it was", () => {
     const large = new ArrayBuffer(1 << 20);
-    const message = { deep: [{ view: new Float32Array(large, 16, 4) }, "text"], view: new DataView(large, 8, 8), pooled: Buffer.from("ab") };
+    const message = {
+      deep: [{ view: new Float32Array(large, 16, 4) }, "text"],
+      view: new DataView(large, 8, 8),
+      pooled: Buffer.from("ab"),
+    };
     const sent = makeSendable(message, [], about) as typeof message; // The same shape comes back.
     expect(sent.deep[0]).toEqual(message.deep[0]);
     expect((sent.deep[0] as { view: Float32Array }).view.buffer.byteLength).toBe(16); // The first item is the object.
@@ -19,7 +23,12 @@ describe("makeSendable()", () => {
   test("gives the message itself when nothing needs to be cut", () => {
     const buffer = new ArrayBuffer(64);
     const shared = new SharedArrayBuffer(1 << 16);
-    const message = { whole: new Uint8Array(buffer), most: new Uint8Array(buffer, 0, 60), shared: new Uint8Array(shared, 0, 1), empty: new Uint8Array(0) };
+    const message = {
+      whole: new Uint8Array(buffer),
+      most: new Uint8Array(buffer, 0, 60),
+      shared: new Uint8Array(shared, 0, 1),
+      empty: new Uint8Array(0),
+    };
     expect(makeSendable(message, [], about)).toBe(message);
     const moving = { view: new Uint8Array(buffer, 0, 1) };
     expect(makeSendable(moving, [buffer], about)).toBe(moving);
@@ -28,8 +37,14 @@ describe("makeSendable()", () => {
   test("throws BUFFER_DETACHED when a buffer was moved before", () => {
     const view = new Uint8Array(8);
     structuredClone(view, { transfer: [view.buffer] });
-    for (const [message, transfer] of [[{ view }, []], [view.buffer, []], [null, [view.buffer]]] as const) {
-      expect(() => makeSendable(message, transfer, about)).toThrow(expect.objectContaining({ code: "BUFFER_DETACHED" }));
+    for (const [message, transfer] of [
+      [{ view }, []],
+      [view.buffer, []],
+      [null, [view.buffer]],
+    ] as const) {
+      expect(() => makeSendable(message, transfer, about)).toThrow(
+        expect.objectContaining({ code: "BUFFER_DETACHED" }),
+      );
     }
   });
 
@@ -51,6 +66,8 @@ describe("snapshot()", () => {
   });
 
   test("throws MESSAGE_NOT_CLONEABLE when the message holds a function", () => {
-    expect(() => snapshot({ call: () => 1 }, [], about)).toThrow(expect.objectContaining({ code: "MESSAGE_NOT_CLONEABLE" }));
+    expect(() => snapshot({ call: () => 1 }, [], about)).toThrow(
+      expect.objectContaining({ code: "MESSAGE_NOT_CLONEABLE" }),
+    );
   });
 });

@@ -3,16 +3,30 @@ import { RestartIntensity } from "../../../core/src/actors/supervisor.js";
 
 describe("RestartIntensity", () => {
   test("next() doubles the pause up to its longest when crashes follow one another", () => {
-    const restarts = new RestartIntensity({ restart: "permanent", maxRestarts: 5, withinMs: 1000, backoffMs: [10, 50] });
+    const restarts = new RestartIntensity({
+      restart: "permanent",
+      maxRestarts: 5,
+      withinMs: 1000,
+      backoffMs: [10, 50],
+    });
     expect([0, 1, 2, 3, 4, 5].map((now) => restarts.next(now))).toEqual([10, 20, 40, 50, 50, undefined]);
   });
 
   test("next() forgets restarts when they are longer ago than the period", () => {
     const restarts = new RestartIntensity({ restart: "permanent", maxRestarts: 1, withinMs: 100, backoffMs: [10, 50] });
-    expect([0, 50, 99, 100, 150, 200].map((now) => restarts.next(now))).toEqual([10, undefined, undefined, 10, undefined, 10]);
+    expect([0, 50, 99, 100, 150, 200].map((now) => restarts.next(now))).toEqual([
+      10,
+      undefined,
+      undefined,
+      10,
+      undefined,
+      10,
+    ]);
   });
 
   test("next() restarts nothing when the actor is temporary", () => {
-    expect(new RestartIntensity({ restart: "temporary", maxRestarts: 9, withinMs: 1, backoffMs: [1, 1] }).next(0)).toBeUndefined();
+    expect(
+      new RestartIntensity({ restart: "temporary", maxRestarts: 9, withinMs: 1, backoffMs: [1, 1] }).next(0),
+    ).toBeUndefined();
   });
 });

@@ -30,6 +30,9 @@ export type ProbeProtocol = {
   /** Waits until told to go on; both may run beside others. */
   gate: { in: null; out: null };
   open: { in: null; out: null };
+  /** Takes two more turns after its abort. */
+  besideUntilAborted: { in: null; out: null };
+  throwBeside: { in: null; out: null };
   throw: { in: null; out: null };
   throwLater: { in: null; out: null };
   emit: { in: unknown; out: null };
@@ -67,13 +70,14 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
   name: "probe",
   module: import.meta.url,
   exportName: "probeActor",
-  interleave: ["beside", "gate", "open"],
+  interleave: ["beside", "gate", "open", "besideUntilAborted", "throwBeside"],
   async init(args: ProbeArgs) {
     const memory = new Int32Array(args.memory ?? new SharedArrayBuffer(8));
     const start = Atomics.add(memory, 0, 1) + 1;
     if (args.startFault === "hang") await new Promise(() => {});
     if (args.startFault === "exit") process.exit(4);
-    if (args.startFault === "reject" || args.failingStarts?.includes(start)) throw new RangeError(`start ${start} fails`);
+    if (args.startFault === "reject" || args.failingStarts?.includes(start))
+      throw new RangeError(`start ${start} fails`);
     return { memory, marked: [], gates: [], running: 0, overlap: 0 };
   },
   on: {
@@ -113,8 +117,22 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
       for (const pass of state.gates.splice(0)) pass();
       return null;
     },
+    besideUntilAborted: async (state, _, ctx) => {
+      ctx.emit("waiting", null);
+      await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
+      await turn();
+      // Cell 2 tells the test that the state was still there.
+      Atomics.store(state.memory, 2, Atomics.load(state.memory, 1) === 0 ? 1 : -1);
+      return null;
+    },
+    throwBeside: () => {
+      throw new RangeError("thrown beside");
+    },
     throw: () => {
-      throw Object.assign(new RangeError("thrown at once", { cause: new TypeError("the reason") }), { code: "PROBE", size: 3 });
+      throw Object.assign(new RangeError("thrown at once", { cause: new TypeError("the reason") }), {
+        code: "PROBE",
+        size: 3,
+      });
     },
     throwLater: async () => {
       await turn();
