@@ -13,7 +13,8 @@ export interface Calculation {
 
 /** Reads a calculation; undefined where the filters leave it out, it is none, or its result is rounded or wrong. */
 export function readCalculation(text: string, filters: Settings["calculations"]): Calculation | undefined {
-  const [, left, result] = /^([-+*/().\d]+)=(-?(?:\d+(?:\.\d+)?|\.\d+))$/.exec(text.replace(/\s+/g, "")) ?? [];
+  const [, left, result] =
+    /^((?!.*\*\*)[-+*/().\d]+)=(-?(?:\d+(?:\.\d+)?|\.\d+))$/.exec(text.replace(/\s+/g, "")) ?? [];
   if (left === undefined || result === undefined) return undefined;
   // A sign at the start or after another operator or bracket belongs to its number.
   const operators = left.match(/(?<=[\d.)])[-+*/]/g) ?? [];

@@ -125,8 +125,22 @@ function isSameSingle(gold: Expression, answer: Expression, comparison: Comparis
     return isSameAnswer(g.from, a.from, comparison) && isSameAnswer(g.without, a.without, comparison);
   }
   if (g.kind === "ratio" || a.kind === "ratio") return isSameRatio(g, a, comparison);
+  if (a.kind === "based") return isSameDigits(g, a.digits);
   if (!isScalar(g) || !isScalar(a)) return g.kind === "text" && a.kind === "text" && g.words === a.words;
   return isSameScalar(g, a, comparison);
+}
+
+/**
+ * A reference without a base may be in any: many sets write 204 where their problem asks for base 5. One that states its
+ * base is met by the same digits in that base alone, which is the same tree and was found to be equal before.
+ */
+function isSameDigits(gold: Expression, digits: string): boolean {
+  return (
+    gold.kind === "number" &&
+    gold.decimals === undefined &&
+    gold.value.denominator === 1n &&
+    String(gold.value.numerator) === digits
+  );
 }
 
 function isScalar(node: Expression): boolean {

@@ -85,11 +85,9 @@ function lastBox(region: string): Extraction {
 /** What stands between the brace at the start and its partner; an escaped brace is a character like any other. */
 function bracedContent(text: string): string | undefined {
   let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at];
-    if (character === "\\") at++;
-    else if (character === "{") depth++;
-    else if (character === "}" && --depth === 0) return text.slice(1, at);
+  for (const { 0: mark, index } of text.matchAll(/\\[\s\S]|[{}]/g)) {
+    if (mark === "{") depth++;
+    else if (mark === "}" && --depth === 0) return text.slice(1, index);
   }
   return undefined;
 }

@@ -37,9 +37,10 @@ function scaled(node: Expression, factor: Expression): Expression {
   return { kind: "matrix", rows: node.rows.map((row) => row.map((entry) => scaled(entry, factor))) };
 }
 
-/** What an answer calls its value: x, f(x), AB, |AB|, or words. */
+/** What an answer calls its value: x, (x, y), f(x), AB, |AB|, or words. */
 export function isName(node: Expression): boolean {
   if (node.kind === "symbol" || node.kind === "text") return true;
+  if (node.kind === "tuple") return node.items.every(({ kind }) => kind === "symbol");
   if (node.kind === "call") return node.name === "abs" && node.inputs.every(isName);
   if (node.kind !== "product" || node.factors.length > 4) return false;
   const [first, ...rest] = node.factors;
@@ -48,7 +49,7 @@ export function isName(node: Expression): boolean {
 
 /** A name that stands for its value in a reference too: one variable, words, or a function's usual letter and input. */
 function isPlainName(node: Expression): boolean {
-  if (node.kind === "symbol" || node.kind === "text") return true;
+  if (node.kind === "symbol" || node.kind === "text" || node.kind === "tuple") return isName(node);
   const [first, second] = node.kind === "product" && node.factors.length === 2 ? node.factors : [];
   return (
     first?.kind === "symbol" &&

@@ -96,16 +96,16 @@ export function logarithm(a: Real, budget: WorkBudget): Real | undefined {
   return realOfFixed(fixed, PLACES, sumOfPowers(sumOfPowers(fraction.error + 2, SERIES_ERROR + 12), near.error));
 }
 
-/** Sine and cosine. @throws MATH_WORK_EXCEEDED when |a| is 2^32 or more */
+/** Sine and cosine. @throws MATH_WORK_EXCEEDED when |a| is 2^96 or more */
 export function sineAndCosine(a: Real, budget: WorkBudget): readonly [sine: Real, cosine: Real] {
-  refuseBeyond(a, 32, "an angle is too large");
+  refuseBeyond(a, 96, "an angle is too large");
   budget.spend(300);
   const fixed = fixedPoint(a, PLACES);
   const quarter = PI_FIXED / 2n;
   const turns = (fixed + (fixed < 0n ? -quarter : quarter) / 2n) / quarter;
   const t = fixed - turns * quarter;
   const square = (t * t) >> BigInt(PLACES);
-  const error = a.error === -Infinity && a.mantissa === 0n ? -Infinity : sumOfPowers(a.error, SERIES_ERROR + 34);
+  const error = a.error === -Infinity && a.mantissa === 0n ? -Infinity : sumOfPowers(a.error, SERIES_ERROR + 40);
   const sine = realOfFixed(alternatingSeries(t, square, 2n), PLACES, error);
   const cosine = realOfFixed(alternatingSeries(UNIT, square, 1n), PLACES, error);
   const rotations = [

@@ -1,6 +1,6 @@
 import { deriveKey, Random } from "@troupe/core/sdk";
 import { exactValue } from "./exact-value.js";
-import type { Expression } from "./expression.js";
+import { keyOf, symbolsOf, type Expression } from "./expression.js";
 import { integerOf } from "./rational.js";
 import { WorkBudget } from "./work-budget.js";
 
@@ -86,7 +86,10 @@ export function residueValue(node: Expression, point: ResiduePoint, budget: Work
     case "root":
     case "call": {
       const exact = exactValue(node, budget);
-      return exact && quotient(exact.numerator, exact.denominator, prime, budget);
+      if (exact !== undefined) return quotient(exact.numerator, exact.denominator, prime, budget);
+      // No value is known for n!, so it is a variable of its own: 2 n! is n! · 2, and (n + 1)! is taken for another.
+      const isOpaque = node.kind === "call" && (node.name === "factorial" || node.name === "binomial");
+      return isOpaque && symbolsOf(node).size > 0 ? point.residueOf(keyOf(node)) : undefined;
     }
     default:
       return undefined;

@@ -150,18 +150,21 @@ class Scanner {
     );
   }
 
-  /** A word without a backslash, or the name of a command that no table has: "cotx" is cot x, "abc" three variables. */
+  /** A word without a backslash: a name that is known, or up to three variables. */
   #word(word: string, at: number): boolean {
+    if (BARE_COMMANDS.has(word)) return this.#named(word, at);
+    return this.#known(word, at) || (word.length <= 3 && this.#variables(word, at));
+  }
+
+  /** A name with a meaning, with or without a backslash; "cotx" is cot x. */
+  #known(word: string, at: number): boolean {
     const name = FUNCTIONS.get(word);
     if (name !== undefined) return this.#push("function", name, at);
-    if (BARE_COMMANDS.has(word)) return this.#named(word, at);
     if (word === "pi") return this.#push("constant", "pi", at);
     if (["infinity", "infty", "inf", "oo"].includes(word.toLowerCase())) return this.#push("constant", "infinity", at);
     if (GREEK.has(word)) return this.#push("symbol", word, at);
     const [head, rest] = splitFunction(word) ?? [];
-    if (head !== undefined && rest !== undefined)
-      return this.#word(head, at) && this.#variables(rest, at + head.length);
-    return word.length <= 3 && this.#variables(word, at);
+    return head !== undefined && rest !== undefined && this.#known(head, at) && this.#variables(rest, at + head.length);
   }
 
   #variables(letters: string, at: number): true {
@@ -220,7 +223,7 @@ class Scanner {
     if (name === "infty") return this.#push("constant", "infinity", at);
     if (name === "emptyset" || name === "varnothing") return this.#push("command", "emptyset", at);
     if (["ldots", "dots", "cdots", "dotsc"].includes(name)) return this.#push("symbol", "…", at);
-    return !BARE_COMMANDS.has(name) && this.#word(name, at);
+    return this.#known(name, at);
   }
 
   /** \text{…}: digits and single letters inside it are mathematics, a connective is a comma, all else is words. */

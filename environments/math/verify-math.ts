@@ -4,7 +4,7 @@ import { isSameChoice, isSameText } from "./compare-text.js";
 import type { Expression } from "./expression.js";
 import { extractAnswer, STRICT_EXTRACTION, type AssistantText, type ExtractionOptions } from "./extract-answer.js";
 import { parseExpression } from "./parse-expression.js";
-import { WorkBudget } from "./work-budget.js";
+import { SIZE_LIMITS, WorkBudget } from "./work-budget.js";
 
 /** Stamped into every verdict; raised whenever a verdict could change. */
 export const MATH_VERIFIER = { verifier: "math", version: "1.0.0" } as const;
@@ -84,6 +84,10 @@ function readReference(gold: string): Reference | string {
 
 function judge(references: readonly Reference[], answer: string, options: MathOptions): Finding {
   const written = trimmed(answer);
+  // Before anything that takes longer on longer text.
+  if (written.length > SIZE_LIMITS.characters) {
+    return { kind: "fail", reason: `budget-exceeded: the answer has ${written.length} characters` };
+  }
   const comparison: Comparison = { budget: new WorkBudget(), percent: options.percent ?? "unit", isUndecided: false };
   try {
     let readings: readonly Expression[] | undefined;
