@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
 import type { RunConfig } from "./config/run-config.js";
@@ -50,7 +52,7 @@ export interface SessionOptions {
   readonly directory: RunDirectory;
   /** Number of this attempt, from the run's lock. */
   readonly attempt: number;
-  /** Folder with the weights to begin from; undefined draws them from the seed. */
+  /** Folder with the weights to begin from; absent takes those of `policy.from`, and without any draws them from the seed. */
   readonly weights?: string;
   readonly onEvent: (event: RunEvent) => void;
 }
@@ -112,7 +114,7 @@ export class RunSession {
     const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState();
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
-      weights: options.weights,
+      weights: options.weights ?? weightsIn(resolve(options.baseDirectory, config.policy.from)),
       // What `checkpoint` below wrote.
       pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
       onPluginEvent: (plugin, step, message) => session.current?.emit({ type: "notice", part: config.name, step, message: `${plugin}: ${message}`, level: "info" }),
@@ -284,6 +286,10 @@ export class Stopwatch {
   total(): number {
     return (systemClock.now() - this.#started) / 1000;
   }
+}
+
+function weightsIn(directory: string): string | undefined {
+  return existsSync(join(directory, "model.safetensors")) ? directory : undefined;
 }
 
 function emptyState(): RunState {
