@@ -1,11 +1,20 @@
 /** An answer without its wrapping: no dollars, no \text around words, no full stop, single spaces. */
 function unwrap(answer: string): string {
-  return answer
-    .replace(/\\(?:text|textbf|textit|textrm|mathrm|mathbf|mbox|textnormal|operatorname)\s*\{([^{}]*)\}/g, "$1")
-    .replace(/\\[,;:! ]|[$~*]/g, " ")
-    .replace(/\s+/g, " ")
-    .trim()
-    .replace(/[.\s]+$/, "");
+  return (
+    answer
+      .replace(/\\(?:text|textbf|textit|textrm|mbox|textnormal|operatorname)\s*\{([^{}]*)\}/g, "$1")
+      // A single letter in bold or upright type is not the same letter in italics: a vector, a unit.
+      .replace(/\\math(?:rm|bf)\s*\{([^{}]{2,})\}/g, "$1")
+      .replace(/\\[,;:! ]|[$~*]/g, " ")
+      .replace(/\s+/g, " ")
+      .trim()
+      .replace(/[.\s]+$/, "")
+  );
+}
+
+/** Spaces between letters or digits may separate what they stand between: "1 2" is not "12". */
+function withoutIdleSpaces(text: string): string {
+  return text.replace(/(?<![A-Za-z0-9.]) | (?![A-Za-z0-9.])/g, "");
 }
 
 /**
@@ -15,7 +24,7 @@ function unwrap(answer: string): string {
 export function isSameText(gold: string, answer: string): boolean {
   const [goldText, answerText] = [unwrap(gold), unwrap(answer)];
   if (goldText === "") return false;
-  if (goldText.replaceAll(" ", "") === answerText.replaceAll(" ", "")) return true;
+  if (withoutIdleSpaces(goldText) === withoutIdleSpaces(answerText)) return true;
   const isWords = /^[\p{L}][\p{L}\s'-]+$/u;
   return isWords.test(goldText) && isWords.test(answerText) && goldText.toLowerCase() === answerText.toLowerCase();
 }

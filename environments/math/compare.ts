@@ -67,6 +67,11 @@ function isSameCollection(
   if (items.length === 1 && only !== undefined)
     return isGoldSingle ? isSameSingle(single, only, comparison) : isSameSingle(only, single, comparison);
   const collection = isGoldSingle ? answer : gold;
+  if (single.kind === "union") {
+    // "x < −1 or x > 3" is the union of the two intervals; it has no order.
+    const intervals = items.map((item) => intervalOf(item)?.interval ?? item);
+    return isSameMultiset(single.parts, intervals, comparison);
+  }
   if (single.kind !== "tuple" || single.open !== "(" || single.close !== ")" || collection.kind !== "list")
     return false;
   return isSameSequence(single.items, items, comparison);

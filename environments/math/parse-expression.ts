@@ -4,7 +4,7 @@ import type { ConstantName, Expression, FunctionName, NumberNode, RelationOperat
 import { multiply, rational } from "./rational.js";
 import { numberOf } from "./read-number.js";
 import { tokenize, type Token } from "./tokenize.js";
-import { INVERSES, isMathWord, RELATIONS } from "./vocabulary.js";
+import { INVERSES, isMathWord, NUMBER_WORDS, RELATIONS } from "./vocabulary.js";
 import { unitOf } from "./units.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
@@ -16,6 +16,8 @@ import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
  * parseExpression("\\frac{1}{2}", new WorkBudget()); // [{ kind: "quotient", over: 1, under: 2 }], numbers in short
  */
 export function parseExpression(source: string, budget: WorkBudget): readonly Expression[] {
+  const spelled = NUMBER_WORDS.indexOf(source.trim().toLowerCase());
+  if (spelled >= 0) return [{ kind: "number", value: rational(BigInt(spelled)) }];
   if (isWords(source)) return [{ kind: "text", words: source.trim().toLowerCase().replace(/\s+/g, " ") }];
   const first = tokenize(source, true);
   const readings = [new Parser(first.tokens, budget).parse()];
@@ -24,6 +26,13 @@ export function parseExpression(source: string, budget: WorkBudget): readonly Ex
 }
 
 const MINUS_ONE: NumberNode = { kind: "number", value: rational(-1n) };
+const INFINITY: Expression = { kind: "constant", name: "infinity" };
+const REAL_LINE: Expression = {
+  kind: "tuple",
+  open: "(",
+  close: ")",
+  items: [{ kind: "product", factors: [MINUS_ONE, INFINITY] }, INFINITY],
+};
 const CLOSERS: ReadonlyMap<string, string> = new Map([
   ["(", ")"],
   ["[", "]"],
@@ -223,28 +232,17 @@ class Parser {
   }
 
   #unit(): string {
-    let unit = "";
-    for (;;) {
-      const token = this.#token;
-      if (!this.#isUnit()) break;
+    let written = "";
+    while (this.#isUnit()) {
+      written += `${written.endsWith("/") ? "" : " "}${this.#token.value}`;
       this.#next++;
-      const words = token.value
-        .split(/\bper\b|\//)
-        .map(unitOf)
-        .join("/");
-      unit += unit === "" || unit.endsWith("/") ? words : ` ${words}`;
-      if (this.#isMark("^") && unit !== "%" && unit !== "°") {
-        this.#next++;
-        const exponent = this.#group(() => this.#number());
-        unit += `^${exponent.value.numerator}`;
+      if (!written.endsWith("%") && !written.endsWith("°") && this.#accept("^")) {
+        written += `^${this.#group(() => this.#number()).value.numerator}`;
       }
       const follows = this.#tokens[this.#next + 1];
-      if (this.#isMark("/") && follows?.type === "words") {
-        this.#next++;
-        unit += "/";
-      }
+      if (follows?.type === "words" && this.#accept("/")) written += "/";
     }
-    return unit.startsWith("^") ? "" : unit;
+    return unitOf(written);
   }
 
   /** What a rule reads, with or without braces around it. */
@@ -300,6 +298,7 @@ class Parser {
       this.#next++;
       switch (type) {
         case "symbol":
+          if (value === "mathbb R") return REAL_LINE;
           return { kind: "symbol", name: value + this.#subscript() };
         case "constant":
           // The scanner makes constants of these four names only.
@@ -469,8 +468,7 @@ class Parser {
 
   #command(name: string): Expression {
     if (name === "frac") return { kind: "quotient", over: this.#commandInput(), under: this.#commandInput() };
-    if (name === "binom")
-      return { kind: "call", name: "binomial", inputs: [this.#commandInput(), this.#commandInput()] };
+    if (name === "binom") return binomial(this.#commandInput(), this.#commandInput());
     if (name === "emptyset") return { kind: "set", items: [] };
     if (name === "sqrt" || name === "cbrt") {
       let degree: Expression = { kind: "number", value: rational(name === "sqrt" ? 2n : 3n) };
@@ -519,6 +517,16 @@ function isWords(source: string): boolean {
 
 function isDigits(node: Expression): node is NumberNode {
   return node.kind === "number" && node.value.denominator === 1n;
+}
+
+/** n over a small k as the polynomial n (n − 1) … (n − k + 1) / k!, else as a function that only numbers have. */
+function binomial(n: Expression, k: Expression): Expression {
+  const count = isDigits(k) ? Number(k.value.numerator) : Infinity;
+  if (n.kind === "number" || count > 12) return { kind: "call", name: "binomial", inputs: [n, k] };
+  const number = (value: number): Expression => ({ kind: "number", value: rational(BigInt(value)) });
+  const factors = Array.from({ length: count }, (_, i): Expression => ({ kind: "sum", terms: [n, number(-i)] }));
+  const under = factors.reduce((product, _, i) => product * (i + 1), 1);
+  return { kind: "quotient", over: productOf([number(1), ...factors]), under: number(under) };
 }
 
 function productOf(factors: readonly Expression[]): Expression {

@@ -137,7 +137,10 @@ class Scanner {
     const word = this.#take(PATTERNS.letters)?.[0];
     if (word === undefined) return false;
     if (CONNECTIVES.has(word)) return this.#push("mark", ",", at);
-    if (this.#followsValue() && isUnitWord(word) && !this.#isKnown(word)) return this.#push("words", word, at);
+    const continuesWords = this.tokens.at(-1)?.type === "words" && word.length > 1;
+    if ((continuesWords || (this.#followsValue() && isUnitWord(word))) && !this.#isKnown(word)) {
+      return this.#push("words", word, at);
+    }
     return this.#word(word, at) || this.#push("words", word, at);
   }
 
@@ -269,7 +272,9 @@ class Scanner {
   #accent(name: string, at: number): boolean {
     const match = this.#take(PATTERNS.accented);
     const letters = match?.[1] ?? match?.[2];
-    if (letters !== undefined) return this.#push("symbol", name === "overline" ? letters : `${name} ${letters}`, at);
+    // A line over two points is the segment between them, which is also written without it.
+    if (letters !== undefined && letters.length > 1 && name === "overline") return this.#variables(letters, at);
+    if (letters !== undefined) return this.#push("symbol", `${name} ${letters}`, at);
     // Bold digits and bold expressions mean what they show.
     if (name === "mathbf") return true;
     throw this.#unexpected(at);

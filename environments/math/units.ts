@@ -23,7 +23,7 @@ const UNIT_SPELLINGS: ReadonlyMap<string, string> = new Map(
     min: "mins minute minutes",
     h: "hr hrs hour hours",
     day: "days",
-    mph: "mi/h",
+    "mi/h": "mph",
     "cm^2": "sqcm",
     "": "unit units square cubic",
   }).flatMap(([unit, others]) => others.split(" ").map((other) => [other, unit] as const)),
@@ -59,18 +59,29 @@ export function isUnitWord(word: string): boolean {
   );
 }
 
-/** One spelling for each unit: "Centimeters" → "cm", "apples" → "apple". */
+/** One spelling for each unit: "Centimeters" → "cm", "square feet" → "ft^2", "miles per hour" → "mi/h". */
 export function unitOf(words: string): string {
-  const spelled = words
+  return words
+    .split(/\s*(?:\bper\b|\/)\s*/)
+    .map(withoutDivision)
+    .filter((part) => part !== "")
+    .join("/");
+}
+
+function withoutDivision(words: string): string {
+  const power = /\b(?:square|sq)\b/i.test(words) ? "^2" : /\b(?:cubic|cu)\b/i.test(words) ? "^3" : "";
+  const names = words
     .trim()
-    .replace(/\.$/, "")
     .split(/\s+/)
-    .map((word) => {
-      const lower = word.length === 1 ? word : word.toLowerCase();
-      return UNIT_SPELLINGS.get(lower) ?? (lower.length > 3 && lower.endsWith("s") ? lower.slice(0, -1) : lower);
-    });
-  const isSquare = /\bsquare\b|\bsq\b/i.test(words);
-  const isCubic = /\bcubic\b|\bcu\b/i.test(words);
-  const name = spelled.filter((word) => word !== "" && word !== "sq" && word !== "cu").join(" ");
-  return name === "" ? "" : isSquare ? `${name}^2` : isCubic ? `${name}^3` : name;
+    .map(oneSpelling)
+    .filter((word) => word !== "" && word !== "sq" && word !== "cu");
+  return names.length === 0 ? "" : names.join(" ") + power;
+}
+
+/** "Meters^2" → "m^2"; a unit without a name, "units^2", has no power either. */
+function oneSpelling(word: string): string {
+  const [, written = "", exponent = ""] = /^(.*?)\.?(\^\d+)?$/.exec(word) ?? [];
+  const lower = written.length === 1 ? written : written.toLowerCase();
+  const name = UNIT_SPELLINGS.get(lower) ?? (lower.length > 3 && lower.endsWith("s") ? lower.slice(0, -1) : lower);
+  return name === "" ? "" : name + exponent;
 }

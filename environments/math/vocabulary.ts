@@ -189,6 +189,8 @@ export const LAYOUT: ReadonlySet<string> = new Set([
   "boxed",
   "fbox",
   "underline",
+  "angle",
+  "triangle",
 ]);
 
 /** Commands whose argument is words. */
@@ -245,3 +247,9 @@ export function splitFunction(word: string): readonly [head: string, rest: strin
   }
   return undefined;
 }
+
+/** Whole numbers that are often spelled out; the index is the value. */
+export const NUMBER_WORDS: readonly string[] =
+  "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split(
+    " ",
+  );
