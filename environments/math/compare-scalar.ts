@@ -62,19 +62,23 @@ function compareNumbers(gold: Expression, answer: Expression, logarithmBase: "10
     if (goldValue === undefined && answerValue === undefined) continue;
     if (goldValue === undefined || answerValue === undefined) return "different";
     const equality = compareComplex(goldValue, answerValue);
-    if (equality !== "equal") return equality;
-    agreements++;
+    if (equality === "different") return equality;
+    // What cancels to nothing at one point, as sin 64x does far from the real line, may speak at the others.
+    if (equality === "equal") agreements++;
   }
   return agreements * 2 >= pointCount ? "equal" : "undecided";
 }
 
-/** Values agree when their difference is lost in its own error, and that error is far below the values or 2^-128. */
+/**
+ * Values agree when their difference is lost in its own error, and that error is far below the values, or small where
+ * both are 0 as far as can be seen: √(sin π) is 0 to 2^-126.
+ */
 function compareComplex(a: Complex, b: Complex): Equality {
   const difference = minus(a, b);
   if (!isZero(difference)) return "different";
   const scale = Math.max(magnitude(a.re), magnitude(a.im), magnitude(b.re), magnitude(b.im));
   const error = Math.max(difference.re.error, difference.im.error);
-  return error <= Math.max(scale - 64, -128) ? "equal" : "undecided";
+  return error <= Math.max(scale - 64, -60) ? "equal" : "undecided";
 }
 
 /**
