@@ -1,14 +1,14 @@
 import { errors } from "../errors.js";
 
 /**
- * What one check may still spend, in steps of very roughly 100 ns. Steps are counted, not timed, so the same answer
- * gets the same verdict on a slow and on a busy machine.
+ * What one check may still spend, in steps of very roughly half a microsecond at most. Steps are counted, not timed, so
+ * the same answer gets the same verdict on a slow and on a busy machine.
  */
 export class WorkBudget {
   readonly limit: number;
   #left: number;
 
-  constructor(limit = 300_000) {
+  constructor(limit = 100_000) {
     this.limit = limit;
     this.#left = limit;
   }
