@@ -48,4 +48,9 @@ export const errors = defineErrors({
     hint: "The arithmetic teacher writes answers to tasks of the arithmetic environment alone",
     exitCode: 2,
   },
+  notTeachable: {
+    message: (d: { view: string }) => `Cannot demonstrate the tasks of view "${d.view}": only calculations can be worked out step by step`,
+    hint: 'Set environment.with.view to "calculations", or start from a trained policy and leave out "distill"',
+    exitCode: 2,
+  },
 });

@@ -1,6 +1,7 @@
 import { defineEnvironment } from "@troupe/core/sdk";
 import { settingsSchema } from "./settings.js";
 import { problemTaskset } from "./taskset.js";
+import { calculationTeacher } from "./teacher.js";
 import { MATH_VERIFIER, verifyMath } from "./verify-math.js";
 
 export default defineEnvironment({
@@ -19,4 +20,5 @@ export default defineEnvironment({
         { taskId: task.id, extraction: { mode: extraction, thinking }, percent },
       ),
   }),
+  teacher: calculationTeacher,
 });

@@ -54,6 +54,10 @@ const calculations = z.strictObject({
   integersOnly: z.boolean().default(true).describe("Leaves out calculations with a decimal point on either side"),
 });
 
+const teacher = z.strictObject({
+  errorRate: z.number().min(0).max(1).default(0.4).describe("Probability that a demonstrated result is wrong"),
+});
+
 /** Settings of the math environment. */
 export const settingsSchema = z.strictObject({
   data: data.describe("The problem set"),
@@ -62,6 +66,7 @@ export const settingsSchema = z.strictObject({
     .default("problems")
     .describe("Whole problems, or the single calculations of their solutions, each of them once"),
   calculations: calculations.prefault({}).describe("Which calculations the view of that name takes"),
+  teacher: teacher.prefault({}).describe("How demonstrations of calculations are written"),
   instruction: z
     .string()
     .optional()

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { Command } from "commander";
 import { isExperimentFile, loadExperiment } from "../../src/config/experiment-config.js";
 import { loadConfig } from "../../src/config/load-config.js";
@@ -37,6 +38,8 @@ export function addRunCommand(program: Command): void {
 export function readJob(file: string, settings: readonly string[]): Job {
   const prefix = isExperimentFile(file) ? "base." : "";
   const full = settings.map((setting) => {
+    // A file named on the command line is looked for where the command was typed.
+    if (setting.startsWith("data.path=")) return `${prefix}environment.with.data.path=${resolve(setting.slice("data.path=".length))}`;
     if (setting.startsWith("data.")) return `${prefix}environment.with.${setting}`;
     return setting.startsWith("base.") || setting.startsWith("arms.") ? setting : prefix + setting;
   });
