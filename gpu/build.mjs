@@ -136,7 +136,9 @@ async function build() {
   const link = [
     "-shared",
     "-pthread",
-    ...(macos ? ["-undefined", "dynamic_lookup"] : []),
+    // Node unloads an addon with the last thread that loaded it, while the addon's own threads still wait for work;
+    // macOS never unloads a library with thread-local variables.
+    ...(macos ? ["-undefined", "dynamic_lookup"] : ["-Wl,-z,nodelete"]),
     ...(sanitize ? ["-fsanitize=address,undefined"] : []),
     ...(macos || sanitize ? [] : ["-static-libstdc++", "-static-libgcc"]),
   ];
@@ -151,16 +153,19 @@ async function build() {
   }
 }
 
+let failure;
 try {
   await build();
 } catch (error) {
-  // The next run must not trust objects of a build that failed half way.
+  failure = error;
+  // An addon of older sources would run in its place unnoticed.
   rmSync(join(output, "troupe.node"), { force: true });
+}
+writeFileSync(`${stampPath}.${process.pid}`, JSON.stringify(stamps, null, 1));
+renameSync(`${stampPath}.${process.pid}`, stampPath);
+if (failure) {
   fail(
-    `the compiler stopped with exit code ${error.code ?? 1}`,
-    "Its messages are above; a C++17 compiler is needed (GCC 9 or Clang 10 and later)",
+    `the compiler stopped with exit code ${failure.code ?? 1}`,
+    "Its messages are above; a C++17 compiler is needed (GCC 9, Clang 10 or later)",
   );
-} finally {
-  writeFileSync(`${stampPath}.${process.pid}`, JSON.stringify(stamps, null, 1));
-  renameSync(`${stampPath}.${process.pid}`, stampPath);
 }

@@ -14,16 +14,23 @@ namespace troupe {
 namespace {
 
 // Sequences that one part decodes together: as many as share a pass over the weights well, few enough to balance.
-constexpr long kLeastPerPart = 16, kMostPerPart = 64;
+constexpr long kLeastPerPart = 8, kMostPerPart = 64;
+// While the weights stay in the last-level cache, a few sequences per thread decode as fast as many, and the keys and
+// values of a few stay there too. Weights beyond it are read from memory once per step, so more should share the step.
+constexpr long kCacheFloats = 1l << 22, kCachedPerThread = 24;
 // A part takes prompts until it has about this many rows.
 constexpr long kRowsPerPart = 512;
 
 struct Sequence {
-  long request;
+  explicit Sequence(Store& s) : store(s) {}
+  Sequence(const Sequence&) = delete;
+  ~Sequence() { store.returnPages(pages); }
+  Store& store;
+  long request = 0;
   std::vector<int32_t> tokens;  // prompt and response
-  long prompt, cached = 0;
-  long forced;  // response tokens that are given
-  std::vector<std::unique_ptr<Page>> pages;
+  long prompt = 0, cached = 0;
+  long forced = 0;  // response tokens that are given
+  std::vector<float*> pages;
   Completion result;
   bool done = false;
   long newRows() const { return (long)tokens.size() - cached; }
@@ -35,7 +42,7 @@ class Call {
       : store_(store), m_(*store.model), r_(requests), packed_(packed) {}
 
   std::unique_ptr<Sequence> begin(long request) const {
-    auto s = std::make_unique<Sequence>();
+    auto s = std::make_unique<Sequence>(store_);
     s->request = request;
     s->tokens.assign(r_.promptTokens + r_.promptOffsets[request], r_.promptTokens + r_.promptOffsets[request + 1]);
     s->prompt = (long)s->tokens.size();
@@ -84,19 +91,19 @@ class Call {
     const Shape& s = m_.shape;
     const Kernels& k = m_.kernels;
     long hd = s.headSize, w = s.qkvWidth(), rows = z.newRows(), pages = (long)z.pages.size();
-    long width = (hd + k.panel - 1) / k.panel * k.panel, item = kPageKeys * (hd + width);
+    long item = store_.itemFloats(), keyFloats = store_.keyFloats();
     thread_local std::vector<const float*> keys, values;
     keys.resize(pages), values.resize(pages);
     for (long kv = 0; kv < s.kvHeads; kv++) {
       for (long p = 0; p < pages; p++) {
-        keys[p] = *z.pages[p] + (layer * s.kvHeads + kv) * item;
-        values[p] = keys[p] + kPageKeys * hd;
+        keys[p] = z.pages[p] + (layer * s.kvHeads + kv) * item;
+        values[p] = keys[p] + keyFloats;
       }
       for (long r = 0; r < rows; r++) {
         long slot = z.cached + r;
         const float* key = qkv + r * w + s.qWidth() + kv * hd;
-        float* page = *z.pages[slot / kPageKeys] + (layer * s.kvHeads + kv) * item;
-        k.storeKeyValue(key, key + s.kvWidth(), hd, page, page + kPageKeys * hd, slot % kPageKeys);
+        float* page = z.pages[slot / kPageKeys] + (layer * s.kvHeads + kv) * item;
+        k.storeKeyValue(key, key + s.kvWidth(), hd, page, page + keyFloats, slot % kPageKeys);
       }
       AttendArgs a;
       a.q = qkv + kv * s.group() * hd;
@@ -218,13 +225,11 @@ std::vector<Completion> generate(Store& store, const TrRequests& requests, int m
   Call call(store, requests, live.weights->data);
   std::vector<Completion> results(requests.count);
   std::vector<std::unique_ptr<Sequence>> flying;
-  auto land = [&](Sequence& z) {
-    for (auto& page : z.pages) store.returnPage(std::move(page));
-    results[z.request] = std::move(z.result);
-  };
+  long places =
+      store.model->packedSize > kCacheFloats ? maxInFlight : std::min<long>(maxInFlight, kCachedPerThread * store.threads);
   long next = 0;
   while ((next < requests.count || !flying.empty()) && !(abort != nullptr && abort->load(std::memory_order_relaxed))) {
-    while (next < requests.count && (long)flying.size() < maxInFlight) flying.push_back(call.begin(next++));
+    while (next < requests.count && (long)flying.size() < places) flying.push_back(call.begin(next++));
     // Parts of about equal rows, whole sequences each.
     long share = std::clamp<long>(((long)flying.size() + 2 * store.threads - 1) / (2 * store.threads), kLeastPerPart, kMostPerPart);
     std::vector<Sequence*> order;
@@ -243,10 +248,10 @@ std::vector<Completion> generate(Store& store, const TrRequests& requests, int m
     Pool::shared().run((long)bounds.size() - 1, store.threads,
                        [&](long part) { call.advance(&order[bounds[part]], bounds[part + 1] - bounds[part]); });
     for (auto& z : flying)
-      if (z->done) land(*z);
+      if (z->done) results[z->request] = std::move(z->result);
     flying.erase(std::remove_if(flying.begin(), flying.end(), [](auto& z) { return z->done; }), flying.end());
   }
-  for (auto& z : flying) land(*z);
+  for (auto& z : flying) results[z->request] = std::move(z->result);
   return results;
 }
 

@@ -59,7 +59,7 @@ struct PackedWeights {
 };
 
 /// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
-enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Left, Right, Count };
+enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, Count };
 float* scratch(Slot, long n);
 
 }  // namespace troupe

@@ -12,8 +12,10 @@ namespace {
 
 // Weight gradients are summed within blocks of this many tokens, and the blocks added in order.
 constexpr long kTokenBlock = 128;
-// A weight-gradient part: outputs x inputs.
-constexpr long kTileOutputs = 64, kTileInputs = 128;
+// A weight-gradient part: outputs x inputs. Large parts pack their right side less often, small ones balance better;
+// parts share no sum, so their size changes no bit and may depend on the number of threads.
+constexpr long kMostTileOutputs = 256, kLeastTileOutputs = 32, kTileInputs = 128;
+constexpr long kPartsPerThread = 3;
 // Logit gradients held at once, floats; the vocabulary's backward runs in chunks of rows under this.
 constexpr long kLogitFloats = 1l << 22;
 constexpr long kEmbeddingColumns = 32;
@@ -202,24 +204,29 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     const Product* product;
     long output, input;
   };
+  auto up = [](long n, long unit) { return (n + unit - 1) / unit; };
+  long tileOutputs = kMostTileOutputs * 2, count = 0;
+  do {
+    tileOutputs /= 2;
+    count = extra;
+    for (const Product& p : products) count += up(p.outputs, tileOutputs) * up(p.inputs, kTileInputs);
+  } while (tileOutputs > kLeastTileOutputs && count < kPartsPerThread * threads_);
   std::vector<Tile> tiles;
   for (const Product& p : products)
-    for (long o = 0; o < p.outputs; o += kTileOutputs)
+    for (long o = 0; o < p.outputs; o += tileOutputs)
       for (long i = 0; i < p.inputs; i += kTileInputs) tiles.push_back({&p, o, i});
   const Kernels& k = model_->kernels;
   run(extra + (long)tiles.size(), [&](long index) {
     if (index < extra) return part(index);
     const Tile& t = tiles[index - extra];
     const Product& p = *t.product;
-    long outputs = std::min(kTileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
-    // Copies of both sides: rows of a wide matrix lie a power of two apart and would evict one another.
-    float *left = scratch(Slot::Left, kTokenBlock * kTileOutputs), *right = scratch(Slot::Right, kTokenBlock * (kTileInputs + 64));
+    long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
+    // The right side is read once per eight outputs; as panels its rows do not evict one another.
+    float *right = scratch(Slot::Right, kTokenBlock * (kTileInputs + 64));
     for (long r = 0; r < rows; r += kTokenBlock) {
       long count = std::min(kTokenBlock, rows - r);
-      for (long i = 0; i < count; i++)
-        std::memcpy(left + i * kTileOutputs, p.dy + (r + i) * p.outputs + t.output, sizeof(float) * outputs);
       k.pack(p.x + r * p.inputs + t.input, p.inputs, count, inputs, right, kTokenBlock * k.panel);
-      k.productTransposed(outputs, inputs, count, left, kTileOutputs, right, kTokenBlock * k.panel,
+      k.productTransposed(outputs, inputs, count, p.dy + r * p.outputs + t.output, p.outputs, right, kTokenBlock * k.panel,
                           p.grad + t.output * p.inputs + t.input, p.inputs);
     }
   });

@@ -1,9 +1,13 @@
 #include "store.h"
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace troupe {
 namespace {
+
+// Pages are cut from pieces of this size, 16 MiB.
+constexpr long kSlabFloats = 1l << 22;
 
 struct Registry {
   std::mutex mutex;
@@ -30,22 +34,21 @@ void Store::publish(std::shared_ptr<const PackedWeights> weights, int64_t versio
   live_ = {std::move(weights), version};
 }
 
-std::unique_ptr<Page> Store::takePage() {
-  {
-    std::lock_guard<std::mutex> lock(pagesMutex_);
-    if (!pages_.empty()) {
-      std::unique_ptr<Page> page = std::move(pages_.back());
-      pages_.pop_back();
-      return page;
-    }
+float* Store::takePage() {
+  std::lock_guard<std::mutex> lock(pagesMutex_);
+  if (freePages_.empty()) {
+    long page = pageFloats(), count = std::max(1l, kSlabFloats / page);
+    slabs_.emplace_back(count * page);
+    for (long i = count; i-- > 0;) freePages_.push_back(slabs_.back() + i * page);
   }
-  long width = (model->shape.headSize + model->kernels.panel - 1) / model->kernels.panel * model->kernels.panel;
-  return std::make_unique<Page>((long)model->shape.layers * model->shape.kvHeads * kPageKeys * (model->shape.headSize + width));
+  float* page = freePages_.back();
+  freePages_.pop_back();
+  return page;
 }
 
-void Store::returnPage(std::unique_ptr<Page> page) {
+void Store::returnPages(const std::vector<float*>& pages) {
   std::lock_guard<std::mutex> lock(pagesMutex_);
-  pages_.push_back(std::move(page));
+  freePages_.insert(freePages_.end(), pages.begin(), pages.end());
 }
 
 int64_t Store::registerStore(const std::shared_ptr<Store>& store) {

@@ -9,9 +9,6 @@
 
 namespace troupe {
 
-/// kPageKeys keys and values of one sequence in all layers.
-using Page = Buffer;
-
 class Store {
  public:
   Store(std::shared_ptr<const Model>, int threads);
@@ -23,8 +20,13 @@ class Store {
   Live live() const;
   void publish(std::shared_ptr<const PackedWeights>, int64_t version);
 
-  std::unique_ptr<Page> takePage();
-  void returnPage(std::unique_ptr<Page>);
+  /// Room for kPageKeys keys and values of one sequence in all layers; it stays the store's.
+  float* takePage();
+  void returnPages(const std::vector<float*>&);
+  long pageFloats() const { return (long)model->shape.layers * model->shape.kvHeads * itemFloats(); }
+  /// Floats of one layer's and kv head's part of a page: keys, then values.
+  long keyFloats() const { return kPageKeys * model->shape.headSize; }
+  long itemFloats() const { return keyFloats() + kPageKeys * model->panelSize(model->shape.headSize, 1); }
 
   const std::shared_ptr<const Model> model;
   const int threads;
@@ -37,7 +39,8 @@ class Store {
   mutable std::mutex mutex_;
   Live live_{nullptr, 0};
   std::mutex pagesMutex_;
-  std::vector<std::unique_ptr<Page>> pages_;
+  std::vector<Buffer> slabs_;
+  std::vector<float*> freePages_;
 };
 
 }  // namespace troupe

@@ -119,7 +119,7 @@ int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);
 TrStatus tr_store_score(TrStore*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                         float temperature, float* logprobs, float* entropies);
-/// Samples with the version that is live when the call begins. `maxInFlight`: sequences decoded at once.
+/// Samples with the version that is live when the call begins. `maxInFlight`: most sequences decoded at once.
 TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrCompletions* out);
 void tr_completions_free(TrCompletions*);
 

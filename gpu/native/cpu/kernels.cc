@@ -157,8 +157,8 @@ void product(long m, long n, long k, const float* a, long lda, const float* b, l
 }
 
 void productTransposed(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc) {
-  for (long j = 0; j < n; j += kPanel)
-    for (long i = 0; i < m; i += kRows)
+  for (long i = 0; i < m; i += kRows)
+    for (long j = 0; j < n; j += kPanel)
       tilesTransposed[least(kRows, m - i)](a + i, lda, b + j / kPanel * ldp, k, c + i * ldc + j, ldc, n - j);
 }
 
@@ -254,24 +254,20 @@ void storeKeyValue(const float* key, const float* value, long headSize, float* k
   for (long i = 0; i < headSize; i++) valuePage[(i / kPanel * kPageKeys + slot) * kPanel + i % kPanel] = value[i];
 }
 
-/// softmax(row · scale) over [0, length), zeros in [length, end).
+/// softmax(row · scale) over [0, length), zeros in [length, end); end is a multiple of 16.
 INLINE void softmaxRow(float* row, long length, long end, float scale) {
   F16 m = splat16(-__builtin_inff());
   for (long i = 0; i < length; i += 16) m = vmax(m, loadUpTo(row + i, length - i, -__builtin_inff()));
   F16 top = splat16(joinMax(m)), factor = splat16(scale), s = splat16(0.f);
   for (long i = 0; i < length; i += 16) {
     F16 e = vexp((loadUpTo(row + i, length - i) - top) * factor);
-    if (length - i < 16) {
-      storePart16(row + i, length - i, e);
-      e = loadPart16(row + i, length - i);
-    } else {
-      store16(row + i, e);
-    }
+    if (length - i < 16) e = keepPart16(e, length - i);
+    store16(row + i, e);
     s = s + e;
   }
   F16 inverse = splat16(1.f / joinSum(s));
-  for (long i = 0; i < length; i += 16) storeUpTo(row + i, length - i, load16(row + i) * inverse);
-  for (long i = length; i < end; i++) row[i] = 0.f;
+  for (long i = 0; i < length; i += 16) store16(row + i, load16(row + i) * inverse);
+  for (long i = (length + 15) / 16 * 16; i < end; i += 16) store16(row + i, splat16(0.f));
 }
 
 constexpr long kQueryTile = 32;
@@ -363,9 +359,9 @@ void attendGrad(const AttendGradArgs& a) {
       productTransposed(seen, width, m, dp, keys, q, kQueryTile * kPanel, dk, width);
     }
   for (long r = 0; r < a.rows; r++)
-    for (long i = 0; i < a.headSize; i++) {
-      a.dk[r * a.ldd + i] = dk[r * width + i];
-      a.dv[r * a.ldd + i] = dv[r * width + i];
+    for (long i = 0; i < a.headSize; i += 16) {
+      storeUpTo(a.dk + r * a.ldd + i, a.headSize - i, loadUpTo(dk + r * width + i, a.headSize - i));
+      storeUpTo(a.dv + r * a.ldd + i, a.headSize - i, loadUpTo(dv + r * width + i, a.headSize - i));
     }
 }
 
@@ -401,12 +397,7 @@ RowStatistics rowStatistics(const float* logits, long v, float inverseTemperatur
   const float lowest = -__builtin_inff();
   F16 scale = splat16(inverseTemperature), m = splat16(lowest);
   for (long i = 0; i < v; i += 16) {
-    F16 z = loadUpTo(logits + i, v - i) * scale;
-    if (v - i < 16) {
-      storePart16(weights + i, v - i, z);
-      z = loadPart16(weights + i, v - i, lowest);
-    }
-    m = vmax(m, z);
+    m = vmax(m, loadUpTo(logits + i, v - i, lowest) * scale);
   }
   RowStatistics row;
   row.maximum = joinMax(m);
@@ -414,8 +405,8 @@ RowStatistics rowStatistics(const float* logits, long v, float inverseTemperatur
   for (long i = 0; i < v; i += 16) {
     long left = v - i;
     F16 z = loadUpTo(logits + i, left) * scale - top, e = vexp(z);
+    if (left < 16) e = keepPart16(e, left);
     storeUpTo(weights + i, left, e);
-    if (left < 16) e = loadPart16(weights + i, left);
     sum = sum + e;
     weighted = fma(e, z, weighted);
   }
@@ -432,15 +423,8 @@ void logitsGrad(float* logits, long v, float inverseTemperature, int32_t target,
   F16 top = splat16(joinMax(m) * inverseTemperature), sum = splat16(0.f), weighted = splat16(0.f);
   for (long i = 0; i < v; i += 16) {
     long left = v - i;
-    F16 z = loadUpTo(logits + i, left, -__builtin_inff()) * scale - top, e = vexp(z);
-    // A lane past the row is −∞: its exponential is clamped to a tiny number, so it is taken out by hand.
-    if (left < 16) {
-      alignas(64) float t[16];
-      store16(t, e);
-      e = loadPart16(t, left);
-      store16(t, z);
-      z = loadPart16(t, left);
-    }
+    F16 z = loadUpTo(logits + i, left) * scale - top, e = vexp(z);
+    if (left < 16) e = keepPart16(e, left);
     sum = sum + e;
     weighted = fma(e, z, weighted);
   }

@@ -69,15 +69,36 @@ INLINE F16 vsqrt(F16 a) { EACH_PART(vsqrt(a.v[i])); }
 
 /// The first n < 16 lanes from memory, the others `fill`.
 INLINE F16 loadPart16(const float* p, long n, float fill = 0.f) {
+#if defined(__AVX512F__)
+  F16 out;
+  out.v[0] = (vec)_mm512_mask_loadu_ps((__m512)splat(fill), (__mmask16)((1u << n) - 1), p);
+  return out;
+#else
   alignas(64) float t[16];
   for (int i = 0; i < 16; i++) t[i] = fill;
   for (long i = 0; i < n; i++) t[i] = p[i];
   return load16(t);
+#endif
 }
 INLINE void storePart16(float* p, long n, F16 a) {
+#if defined(__AVX512F__)
+  _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), (__m512)a.v[0]);
+#else
   alignas(64) float t[16];
   store16(t, a);
   for (long i = 0; i < n; i++) p[i] = t[i];
+#endif
+}
+/// The first n < 16 lanes of a, 0 in the others.
+INLINE F16 keepPart16(F16 a, long n) {
+#if defined(__AVX512F__)
+  a.v[0] = (vec)_mm512_maskz_mov_ps((__mmask16)((1u << n) - 1), (__m512)a.v[0]);
+  return a;
+#else
+  alignas(64) float t[16];
+  store16(t, a);
+  return loadPart16(t, n);
+#endif
 }
 /// 16 lanes or what is left of the row.
 INLINE F16 loadUpTo(const float* p, long left, float fill = 0.f) { return left >= 16 ? load16(p) : loadPart16(p, left, fill); }
