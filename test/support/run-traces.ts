@@ -1,0 +1,53 @@
+import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a finished run left, without what depends on the time it took: two runs that agree here are the same run. */
+export interface RunTrace {
+  /** The text of `ledger.jsonl`. */
+  readonly ledger: string;
+  /** Lines of `metrics.jsonl`. */
+  readonly metrics: readonly Readonly<Record<string, unknown>>[];
+  /** Plugins' states and the run's own in the newest checkpoint. */
+  readonly state: unknown;
+  /** File of the newest checkpoint → SHA-256. */
+  readonly tensors: Readonly<Record<string, string>>;
+}
+
+/** Reads the trace of the run in a folder. */
+export function traceOf(run: string): RunTrace {
+  const checkpoints = join(run, "checkpoints");
+  const last = readdirSync(checkpoints)
+    .filter((name) => /^\d+$/.test(name))
+    .toSorted()
+    .at(-1);
+  const newest = join(checkpoints, last ?? "");
+  const tensors = ["model.safetensors", "optimizer.safetensors"].map((file): [string, string] => [
+    file,
+    createHash("sha256")
+      .update(readFileSync(join(newest, file)))
+      .digest("hex"),
+  ]);
+  return {
+    ledger: readFileSync(join(run, "ledger.jsonl"), "utf8"),
+    metrics: metricsOf(run).map((line) => JSON.parse(timeless(line))),
+    state: JSON.parse(timeless(readFileSync(join(newest, "state.json"), "utf8"))),
+    tensors: Object.fromEntries(tensors),
+  };
+}
+
+/** The lines of `metrics.jsonl`. */
+export function metricsOf(run: string): readonly string[] {
+  return readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+}
+
+/** The steps of `metrics.jsonl` in the order of its lines. */
+export function stepsOf(run: string): readonly number[] {
+  return metricsOf(run).map((line) => Number(JSON.parse(line).step));
+}
+
+/** JSON without durations and speeds. */
+function timeless(json: string): string {
+  const isTime = (key: string): boolean => /^(time|speed)\/|^(wallSeconds|seconds)$/.test(key);
+  return JSON.stringify(JSON.parse(json), (key, value: unknown) => (isTime(key) ? undefined : value));
+}

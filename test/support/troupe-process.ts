@@ -1,0 +1,60 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import type { ScriptEnd } from "./run-script.js";
+
+const executable = fileURLToPath(new URL("../../core/bin/troupe.mjs", import.meta.url));
+
+/** Where a process of the command line keeps what it writes. */
+export interface TroupeFolders {
+  readonly runs: string;
+  readonly home: string;
+}
+
+/** The compiled command line in a process of its own. */
+export class TroupeProcess {
+  readonly ended: Promise<ScriptEnd>;
+  readonly #child: ChildProcess;
+
+  /** @param onLine hears every whole line of stdout as it comes */
+  constructor(args: readonly string[], folders: TroupeFolders, onLine: (line: string) => void = () => {}) {
+    const env = { ...process.env, TROUPE_RUNS: folders.runs, TROUPE_HOME: folders.home, NO_COLOR: "1" };
+    const child = spawn(process.execPath, [executable, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    let stdout = "";
+    let stderr = "";
+    let heard = 0;
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      stdout += chunk;
+      for (let end = stdout.indexOf("\n", heard); end >= 0; end = stdout.indexOf("\n", heard)) {
+        onLine(stdout.slice(heard, end));
+        heard = end + 1;
+      }
+    });
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => (stderr += chunk));
+    this.ended = new Promise((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (exitCode, signal) => resolve({ exitCode, signal, stdout, stderr }));
+    });
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+}
+
+/** Runs one command to its end. */
+export function runTroupe(args: readonly string[], folders: TroupeFolders): Promise<ScriptEnd> {
+  return new TroupeProcess(args, folders).ended;
+}
+
+/** The JSON records of a `--json` command; every line of its stdout must be one. */
+export function recordsOf(end: ScriptEnd): readonly Record<string, unknown>[] {
+  return end.stdout
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const record: unknown = JSON.parse(line);
+      if (typeof record !== "object" || record === null) throw new TypeError(`not a record: ${line}`);
+      return { ...record };
+    });
+}
