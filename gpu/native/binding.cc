@@ -1,5 +1,6 @@
 // Node-API over the C interface. Every call that computes copies its arguments, runs on a thread of its own (not one of
-// libuv's four, which file access needs) and settles a promise; the JavaScript thread never waits.
+// libuv's four, which file access needs) and settles a promise; the JavaScript thread never waits. One file, over 300
+// lines, because nothing else may know Node-API.
 #include <napi.h>
 
 #include <condition_variable>

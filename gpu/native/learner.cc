@@ -86,7 +86,7 @@ void Learner::forward(const int32_t* tokens, long n, const int32_t* offsets, lon
 }
 
 void Learner::backward(const float* dLogprobs, const float* dEntropies, long n) {
-  if (pass_.tokens() != 0 && pass_.tokens() != n)
+  if (pass_.tokens() >= 0 && pass_.tokens() != n)
     throw Failure(TR_BAD_SHAPE, "gradients have " + std::to_string(n) + " tokens, the forward pass had " + std::to_string(pass_.tokens()));
   for (long i = 0; i < n; i++)
     if (!std::isfinite(dLogprobs[i]) || !std::isfinite(dEntropies[i]))

@@ -53,6 +53,13 @@ void BackwardPanels::pack(const Model& m, const float* weights, long part) {
   }
 }
 
+void checkOffsets(const int32_t* offsets, long sequences, long n) {
+  if (sequences < 0 || offsets[0] != 0 || offsets[sequences] != n)
+    throw Failure(TR_BAD_SHAPE, "offsets must begin with 0 and end with the number of tokens, " + std::to_string(n));
+  for (long s = 0; s < sequences; s++)
+    if (offsets[s + 1] < offsets[s]) throw Failure(TR_BAD_SHAPE, "offsets decrease at sequence " + std::to_string(s));
+}
+
 PackedPass::PackedPass(std::shared_ptr<const Model> model, int threads, bool keep)
     : model_(std::move(model)), threads_(threads), keep_(keep) {}
 
@@ -60,8 +67,7 @@ void PackedPass::run(long parts, const std::function<void(long)>& part) const { 
 
 void PackedPass::takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences) {
   const Shape& s = model_->shape;
-  if (sequences < 0 || offsets[0] != 0 || offsets[sequences] != n)
-    throw Failure(TR_BAD_SHAPE, "offsets must begin with 0 and end with the number of tokens, " + std::to_string(n));
+  checkOffsets(offsets, sequences, n);
   rowTokens_.clear(), rowPositions_.clear(), rowTargets_.clear(), rowPlaces_.clear(), spans_.clear();
   for (long i = 0; i < n; i++)
     if (tokens[i] < 0 || tokens[i] >= s.vocabSize)
@@ -69,7 +75,6 @@ void PackedPass::takeRows(const int32_t* tokens, long n, const int32_t* offsets,
                                       " is outside the vocabulary of " + std::to_string(s.vocabSize));
   for (long q = 0; q < sequences; q++) {
     long length = (long)offsets[q + 1] - offsets[q];
-    if (length < 0) throw Failure(TR_BAD_SHAPE, "offsets must not decrease: sequence " + std::to_string(q));
     if (length > s.maxPositions)
       throw Failure(TR_BAD_INPUT, "sequence " + std::to_string(q) + " has " + std::to_string(length) +
                                       " tokens, more than maxPositions " + std::to_string(s.maxPositions));
@@ -120,7 +125,7 @@ void PackedPass::attend(int layer, long item) {
 
 void PackedPass::forward(const float* packed, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
                          float temperature, float* logprobs, float* entropies) {
-  n_ = 0;
+  n_ = -1;
   if (!(temperature > 0)) throw Failure(TR_BAD_INPUT, "temperature must be positive: " + std::to_string(temperature));
   takeRows(tokens, n, offsets, sequences);
   const Model& m = *model_;
@@ -264,8 +269,8 @@ void PackedPass::backwardHead(const float* packed, const BackwardPanels& back, c
 
 void PackedPass::backward(const float* packed, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
                           float* grad) {
-  if (n_ == 0) throw Failure(TR_NO_FORWARD, "the gradient of a batch needs its forward pass first");
-  n_ = 0;
+  if (n_ < 0) throw Failure(TR_NO_FORWARD, "the gradient of a batch needs its forward pass first");
+  n_ = -1;
   const Model& m = *model_;
   const Shape& s = m.shape;
   const Kernels& k = m.kernels;

@@ -22,6 +22,9 @@ struct BackwardPanels {
   Buffer data;
 };
 
+/// Throws BadShape unless offsets rise from 0 to n without falling.
+void checkOffsets(const int32_t* offsets, long sequences, long n);
+
 class PackedPass {
  public:
   /// `keep`: activations of every layer stay for backward.
@@ -33,7 +36,7 @@ class PackedPass {
   /// Adds to `grad`, laid out as the flat weights.
   void backward(const float* packed, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
 
-  /// Tokens of the last forward; 0 before the first, and after backward.
+  /// Tokens of the forward pass that backward would follow; −1 when there is none.
   long tokens() const { return n_; }
 
  private:
@@ -61,7 +64,7 @@ class PackedPass {
   std::shared_ptr<const Model> model_;
   int threads_;
   bool keep_;
-  long n_ = 0, rows_ = 0;
+  long n_ = -1, rows_ = 0;
   float inverseTemperature_ = 1;
   // One row per token that predicts another: a sequence's last token has none.
   std::vector<int32_t> rowTokens_, rowPositions_, rowTargets_;

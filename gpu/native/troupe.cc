@@ -31,6 +31,9 @@ namespace {
 
 thread_local std::string lastError;
 
+// Tokens that one pass of tr_store_score takes at most, longer single sequences apart.
+constexpr int32_t kScoredTokens = 1 << 14;
+
 template <class Body>
 TrStatus guarded(Body body) {
   try {
@@ -133,9 +136,21 @@ void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model
 TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                         float temperature, float* logprobs, float* entropies) {
   return guarded([&] {
+    troupe::checkOffsets(offsets, sequences, n);
     troupe::Store::Live live = s->store->live();
     troupe::PackedPass pass(s->store->model, s->store->threads, false);
-    pass.forward(live.weights->data, tokens, n, offsets, sequences, temperature, logprobs, entropies);
+    std::vector<int32_t> local;
+    // A few sequences at a time, so that memory does not grow with the call.
+    for (int64_t first = 0; first < sequences;) {
+      int64_t last = first + 1;
+      while (last < sequences && offsets[last + 1] - offsets[first] <= kScoredTokens) last++;
+      int32_t start = offsets[first];
+      local.assign(offsets + first, offsets + last + 1);
+      for (int32_t& offset : local) offset -= start;
+      pass.forward(live.weights->data, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
+                   entropies + start);
+      first = last;
+    }
   });
 }
 TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrCompletions* out) {

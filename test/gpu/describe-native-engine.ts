@@ -91,7 +91,8 @@ export function describeNativeEngine(set: string): void {
         );
         const pass = runReferenceTransformer({ shape, weights: moved, ...batch, temperature: EVERY_TERM.temperature });
         return pass.logprobs_N.reduce(
-          (sum, logprob, n) => sum + logprob * (dLogprobs_N[n] ?? 0) + (pass.entropies_N[n] ?? 0) * (dEntropies_N[n] ?? 0),
+          (sum, logprob, n) =>
+            sum + logprob * (dLogprobs_N[n] ?? 0) + (pass.entropies_N[n] ?? 0) * (dEntropies_N[n] ?? 0),
           0,
         );
       };

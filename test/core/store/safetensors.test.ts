@@ -1,0 +1,121 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  float32Of,
+  readSafetensors,
+  tensorOf,
+  writeSafetensors,
+  type StoredTensor,
+} from "../../../core/src/store/safetensors.js";
+
+let folder = "";
+beforeAll(() => (folder = mkdtempSync(join(tmpdir(), "troupe-tensors-"))));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const sizes = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, U8: 1 } as const;
+
+const anyTensor: fc.Arbitrary<StoredTensor> = fc
+  .record({
+    type: fc.constantFrom("F64", "F32", "F16", "BF16", "I64", "I32", "U8"),
+    shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 }),
+  })
+  .chain(({ type, shape }) => {
+    const length = sizes[type] * shape.reduce((a, b) => a * b, 1);
+    return fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => ({ type, shape, bytes }));
+  });
+
+describe("writeSafetensors()", () => {
+  it("writes what readSafetensors() reads, and leaves no other file", async () => {
+    const path = join(folder, "any.safetensors");
+    await fc.assert(
+      fc.asyncProperty(
+        fc.dictionary(
+          fc.string({ minLength: 1 }).filter((name) => !name.startsWith("__")),
+          anyTensor,
+        ),
+        fc.dictionary(
+          fc.string().filter((name) => !name.startsWith("__")),
+          fc.string(),
+        ),
+        async (tensors, metadata) => {
+          await writeSafetensors(path, new Map(Object.entries(tensors)), metadata);
+          const read = await readSafetensors(path);
+          expect(Object.fromEntries(read.tensors)).toEqual({ ...tensors });
+          expect(read.metadata).toEqual({ format: "pt", ...metadata });
+          expect((readFileSync(path).readUInt32LE(0) + 8) % 8).toBe(0);
+        },
+      ),
+      { numRuns: 50 },
+    );
+    expect(readdirSync(folder)).toEqual(["any.safetensors"]);
+  });
+
+  it("throws TENSOR_FILE_NOT_VALID naming the tensor when its bytes do not fit its shape", async () => {
+    const tensors = new Map([["w", { type: "F32", shape: [2], bytes: new Uint8Array(7) } as const]]);
+    await expect(writeSafetensors(join(folder, "bad"), tensors)).rejects.toMatchObject({
+      code: "TENSOR_FILE_NOT_VALID",
+      message: expect.stringContaining('tensor "w" has 7 bytes, its shape wants 8'),
+    });
+  });
+});
+
+describe("readSafetensors()", () => {
+  const header = (text: string, data = 0) => {
+    const prefix = Buffer.alloc(8);
+    prefix.writeBigUInt64LE(BigInt(text.length));
+    return Buffer.concat([prefix, Buffer.from(text), Buffer.alloc(data)]);
+  };
+  const entry = (fields: object) =>
+    JSON.stringify({ w: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...fields } });
+
+  it.each<[string, Buffer]>([
+    ["it is shorter than a header", Buffer.alloc(3)],
+    ["its header is longer than the file", header("{}").subarray(0, 9)],
+    ["its header is not JSON", header("{")],
+    ["its header is not an object", header("[]")],
+    ['tensor "w" reaches past the end', header(entry({}), 7)],
+    ['tensor "w" has no shape', header(entry({ shape: [-1] }), 8)],
+    ['tensor "w" has no data offsets', header(entry({ data_offsets: [0] }), 8)],
+    ['tensor "w" has element type "F99"', header(entry({ dtype: "F99" }), 8)],
+    ['tensor "w" has 8 bytes, its shape wants 12', header(entry({ shape: [3] }), 8)],
+  ])("throws TENSOR_FILE_NOT_VALID when %s", async (problem, bytes) => {
+    const path = join(folder, "broken");
+    writeFileSync(path, bytes);
+    await expect(readSafetensors(path)).rejects.toMatchObject({
+      code: "TENSOR_FILE_NOT_VALID",
+      message: expect.stringContaining(problem),
+    });
+  });
+
+  it("throws TENSOR_FILE_NOT_VALID when there is no file", async () => {
+    await expect(readSafetensors(join(folder, "nowhere"))).rejects.toMatchObject({ code: "TENSOR_FILE_NOT_VALID" });
+  });
+});
+
+describe("float32Of()", () => {
+  it("shares the memory of F32", () => {
+    const values = Float32Array.of(1, 2);
+    expect(float32Of(tensorOf(values, [2]))?.buffer).toBe(values.buffer);
+  });
+
+  it("widens BF16 and F16 exactly", () => {
+    const widen = (type: "BF16" | "F16", ...halves: number[]) =>
+      float32Of({ type, shape: [halves.length], bytes: new Uint8Array(Uint16Array.from(halves).buffer) });
+    expect([...(widen("BF16", 0x3f80, 0xc020, 0x7f80, 0x0001) ?? [])]).toEqual([1, -2.5, Infinity, 2 ** -133]);
+    expect([...(widen("F16", 0x3c00, 0xc100, 0x7bff, 0x0001, 0x0400, 0xfc00) ?? [])]).toEqual([
+      1,
+      -2.5,
+      65504,
+      2 ** -24,
+      2 ** -14,
+      -Infinity,
+    ]);
+  });
+
+  it("is undefined for whole numbers", () => {
+    expect(float32Of({ type: "I32", shape: [0], bytes: new Uint8Array() })).toBeUndefined();
+  });
+});

@@ -1,0 +1,298 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { adamwUpdate } from "../../core/src/numerics/adamw.js";
+import { readSafetensors, writeSafetensors } from "../../core/src/store/safetensors.js";
+import { attachSampler, NativeEngine } from "../../gpu/src/native-engine.js";
+import { microBatches } from "../../gpu/src/micro-batches.js";
+import { relativeGap } from "./describe-native-engine.js";
+import { EVERY_TERM, NEXT_TOKEN, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP } from "./engine-fixtures.js";
+
+const cleanups: (() => void)[] = [];
+afterEach(() => cleanups.splice(0).forEach((clean) => clean()));
+
+async function make(options: Partial<Parameters<typeof NativeEngine.create>[0]> = {}): Promise<NativeEngine> {
+  const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 1, ...options });
+  cleanups.push(() => engine.dispose());
+  return engine;
+}
+
+function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), "troupe-engine-"));
+  cleanups.push(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+const batch = randomBatch(ODD_QWEN3, [30, 12, 50]);
+
+async function train(engine: NativeEngine, steps: number): Promise<void> {
+  for (let step = 0; step < steps; step++) {
+    await engine.forwardBackward(batch, EVERY_TERM);
+    await engine.optimStep(STEP);
+  }
+}
+
+describe("NativeEngine.create()", () => {
+  it("draws the same weights from the same seed, others from another", async () => {
+    const [a, b, c] = [await make(), await make({ threads: 1 }), await make({ seed: 2 })];
+    expect(await b.weights()).toEqual(await a.weights());
+    expect(await c.weights()).not.toEqual(await a.weights());
+  });
+
+  it.each([
+    ["heads", { heads: 5 }],
+    ["headSize", { headSize: 7 }],
+    ["layers", { layers: 0 }],
+    ["ropeTheta", { ropeTheta: NaN }],
+  ])("throws SHAPE_NOT_VALID naming %s when it does not fit", async (field, fields) => {
+    const failure = NativeEngine.create({ shape: { ...ODD_QWEN3, ...fields }, seed: 1 });
+    await expect(failure).rejects.toMatchObject({ code: "SHAPE_NOT_VALID", message: expect.stringContaining(field) });
+  });
+});
+
+describe("NativeEngine.optimStep()", () => {
+  it("updates as the reference does, step after step", async () => {
+    const engine = await make();
+    const wide = (tensors: ReadonlyMap<string, Float32Array>) =>
+      new Map([...tensors].map(([name, values]) => [name, Float64Array.from(values)]));
+    let state;
+    for (let step = 0; step < 4; step++) {
+      await engine.forwardBackward(batch, EVERY_TERM);
+      const expected = adamwUpdate(wide(await engine.weights()), wide(await engine.gradients()), state, STEP);
+      const { gradNorm } = await engine.optimStep(STEP);
+      expect(Math.abs(gradNorm / expected.gradNorm - 1)).toBeLessThan(1e-6);
+      for (const [name, values] of await engine.weights()) {
+        expect(relativeGap(values, expected.parameters.get(name) ?? []), name).toBeLessThan(1e-6);
+      }
+      state = expected.state;
+    }
+  });
+
+  it("adds gradients of several batches, and clears them when it is done", async () => {
+    const engine = await make();
+    await engine.forwardBackward(batch, EVERY_TERM);
+    const once = await engine.gradients();
+    await engine.forwardBackward(batch, EVERY_TERM);
+    for (const [name, values] of await engine.gradients()) {
+      expect(
+        relativeGap(
+          values,
+          (once.get(name) ?? new Float32Array()).map((value) => 2 * value),
+        ),
+        name,
+      ).toBeLessThan(1e-5);
+    }
+    await engine.optimStep(STEP);
+    for (const values of (await engine.gradients()).values()) expect(values.every((value) => value === 0)).toBe(true);
+  });
+
+  it("learns a sequence by heart", async () => {
+    const engine = await make();
+    const lossOf = async () => (await engine.forwardBackward(batch, NEXT_TOKEN))["loss/next_token"] ?? NaN;
+    const before = await lossOf();
+    for (let step = 0; step < 150; step++) {
+      await engine.optimStep(STEP);
+      await lossOf();
+    }
+    expect(await lossOf()).toBeLessThan(0.2 * before);
+  });
+
+  it("throws VALUE_NOT_FINITE and leaves the weights when a gradient overflows", async () => {
+    const engine = await make();
+    const before = await engine.weights();
+    const huge = { ...batch, nextTokenWeights_N: new Float32Array(batch.tokens_N.length).fill(3e38) };
+    await engine.forwardBackward(huge, NEXT_TOKEN);
+    await expect(engine.optimStep(STEP)).rejects.toMatchObject({
+      code: "VALUE_NOT_FINITE",
+      message: expect.stringMatching(/the gradient of "model\.[\w.]+" is not finite/),
+    });
+    expect(await engine.weights()).toEqual(before);
+    await train(engine, 1);
+  });
+});
+
+describe("NativeEngine.forwardBackward()", () => {
+  it("gives the same gradients and metrics when the batch is cut into micro-batches", async () => {
+    const shape = { ...ODD_QWEN3, intermediateSize: 4096 };
+    const long = randomBatch(shape, [150, 160, 40, 0, 160, 3, 70, 160, 150, 150, 160, 130, 20, 160, 1, 160, 160]);
+    expect(microBatches(long, shape).length).toBeGreaterThan(1);
+    const engine = await make({ shape });
+    const metrics = await engine.forwardBackward(long, EVERY_TERM);
+    const whole = await engine.gradients();
+    await engine.optimStep({ ...STEP, learningRate: 0, weightDecay: 0 });
+    let policy = 0;
+    for (let s = 0; s + 1 < long.offsets_S1.length; s++) {
+      const [start = 0, end = 0] = [long.offsets_S1[s], long.offsets_S1[s + 1]];
+      const part = Object.fromEntries(
+        Object.entries(long).map(([name, values]) => [name, values.subarray(start, end)]),
+      );
+      const one = { ...long, ...part, offsets_S1: Int32Array.of(0, end - start) };
+      policy += (await engine.forwardBackward(one, EVERY_TERM))["loss/policy"] ?? NaN;
+    }
+    expect(policy).toBeCloseTo(metrics["loss/policy"] ?? NaN, 6);
+    for (const [name, values] of await engine.gradients()) {
+      expect(relativeGap(values, whole.get(name) ?? []), name).toBeLessThan(1e-5);
+    }
+  });
+
+  it.each([
+    ["INPUT_NOT_VALID", "outside the vocabulary", { tokens_N: batch.tokens_N.map(() => 37) }],
+    ["INPUT_NOT_VALID", "outside the vocabulary", { tokens_N: batch.tokens_N.map(() => -1) }],
+    ["SHAPE_NOT_VALID", "offsets end with 91", { offsets_S1: Int32Array.of(0, 30, 91) }],
+    ["SHAPE_NOT_VALID", "offsets decrease", { offsets_S1: Int32Array.of(0, 50, 30, 92) }],
+    ["SHAPE_NOT_VALID", "must begin with 0", { offsets_S1: Int32Array.of(1, 30, 92) }],
+    ["SHAPE_NOT_VALID", "weights_N", { weights_N: new Float32Array(3) }],
+    ["VALUE_NOT_FINITE", "the loss is NaN", { weights_N: batch.weights_N.map(() => NaN) }],
+  ])("throws %s when %s", async (code, text, fields) => {
+    const engine = await make();
+    const failure = engine.forwardBackward({ ...batch, ...fields }, EVERY_TERM);
+    await expect(failure).rejects.toMatchObject({ code, message: expect.stringContaining(text) });
+    await engine.forwardBackward(batch, EVERY_TERM);
+  });
+
+  it("throws INPUT_NOT_VALID when a sequence is longer than maxPositions", async () => {
+    const engine = await make();
+    await expect(engine.forwardBackward(randomBatch(ODD_QWEN3, [161]), EVERY_TERM)).rejects.toThrow("161 tokens");
+    await expect(engine.score(new Int32Array(161), Int32Array.of(0, 161), 1)).rejects.toThrow("161 tokens");
+    await expect(engine.score(new Int32Array(5), Int32Array.of(0, 3), 1)).rejects.toMatchObject({
+      code: "SHAPE_NOT_VALID",
+    });
+    await expect(engine.score(new Int32Array(5), Int32Array.of(0, 5), 0)).rejects.toMatchObject({
+      code: "INPUT_NOT_VALID",
+    });
+  });
+});
+
+describe("NativeEngine.publish()", () => {
+  it("shows new weights to samplers only then, under the number that it gives", async () => {
+    const engine = await make();
+    const sampler = attachSampler(structuredClone(engine.handle()));
+    cleanups.push(() => sampler.dispose());
+    const score = () => sampler.score(batch.tokens_N, batch.offsets_S1, 1);
+    expect(sampler.version()).toBe(0);
+    const before = await score();
+    await train(engine, 1);
+    expect(await score()).toEqual(before);
+    expect(await engine.publish()).toBe(1);
+    expect(await score()).not.toEqual(before);
+    expect(await engine.publish(41)).toBe(41);
+    expect(sampler.version()).toBe(41);
+    expect((await sampler.generate([requestOf(1)]))[0]?.version).toBe(41);
+    expect(await engine.publish()).toBe(42);
+  });
+
+  it("leaves a call with the version that it began with", async () => {
+    const engine = await make();
+    const requests = Array.from({ length: 400 }, (_, i) => requestOf(i, { maxTokens: 90 }));
+    const expected = await engine.generate(requests);
+    const running = engine.generate(requests);
+    for (let i = 0; i < 6; i++) {
+      await train(engine, 1);
+      await engine.publish();
+    }
+    expect(await running).toEqual(expected);
+    expect(engine.version()).toBe(6);
+  });
+});
+
+describe("NativeEngine.save()", () => {
+  it.each(SHAPES)(
+    "writes what load() reads back to the bit, optimizer included, when the model is a %s",
+    async (_, shape) => {
+      const [folder, first, second] = [temporaryFolder(), await make({ shape }), await make({ shape, seed: 9 })];
+      const own = randomBatch(shape, [30, 12, 50]);
+      const step = async (engine: NativeEngine) => {
+        await engine.forwardBackward(own, EVERY_TERM);
+        await engine.optimStep(STEP);
+      };
+      await step(first);
+      await step(first);
+      await first.save(folder, { optimizer: true });
+      await second.load(folder, { optimizer: true });
+      expect(await second.weights()).toEqual(await first.weights());
+      await step(first);
+      await step(second);
+      expect(await second.weights()).toEqual(await first.weights());
+      first.resetOptimizer();
+      await step(first);
+      await step(second);
+      expect(await second.weights()).not.toEqual(await first.weights());
+    },
+  );
+
+  it("names the architecture in config.json", async () => {
+    for (const [name, shape] of SHAPES) {
+      const folder = temporaryFolder();
+      await (await make({ shape })).save(folder);
+      const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+      expect(config.architectures).toEqual([`${name}ForCausalLM`]);
+      expect(config.tie_word_embeddings).toBe(shape.tieEmbeddings);
+    }
+  });
+});
+
+describe("NativeEngine.load()", () => {
+  it("throws WEIGHTS_NOT_VALID naming the tensor or field, and changes nothing", async () => {
+    const [folder, engine] = [temporaryFolder(), await make()];
+    const path = join(folder, "model.safetensors");
+    await engine.save(folder);
+    const { tensors } = await readSafetensors(path);
+    const before = await engine.weights();
+    const name = "model.layers.1.mlp.up_proj.weight";
+    const refuse = async (changed: typeof tensors, problem: string) => {
+      await writeSafetensors(path, changed);
+      await expect(engine.load(folder)).rejects.toMatchObject({
+        code: "WEIGHTS_NOT_VALID",
+        message: expect.stringContaining(problem),
+      });
+    };
+    await refuse(new Map([...tensors].filter(([key]) => key !== name)), `tensor "${name}" is missing`);
+    await refuse(new Map(tensors).set("extra", { type: "U8", shape: [1], bytes: new Uint8Array(1) }), `tensor "extra"`);
+    const tensor = tensors.get(name);
+    if (!tensor) throw new Error("the fixture lacks a tensor");
+    await refuse(
+      new Map(tensors).set(name, { ...tensor, shape: [22, 41] }),
+      `"${name}" has shape [22, 41], wanted is [41, 22]`,
+    );
+    await refuse(new Map(tensors).set(name, { ...tensor, type: "I32" }), `"${name}" has element type I32`);
+    await writeSafetensors(
+      path,
+      new Map(tensors).set(name, { ...tensor, bytes: new Uint8Array(tensor.bytes.length).fill(255) }),
+    );
+    await expect(engine.load(folder)).rejects.toMatchObject({
+      code: "VALUE_NOT_FINITE",
+      message: expect.stringContaining(name),
+    });
+    await writeSafetensors(path, tensors);
+    const config = readFileSync(join(folder, "config.json"), "utf8");
+    writeFileSync(join(folder, "config.json"), config.replace(/"rope_theta": 1000/, '"rope_theta": 5'));
+    await expect(engine.load(folder)).rejects.toMatchObject({
+      code: "WEIGHTS_NOT_VALID",
+      message: expect.stringContaining("rope_theta is 5"),
+    });
+    await expect(engine.load(join(folder, "nowhere"))).rejects.toMatchObject({ code: "TENSOR_FILE_NOT_VALID" });
+    expect(await engine.weights()).toEqual(before);
+  });
+});
+
+describe("attachSampler()", () => {
+  it("throws HANDLE_NOT_VALID for anything else, ENGINE_GONE when the engine is", async () => {
+    for (const wrong of [undefined, null, 3, {}, { engine: "other" }]) {
+      expect(() => attachSampler(wrong)).toThrow(expect.objectContaining({ code: "HANDLE_NOT_VALID" }));
+    }
+    const engine = await make();
+    const handle = engine.handle();
+    expect(() => attachSampler({ ...handle, process: handle.process + 1 })).toThrow(
+      expect.objectContaining({ code: "ENGINE_GONE" }),
+    );
+    const sampler = attachSampler(handle);
+    engine.dispose();
+    // A sampler keeps the published weights alive.
+    expect((await sampler.generate([requestOf(1)])).length).toBe(1);
+    sampler.dispose();
+    expect(() => attachSampler(handle)).toThrow(expect.objectContaining({ code: "ENGINE_GONE" }));
+    await expect(sampler.generate([requestOf(1)])).rejects.toMatchObject({ code: "ENGINE_GONE" });
+    await expect(engine.forwardBackward(batch, EVERY_TERM)).rejects.toMatchObject({ code: "ENGINE_GONE" });
+  });
+});

@@ -1,0 +1,78 @@
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { Worker } from "node:worker_threads";
+import { describe, expect, it } from "vitest";
+import type { Completion } from "../../core/src/engines/policy-engine.js";
+import { NativeEngine } from "../../gpu/src/native-engine.js";
+import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, STEP } from "./engine-fixtures.js";
+
+// Threads of Node 20 run JavaScript alone: they take the built package, over the same native addon.
+const built = new URL("../../gpu/dist/src/index.js", import.meta.url);
+
+const PROGRAM = `
+  const { parentPort, workerData } = require("node:worker_threads");
+  import(workerData.module).then(async ({ attachSampler }) => {
+    const sampler = attachSampler(workerData.handle);
+    parentPort.postMessage("ready");
+    await new Promise((resolve) => parentPort.once("message", resolve));
+    for (let call = 0; call < workerData.calls; call++) parentPort.postMessage(await sampler.generate(workerData.requests));
+    sampler.dispose();
+  });
+`;
+
+function startWorker(engine: NativeEngine, requests: readonly unknown[], calls: number): Worker {
+  return new Worker(PROGRAM, {
+    eval: true,
+    workerData: { module: built.href, handle: engine.handle(), requests, calls },
+  });
+}
+
+function nextMessage(worker: Worker): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    worker.once("message", resolve);
+    worker.once("error", reject);
+  });
+}
+
+describe.skipIf(!existsSync(fileURLToPath(built)))("attachSampler() on other threads", () => {
+  const requests = Array.from({ length: 60 }, (_, i) => requestOf(i));
+
+  it("samples the engine's weights there, bit for bit, while the engine trains", async () => {
+    const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31 });
+    const expected = await engine.generate(requests);
+    const workers = [startWorker(engine, requests, 1), startWorker(engine, requests, 1)];
+    for (const worker of workers) expect(await nextMessage(worker)).toBe("ready");
+    const completions = workers.map((worker) => {
+      const completion = nextMessage(worker);
+      worker.postMessage("go");
+      return completion;
+    });
+    const batch = randomBatch(ODD_QWEN3, [60, 60]);
+    for (let step = 0; step < 5; step++) {
+      await engine.forwardBackward(batch, EVERY_TERM);
+      await engine.optimStep(STEP);
+    }
+    for (const one of completions) {
+      // Plain data: a worker's message has lost nothing of a completion.
+      expect((await one) as readonly Completion[]).toEqual(expected);
+    }
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    engine.dispose();
+  });
+
+  it("leaves the engine alone when a thread is terminated in the middle of a call", async () => {
+    const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31 });
+    const expected = await engine.generate(requests);
+    const many = Array.from({ length: 10 }, (_, i) => requestOf(i, { maxTokens: 110 }));
+    for (let round = 0; round < 3; round++) {
+      const worker = startWorker(engine, many, 1_000_000);
+      expect(await nextMessage(worker)).toBe("ready");
+      worker.postMessage("go");
+      const first = await nextMessage(worker);
+      expect(first).toHaveLength(10);
+      await worker.terminate();
+    }
+    expect(await engine.generate(requests)).toEqual(expected);
+    engine.dispose();
+  });
+});
