@@ -10,7 +10,10 @@ import { textTable } from "./render/table.js";
 
 /** Checks everything that can be checked without training, and prints what would run. */
 export async function dryRun(job: Job): Promise<void> {
-  const runs = job.kind === "run" ? [{ name: job.name, config: job.config }] : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
+  const runs =
+    job.kind === "run"
+      ? [{ name: job.name, config: job.config }]
+      : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
   for (const { name, config } of runs) process.stdout.write(`${await describe(name, config, job.baseDirectory)}\n\n`);
   process.stdout.write("dry run: everything above was loaded and checked; nothing was started\n");
 }
@@ -24,7 +27,8 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const train = await environment.definition.taskset(environment.config, "train", context);
   const held = await environment.definition.taskset(environment.config, "eval", context);
   const plugins = [];
-  for (const entry of pluginEntries(config.plugins)) plugins.push((await loadPlugin(entry.use, entry.with, baseDirectory)).plugin);
+  for (const entry of pluginEntries(config.plugins))
+    plugins.push((await loadPlugin(entry.use, entry.with, baseDirectory)).plugin);
   const first = train.at(0);
   const prompt = tokenizer.render(first.prompt);
   const { steps, tokenBudget, promptsPerStep, groupSize } = config.train;
@@ -36,15 +40,24 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
     `  first task   ${JSON.stringify(prompt.context + prompt.assistantPrefix)} → ${JSON.stringify(first.reference)}`,
     `  steps        ${steps} at most${tokenBudget > 0 ? `, or ${tokenBudget} sampled tokens` : ""}; ${promptsPerStep} tasks × ${groupSize} trajectories = ${promptsPerStep * groupSize} a step, up to ${config.rollout.maxTokens} tokens each`,
     `  plugins      ${plugins.map((plugin) => `${plugin.name} ${plugin.version}`).join(", ") || "none: group-normalised advantage, clipped token-mean loss"}`,
-    ...(hooks.length > 0 ? [indent(textTable(hooks, [
-      { title: "hook", cell: ({ hook }) => hook },
-      { title: "plugin", cell: ({ plugin }) => plugin },
-      { title: "reads", cell: ({ reads }) => reads.join(" ") },
-      { title: "writes", cell: ({ writes }) => writes.join(" ") },
-    ]))] : []),
+    ...(hooks.length > 0
+      ? [
+          indent(
+            textTable(hooks, [
+              { title: "hook", cell: ({ hook }) => hook },
+              { title: "plugin", cell: ({ plugin }) => plugin },
+              { title: "reads", cell: ({ reads }) => reads.join(" ") },
+              { title: "writes", cell: ({ writes }) => writes.join(" ") },
+            ]),
+          ),
+        ]
+      : []),
   ].join("\n");
 }
 
 function indent(text: string): string {
-  return text.split("\n").map((line) => `    ${line}`).join("\n");
+  return text
+    .split("\n")
+    .map((line) => `    ${line}`)
+    .join("\n");
 }

@@ -10,7 +10,9 @@ export function exitCodeOf(error: unknown): number {
 
 /** What really went wrong: an actor's failure to answer is only the messenger of what its handler threw. */
 function reasonOf(error: unknown): unknown {
-  return error instanceof TroupeError && error.code === "HANDLER_FAILED" && error.cause !== undefined ? reasonOf(error.cause) : error;
+  return error instanceof TroupeError && error.code === "HANDLER_FAILED" && error.cause !== undefined
+    ? reasonOf(error.cause)
+    : error;
 }
 
 /** Prints an error for people on stderr: code, message, hint; for programs as one JSON record on stdout. */

@@ -34,7 +34,16 @@ export async function summariseExperiment(
   const n = arms[0]?.modes[0]?.n ?? 0;
   const seed = first?.config.seed ?? 0;
   const headroom = result.headroom.map(describeHeadroom);
-  const summary = { arms, seed, n, wallSeconds: about.wallSeconds, commit: commitOf(), machine: machineLine(), command: about.command, headroom };
+  const summary = {
+    arms,
+    seed,
+    n,
+    wallSeconds: about.wallSeconds,
+    commit: commitOf(),
+    machine: machineLine(),
+    command: about.command,
+    headroom,
+  };
   await writeFileAtomically(directory.summary, `${JSON.stringify(summary, null, 2)}\n`);
   const curves: Curve[] = [];
   const marks: CurveMark[] = [];
@@ -59,17 +68,27 @@ export async function summariseExperiment(
     marks,
     samples: samples.filter(({ pairs }) => pairs.length > 0),
     configs: result.parts.map(({ name, config }) => ({ arm: name, yaml: stringify(config) })),
-    notices: [`Accuracies are measured on ${n} held-out tasks and shown with 95 % intervals; one seed says little about another.`],
+    notices: [
+      `Accuracies are measured on ${n} held-out tasks and shown with 95 % intervals; one seed says little about another.`,
+    ],
   };
   await writeFileAtomically(directory.summarySvg, summarySvg(data));
   await writeFileAtomically(directory.report, htmlReport(data));
   if (json) process.stdout.write(`${JSON.stringify({ type: "summary", ...summary })}\n`);
-  else process.stderr.write(`\n${headroomText(headroom)}\n\n${accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100))}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`);
+  else
+    process.stderr.write(
+      `\n${headroomText(headroom)}\n\n${accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100))}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`,
+    );
   return arms;
 }
 
 function summariseArm({ name, config, evaluations, trainTokens, seconds }: PartResult): ArmSummary {
-  const modes = config.eval.modes.flatMap((mode) => evaluations.filter(({ evaluation }) => evaluation.mode === mode).slice(-1).map(({ evaluation }) => evaluation));
+  const modes = config.eval.modes.flatMap((mode) =>
+    evaluations
+      .filter(({ evaluation }) => evaluation.mode === mode)
+      .slice(-1)
+      .map(({ evaluation }) => evaluation),
+  );
   const own = modes[0];
   const free = modes.find(({ mode }) => mode === THINK_FREE);
   const none: readonly [number, number] = [NaN, NaN];
@@ -106,26 +125,42 @@ function describeHeadroom({ mode, greedy, sampled }: ExperimentResult["headroom"
 export function headroomText(headroom: readonly Headroom[]): string {
   const share = (value: number): string => `${(100 * value).toFixed(0)} %`;
   return headroom
-    .map(({ mode, n, singleStep, greedy, sampled, k, passAtK, mixedGroups }) =>
-      `headroom of base, mode ${mode} (n = ${n}): easiest tasks ${share(singleStep)}, greedy ${share(greedy)}, sampled ${share(sampled)}, pass@${k} ${share(passAtK)}, mixed groups ${share(mixedGroups)}`,
+    .map(
+      ({ mode, n, singleStep, greedy, sampled, k, passAtK, mixedGroups }) =>
+        `headroom of base, mode ${mode} (n = ${n}): easiest tasks ${share(singleStep)}, greedy ${share(greedy)}, sampled ${share(sampled)}, pass@${k} ${share(passAtK)}, mixed groups ${share(mixedGroups)}`,
     )
     .join("\n");
 }
 
-async function curvesOf({ name, config, directory, evaluations }: PartResult): Promise<{ curves: readonly Curve[]; marks: readonly CurveMark[] }> {
+async function curvesOf({
+  name,
+  config,
+  directory,
+  evaluations,
+}: PartResult): Promise<{ curves: readonly Curve[]; marks: readonly CurveMark[] }> {
   const { lines } = await readMetrics(directory.metrics);
   const own = evaluations.filter(({ evaluation }) => evaluation.mode === config.eval.modes[0]);
   const curve = (curveName: Curve["name"], metric: string): Curve => ({
     arm: name,
     name: curveName,
-    points: lines.flatMap(({ trainTokens, metrics }) => (metrics[metric] === undefined ? [] : [{ trainTokens, value: metrics[metric] }])),
+    points: lines.flatMap(({ trainTokens, metrics }) =>
+      metrics[metric] === undefined ? [] : [{ trainTokens, value: metrics[metric] }],
+    ),
   });
-  const marks = lines.flatMap((line, i) => (i > 0 && line.stage !== lines[i - 1]?.stage ? [{ arm: name, trainTokens: line.trainTokens, label: line.stage }] : []));
+  const marks = lines.flatMap((line, i) =>
+    i > 0 && line.stage !== lines[i - 1]?.stage
+      ? [{ arm: name, trainTokens: line.trainTokens, label: line.stage }]
+      : [],
+  );
   if (lines.length === 0) return { curves: [], marks };
   return {
     curves: [
       curve("reward", "reward/raw/mean"),
-      { arm: name, name: "accuracy", points: own.map(({ trainTokens, evaluation }) => ({ trainTokens, value: evaluation.accuracy })) },
+      {
+        arm: name,
+        name: "accuracy",
+        points: own.map(({ trainTokens, evaluation }) => ({ trainTokens, value: evaluation.accuracy })),
+      },
       curve("tokens", "len/mean"),
       curve("thinkRate", "think/rate"),
     ],
@@ -139,14 +174,35 @@ async function pairsOf({ config, directory, evaluations }: PartResult): Promise<
   const steps = evaluations.filter(({ evaluation }) => evaluation.mode === mode).map(({ step }) => step);
   const [first, last] = [steps[0], steps.at(-1)];
   if (first === undefined || last === undefined || first === last) return [];
-  const [before, after] = [await readRollouts(directory.rollouts, first, mode), await readRollouts(directory.rollouts, last, mode)];
+  const [before, after] = [
+    await readRollouts(directory.rollouts, first, mode),
+    await readRollouts(directory.rollouts, last, mode),
+  ];
   const answers = new Map(after.map((record) => [record.id, record]));
-  return before.flatMap((record) => {
-    const later = answers.get(record.id);
-    return later ? [{ before: view(record), after: view(later) }] : [];
-  }).slice(0, PAIRS_SHOWN);
+  return before
+    .flatMap((record) => {
+      const later = answers.get(record.id);
+      return later ? [{ before: view(record), after: view(later) }] : [];
+    })
+    .slice(0, PAIRS_SHOWN);
 }
 
-function view({ id, prompt, assistantPrefix, response, verdict, reward, responseTokens }: RolloutRecord): ArmSamples["pairs"][number]["before"] {
-  return { id, prompt: prompt.slice(0, prompt.length - assistantPrefix.length), response: assistantPrefix + response, verdict: verdict.kind, reason: verdict.reason, reward, tokens: responseTokens };
+function view({
+  id,
+  prompt,
+  assistantPrefix,
+  response,
+  verdict,
+  reward,
+  responseTokens,
+}: RolloutRecord): ArmSamples["pairs"][number]["before"] {
+  return {
+    id,
+    prompt: prompt.slice(0, prompt.length - assistantPrefix.length),
+    response: assistantPrefix + response,
+    verdict: verdict.kind,
+    reason: verdict.reason,
+    reward,
+    tokens: responseTokens,
+  };
 }

@@ -24,7 +24,12 @@ export interface CollectOrder {
  *
  * @throws what a hook throws; a verifier's failure is a verdict, not an error
  */
-export async function collect(parts: RunParts, config: RunConfig, order: CollectOrder, signal: AbortSignal): Promise<readonly Group[]> {
+export async function collect(
+  parts: RunParts,
+  config: RunConfig,
+  order: CollectOrder,
+  signal: AbortSignal,
+): Promise<readonly Group[]> {
   const trajectories = await parts.rollouts.rollOut({ ...order, seed: config.seed }, signal);
   return Promise.all(
     order.groups.map(async ({ id, task }, index): Promise<Group> => {
@@ -44,7 +49,11 @@ export async function collect(parts: RunParts, config: RunConfig, order: Collect
  *
  * @throws VERIFIER_ERROR_RATE when more of the samples than the config allows have no gradable verdict
  */
-export function gradable(groups: readonly Group[], config: RunConfig, step: number): { readonly groups: readonly Group[]; readonly ungradable: number } {
+export function gradable(
+  groups: readonly Group[],
+  config: RunConfig,
+  step: number,
+): { readonly groups: readonly Group[]; readonly ungradable: number } {
   const all = groups.flatMap(({ samples }) => samples);
   const failed = all.filter(({ verdict }) => !isGradable(verdict));
   const first = failed[0];
@@ -61,7 +70,10 @@ export function gradable(groups: readonly Group[], config: RunConfig, step: numb
   const dropsGroup = config.verify.onUngradable === "drop-group";
   const kept = groups
     .map((group) => ({ ...group, samples: group.samples.filter(({ verdict }) => isGradable(verdict)) }))
-    .filter((group, index) => group.samples.length >= 2 && !(dropsGroup && group.samples.length < (groups[index]?.samples.length ?? 0)));
+    .filter(
+      (group, index) =>
+        group.samples.length >= 2 && !(dropsGroup && group.samples.length < (groups[index]?.samples.length ?? 0)),
+    );
   return { groups: kept, ungradable: failed.length };
 }
 

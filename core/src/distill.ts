@@ -50,17 +50,36 @@ export interface DistilledPolicy {
  *
  * @throws NO_TEACHER when the environment has none
  */
-export async function distillPolicy(config: RunConfig, baseDirectory: string, onEvent: (event: RunEvent) => void, signal: AbortSignal): Promise<DistilledPolicy> {
+export async function distillPolicy(
+  config: RunConfig,
+  baseDirectory: string,
+  onEvent: (event: RunEvent) => void,
+  signal: AbortSignal,
+): Promise<DistilledPolicy> {
   const { distill } = config;
-  if (!distill) throw errors.noTeacher({ environment: config.environment.use, problem: 'the config has no "distill" section' });
-  const parts = await startParts({ ...config, plugins: [], eval: { ...config.eval, modes: ["default"], plugins: [] }, rollout: { ...config.rollout, actors: 1 } }, baseDirectory, { weights: undefined, pluginStates: {}, onPluginEvent: () => {} });
+  if (!distill)
+    throw errors.noTeacher({ environment: config.environment.use, problem: 'the config has no "distill" section' });
+  const parts = await startParts(
+    {
+      ...config,
+      plugins: [],
+      eval: { ...config.eval, modes: ["default"], plugins: [] },
+      rollout: { ...config.rollout, actors: 1 },
+    },
+    baseDirectory,
+    { weights: undefined, pluginStates: {}, onPluginEvent: () => {} },
+  );
   try {
     const source = resolve(baseDirectory, config.policy.from);
     const directory = join(cacheDirectory(), "policies", await cacheKey(config, source, parts));
     if (await exists(join(directory, "model.safetensors"))) return { directory, isCached: true, tokens: 0, seconds: 0 };
 
     const teacher = parts.environment.definition.teacher?.(parts.environment.config);
-    if (!teacher) throw errors.noTeacher({ environment: parts.environment.definition.name, problem: "the environment has no teacher" });
+    if (!teacher)
+      throw errors.noTeacher({
+        environment: parts.environment.definition.name,
+        problem: "the environment has no teacher",
+      });
     const started = systemClock.now();
     const tokens = await teach(config, distill, parts, teacher, started, onEvent, signal);
     const temporary = `${directory}.tmp-${process.pid}`;
@@ -100,15 +119,29 @@ async function teach(
       weightDecay: settings.weightDecay,
       maxGradNorm: settings.maxGradNorm,
     };
-    const update = parts.learner.ask("update", { batches: [batch], spec: NEXT_TOKEN_LOSS, optimizer, resetOptimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
+    const update = parts.learner.ask(
+      "update",
+      { batches: [batch], spec: NEXT_TOKEN_LOSS, optimizer, resetOptimizer: false },
+      { deadlineMs: LEARNER_DEADLINE_MS },
+    );
     batch = packLabelled(source.take(settings.batchTokens));
     const metrics = await update;
     const seconds = (systemClock.now() - started) / 1000;
     onEvent({
       type: "step",
       part: "base",
-      report: { step, stage: "distill", version: 0, trainTokens: tokens, metrics: { ...metrics, "speed/train": tokens / seconds } },
-      progress: { done, etaSeconds: (seconds / done) * (1 - done), label: `${(tokens / 1e6).toFixed(2)}/${(settings.tokens / 1e6).toFixed(2)} M tokens` },
+      report: {
+        step,
+        stage: "distill",
+        version: 0,
+        trainTokens: tokens,
+        metrics: { ...metrics, "speed/train": tokens / seconds },
+      },
+      progress: {
+        done,
+        etaSeconds: (seconds / done) * (1 - done),
+        label: `${(tokens / 1e6).toFixed(2)}/${(settings.tokens / 1e6).toFixed(2)} M tokens`,
+      },
     });
   }
   return tokens;
@@ -136,7 +169,8 @@ class DemonstrationSource {
   /** Whole demonstrations of together at least `tokens` tokens. */
   take(tokens: number): readonly LabelledSequence[] {
     const taken: LabelledSequence[] = [];
-    for (let sum = 0; sum < tokens; sum += taken.at(-1)?.tokens.length ?? 0) taken.push(this.#demonstrate(this.#next++));
+    for (let sum = 0; sum < tokens; sum += taken.at(-1)?.tokens.length ?? 0)
+      taken.push(this.#demonstrate(this.#next++));
     return taken;
   }
 
@@ -150,7 +184,12 @@ class DemonstrationSource {
 }
 
 /** Tokens of a demonstration; loss on the response and the end-of-turn token, none on prompt and prefix. */
-function labelled(tokenizer: Tokenizer, prompt: Parameters<Tokenizer["render"]>[0], prefix: string, response: string): LabelledSequence {
+function labelled(
+  tokenizer: Tokenizer,
+  prompt: Parameters<Tokenizer["render"]>[0],
+  prefix: string,
+  response: string,
+): LabelledSequence {
   const rendered = tokenizer.render(prompt);
   const head = rendered.assistantPrefix.replace(/<think>\s*$/, "");
   const context = tokenizer.encode(rendered.context + head + prefix);
@@ -167,10 +206,19 @@ async function cacheKey(config: RunConfig, source: string, parts: RunParts): Pro
   for (const file of ["config.json", ...TOKENIZER_FILES]) hash.update(await readFile(join(source, file)));
   const { environment, engine } = parts;
   // Settings are plain data.
-  const settings = { environment: environment.bundle.hash, config: environment.config, distill: config.distill, seed: config.seed, kernels: engine.kernelSet } as unknown as JsonObject;
+  const settings = {
+    environment: environment.bundle.hash,
+    config: environment.config,
+    distill: config.distill,
+    seed: config.seed,
+    kernels: engine.kernelSet,
+  } as unknown as JsonObject;
   return hash.update(JSON.stringify(settings)).digest("hex").slice(0, 16);
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

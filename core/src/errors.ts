@@ -41,7 +41,8 @@ export const errors = defineErrors({
     exitCode: 3,
   },
   pluginConfigNotValid: {
-    message: (d: { plugin: string; problems: string }) => `Cannot use the settings of plugin "${d.plugin}": ${d.problems}`,
+    message: (d: { plugin: string; problems: string }) =>
+      `Cannot use the settings of plugin "${d.plugin}": ${d.problems}`,
     hint: "The plugin's README lists its settings",
     exitCode: 2,
   },
@@ -63,7 +64,15 @@ export const errors = defineErrors({
     exitCode: 2,
   },
   hookFailed: {
-    message: (d: { plugin: string; version: string; hook: string; about: string; step: number; problem: string; place: string }) =>
+    message: (d: {
+      plugin: string;
+      version: string;
+      hook: string;
+      about: string;
+      step: number;
+      problem: string;
+      place: string;
+    }) =>
       `Cannot go on with hook "${d.hook}" of plugin "${d.plugin}" ${d.version} for ${d.about} at step ${d.step}: ${d.problem}${d.place ? ` at ${d.place}` : ""}`,
     hint: "Correct the plugin, then `troupe resume`; nothing before this step is lost",
     exitCode: 3,
@@ -101,12 +110,14 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   fileNotPermitted: {
-    message: (d: { file: string; action: "read" | "write" }) => `Cannot ${d.action} "${d.file}": this user lacks the permission`,
+    message: (d: { file: string; action: "read" | "write" }) =>
+      `Cannot ${d.action} "${d.file}": this user lacks the permission`,
     hint: "Change the owner or the mode of the file, or choose another folder with TROUPE_RUNS",
     exitCode: 4,
   },
   lineUnreadable: {
-    message: (d: { file: string; line: number }) => `Cannot read "${d.file}" at line ${d.line}: it is not a record of this kind`,
+    message: (d: { file: string; line: number }) =>
+      `Cannot read "${d.file}" at line ${d.line}: it is not a record of this kind`,
     hint: "Restore the file from a copy, or delete the line; other lines stay readable",
     exitCode: 4,
   },
@@ -125,8 +136,10 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   runLocked: {
-    message: (d: { run: string; pid: number }) => `Cannot write run "${d.run}": process ${d.pid} on this machine is writing it`,
-    hint: (d: { run: string; pid: number }) => `Wait for it, stop it with \`kill ${d.pid}\` (it saves first), or start another run`,
+    message: (d: { run: string; pid: number }) =>
+      `Cannot write run "${d.run}": process ${d.pid} on this machine is writing it`,
+    hint: (d: { run: string; pid: number }) =>
+      `Wait for it, stop it with \`kill ${d.pid}\` (it saves first), or start another run`,
     exitCode: 75,
   },
   checkpointNotFound: {
@@ -152,7 +165,8 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   engineNotValid: {
-    message: (d: { name: string }) => `Cannot use "${d.name}" as a policy engine: it does not export createEngine() and attachSampler()`,
+    message: (d: { name: string }) =>
+      `Cannot use "${d.name}" as a policy engine: it does not export createEngine() and attachSampler()`,
     hint: "core/src/engines/policy-engine.ts says what an engine module exports",
     exitCode: 4,
   },
@@ -162,7 +176,8 @@ export const errors = defineErrors({
     exitCode: 3,
   },
   environmentConfigNotValid: {
-    message: (d: { environment: string; problems: string }) => `Cannot use the settings of environment "${d.environment}": ${d.problems}`,
+    message: (d: { environment: string; problems: string }) =>
+      `Cannot use the settings of environment "${d.environment}": ${d.problems}`,
     hint: "The environment's README lists its settings",
     exitCode: 2,
   },
@@ -224,7 +239,8 @@ export const errors = defineErrors({
     hint: "Send plain data and typed arrays; functions, promises and proxies stay where they are",
   },
   replyNotCloneable: {
-    message: (d: { address: string; problem: string }) => `Cannot send a reply of actor "${d.address}" to another thread: ${d.problem}`,
+    message: (d: { address: string; problem: string }) =>
+      `Cannot send a reply of actor "${d.address}" to another thread: ${d.problem}`,
     hint: "Reply with plain data and typed arrays; functions, promises and proxies stay where they are",
   },
   bufferDetached: {
@@ -233,11 +249,13 @@ export const errors = defineErrors({
     hint: "A transferred buffer belongs to its receiver; copy it first to use it twice",
   },
   handlerFailed: {
-    message: (d: { address: string; type: string; outcome: string }) => `Cannot answer "${d.type}": actor "${d.address}" failed on it`,
+    message: (d: { address: string; type: string; outcome: string }) =>
+      `Cannot answer "${d.type}": actor "${d.address}" failed on it`,
     hint: "The cause is what its handler threw; the actor lives on",
   },
   messageUnknown: {
-    message: (d: { address: string; type: string }) => `Cannot handle "${d.type}": actor "${d.address}" has no handler of that name`,
+    message: (d: { address: string; type: string }) =>
+      `Cannot handle "${d.type}": actor "${d.address}" has no handler of that name`,
     hint: "The definition's `on` names every type of its protocol",
   },
   creditExceeded: {
@@ -277,12 +295,13 @@ export const errors = defineErrors({
     hint: "The cause is what the task threw, or how its thread ended",
   },
   taskFunctionNotFound: {
-    message: (d: { module: string; exportName: string }) => `Cannot do a task: "${d.module}" exports no function "${d.exportName}"`,
+    message: (d: { module: string; exportName: string }) =>
+      `Cannot do a task: "${d.module}" exports no function "${d.exportName}"`,
     hint: "Export the function under that name from the built module",
   },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
-    hint: "Spawn the actor with placement { at: \"thread\" }",
+    hint: 'Spawn the actor with placement { at: "thread" }',
   },
   configNotFound: {
     message: (d: { path: string; problem: string }) => `Cannot read the config "${d.path}": ${d.problem}`,
@@ -305,7 +324,8 @@ export const errors = defineErrors({
     exitCode: 2,
   },
   noTeacher: {
-    message: (d: { environment: string; problem: string }) => `Cannot distil a policy in environment "${d.environment}": ${d.problem}`,
+    message: (d: { environment: string; problem: string }) =>
+      `Cannot distil a policy in environment "${d.environment}": ${d.problem}`,
     hint: "Start from trained weights (policy.from), or use an environment that can teach",
     exitCode: 2,
   },

@@ -24,19 +24,42 @@ export interface EvaluationOptions {
  * Held-out performance of the live policy version in one mode. Reward hooks never run here, and chance is keyed by mode
  * and task alone, so versions and arms answer the same problems with the same draws.
  */
-export async function evaluate(session: RunSession, mode: string, options: EvaluationOptions = {}): Promise<Evaluation> {
+export async function evaluate(
+  session: RunSession,
+  mode: string,
+  options: EvaluationOptions = {},
+): Promise<Evaluation> {
   const { config, parts, state } = session;
   const started = systemClock.now();
   const count = Math.min(options.tasks ?? config.eval.tasks, parts.held.size);
   const samples = options.samples ?? config.eval.samples;
-  const sampling = { ...evaluationSampling(config), ...(options.temperature === undefined ? {} : { temperature: options.temperature }) };
-  const groups = Array.from({ length: count }, (_, index) => ({ id: `eval/${mode}/${index}`, task: parts.held.at(index), size: samples }));
-  const verified = await collect(parts, config, { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups }, session.signal);
+  const sampling = {
+    ...evaluationSampling(config),
+    ...(options.temperature === undefined ? {} : { temperature: options.temperature }),
+  };
+  const groups = Array.from({ length: count }, (_, index) => ({
+    id: `eval/${mode}/${index}`,
+    task: parts.held.at(index),
+    size: samples,
+  }));
+  const verified = await collect(
+    parts,
+    config,
+    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups },
+    session.signal,
+  );
   const evaluation = summarise(mode, state.version, samples, verified, (systemClock.now() - started) / 1000);
   if (!options.isProbe) {
     const rollouts = verified.flatMap((group) =>
       group.samples.map((sample) =>
-        describeRollout(group.task, sample, { step: state.step, reward: sample.verdict.score ?? 0, rewardParts: {}, advantage: undefined, decision: "keep", decisionReason: "" }),
+        describeRollout(group.task, sample, {
+          step: state.step,
+          reward: sample.verdict.score ?? 0,
+          rewardParts: {},
+          advantage: undefined,
+          decision: "keep",
+          decisionReason: "",
+        }),
       ),
     );
     await session.recordEvaluation(evaluation, rollouts);
@@ -45,10 +68,18 @@ export async function evaluate(session: RunSession, mode: string, options: Evalu
 }
 
 /** Turns verified groups into an evaluation. Ungradable samples count in no mean. */
-export function summarise(mode: string, version: number, samplesPerTask: number, groups: readonly Group[], seconds: number): Evaluation {
+export function summarise(
+  mode: string,
+  version: number,
+  samplesPerTask: number,
+  groups: readonly Group[],
+  seconds: number,
+): Evaluation {
   const all = groups.flatMap(({ samples }) => samples);
   const gradable = all.filter(({ verdict }) => isGradable(verdict));
-  const scores_P = groups.map((group) => group.samples.filter(({ verdict }) => isGradable(verdict)).map(({ verdict }) => verdict.score ?? 0)).filter((scores) => scores.length > 0);
+  const scores_P = groups
+    .map((group) => group.samples.filter(({ verdict }) => isGradable(verdict)).map(({ verdict }) => verdict.score ?? 0))
+    .filter((scores) => scores.length > 0);
   const passes = gradable.filter(({ verdict }) => verdict.kind === "pass").length;
   const interval = samplesPerTask === 1 ? wilsonInterval(passes, gradable.length) : meanInterval(scores_P.map(mean));
   return {
@@ -60,8 +91,14 @@ export function summarise(mode: string, version: number, samplesPerTask: number,
     ci95: [interval.low, interval.high],
     truncated: all.filter(({ trajectory }) => isTruncated(trajectory)).length / Math.max(1, all.length),
     ungradable: all.length - gradable.length,
-    passAtK: mean(scores_P.map((scores) => passAtK(scores.length, scores.filter((score) => score === 1).length, Math.min(samplesPerTask, scores.length)))),
-    mixedGroups: scores_P.filter((scores) => scores.some((score) => score === 1) && scores.some((score) => score < 1)).length / Math.max(1, scores_P.length),
+    passAtK: mean(
+      scores_P.map((scores) =>
+        passAtK(scores.length, scores.filter((score) => score === 1).length, Math.min(samplesPerTask, scores.length)),
+      ),
+    ),
+    mixedGroups:
+      scores_P.filter((scores) => scores.some((score) => score === 1) && scores.some((score) => score < 1)).length /
+      Math.max(1, scores_P.length),
     byDifficulty: difficulties(groups),
     seconds,
   };
@@ -80,7 +117,12 @@ function difficulties(groups: readonly Group[]): readonly DifficultySlice[] {
   for (const { task, samples } of groups) {
     const difficulty = task.meta["difficulty"];
     if (typeof difficulty !== "number") continue;
-    byDifficulty.set(difficulty, [...(byDifficulty.get(difficulty) ?? []), ...samples.filter(({ verdict }) => isGradable(verdict))]);
+    byDifficulty.set(difficulty, [
+      ...(byDifficulty.get(difficulty) ?? []),
+      ...samples.filter(({ verdict }) => isGradable(verdict)),
+    ]);
   }
-  return [...byDifficulty].toSorted(([a], [b]) => a - b).map(([difficulty, samples]) => ({ difficulty, n: samples.length, ...slice(samples) }));
+  return [...byDifficulty]
+    .toSorted(([a], [b]) => a - b)
+    .map(([difficulty, samples]) => ({ difficulty, n: samples.length, ...slice(samples) }));
 }

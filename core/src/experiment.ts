@@ -4,7 +4,8 @@ import { evaluate } from "./evaluate.js";
 import type { Evaluation } from "./records/evaluation.js";
 import type { RunEvent } from "./records/run-event.js";
 import { Run, type RunOutcome } from "./run.js";
-import { RunSession, type DatedEvaluation } from "./run-session.js";
+import { RunSession } from "./run-session.js";
+import type { DatedEvaluation } from "./run-state.js";
 import type { RunDirectory } from "./store/run-directory.js";
 
 /** One run of a comparison; "base" is the policy that all others start from. */
@@ -61,9 +62,13 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
   const parts: PartResult[] = [];
   const headroom: HeadroomProbe[] = [];
   experiment.onEvent({ type: "started", part: "base", detail: "supervised training on the teacher's worked answers" });
-  const policy = base.config.distill ? await distillPolicy(base.config, baseDirectory, experiment.onEvent, signal) : undefined;
+  const policy = base.config.distill
+    ? await distillPolicy(base.config, baseDirectory, experiment.onEvent, signal)
+    : undefined;
   if (policy) {
-    const detail = policy.isCached ? "base policy found in the cache" : `base policy trained on ${(policy.tokens / 1e6).toFixed(1)} M tokens`;
+    const detail = policy.isCached
+      ? "base policy found in the cache"
+      : `base policy trained on ${(policy.tokens / 1e6).toFixed(1)} M tokens`;
     experiment.onEvent({ type: "notice", part: "base", step: 0, level: "info", message: detail });
   }
   for (const { name, config } of [base, ...experiment.arms]) {
@@ -81,7 +86,14 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       outcome = await new Run(session).train(signal);
       if (name === base.name) headroom.push(...(await probeHeadroom(session)));
       const { evaluations, trainTokens } = session.state;
-      parts.push({ name, config, directory: await directory.arm(name), evaluations, trainTokens, seconds: session.wallSeconds() + (name === base.name ? (policy?.seconds ?? 0) : 0) });
+      parts.push({
+        name,
+        config,
+        directory: await directory.arm(name),
+        evaluations,
+        trainTokens,
+        seconds: session.wallSeconds() + (name === base.name ? (policy?.seconds ?? 0) : 0),
+      });
     } finally {
       await session.close(outcome);
     }
@@ -94,7 +106,12 @@ async function probeHeadroom(session: RunSession): Promise<readonly HeadroomProb
   const probes = [];
   for (const mode of session.config.eval.modes) {
     const greedy = await evaluate(session, mode, { tasks: HEADROOM_TASKS, samples: 1, temperature: 0, isProbe: true });
-    const sampled = await evaluate(session, mode, { tasks: HEADROOM_TASKS, samples: HEADROOM_SAMPLES, temperature: 1, isProbe: true });
+    const sampled = await evaluate(session, mode, {
+      tasks: HEADROOM_TASKS,
+      samples: HEADROOM_SAMPLES,
+      temperature: 1,
+      isProbe: true,
+    });
     probes.push({ mode, greedy, sampled });
   }
   return probes;

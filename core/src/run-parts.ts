@@ -49,7 +49,9 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   const plugins = await loadPlugins(config.plugins, baseDirectory);
   const method = new Method(config.seed, plugins, start.pluginStates, start.onPluginEvent);
   const names = plugins.map(({ plugin }) => plugin.name);
-  const onlyEval = (await loadPlugins(config.eval.plugins, baseDirectory)).filter(({ plugin }) => !names.includes(plugin.name));
+  const onlyEval = (await loadPlugins(config.eval.plugins, baseDirectory)).filter(
+    ({ plugin }) => !names.includes(plugin.name),
+  );
   checkModes(config.eval.modes, [...plugins, ...onlyEval]);
   const context = { baseDirectory, seed: config.seed };
   const [train, held] = await Promise.all(
@@ -73,13 +75,21 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       { id: "learner", placement: { at: "thread" }, mailbox: { capacity: 8 } },
     );
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
-    const shared = { plugins: method.parcels, evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })), tokenizerDirectory: policyDirectory };
+    const shared = {
+      plugins: method.parcels,
+      evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })),
+      tokenizerDirectory: policyDirectory,
+    };
     const rollouts = await RolloutPool.start(
       system,
       { ...shared, engine: config.policy.engine, engineHandle: engine.handle, maxPositions: shape.maxPositions },
       config.rollout,
     );
-    const verifiers = new VerifierPool(system, { ...shared, environment: { bundle: environment.bundle, config: environment.config } }, config.verify);
+    const verifiers = new VerifierPool(
+      system,
+      { ...shared, environment: { bundle: environment.bundle, config: environment.config } },
+      config.verify,
+    );
     // Both splits were asked for above.
     return { system, environment, train: train!, held: held!, tokenizer, learner, engine, rollouts, verifiers, method };
   } catch (error) {

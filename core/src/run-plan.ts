@@ -41,7 +41,14 @@ export function samplingOf(plan: StepPlan): SamplingPlan {
 
 /** How evaluation samples: its own temperature and token budget, nothing truncated. */
 export function evaluationSampling(config: RunConfig): SamplingPlan {
-  return { maxTokens: config.eval.maxTokens || config.rollout.maxTokens, temperature: config.eval.temperature, topP: 1, topK: 0, minP: 0, logitBias: {} };
+  return {
+    maxTokens: config.eval.maxTokens || config.rollout.maxTokens,
+    temperature: config.eval.temperature,
+    topP: 1,
+    topK: 0,
+    minP: 0,
+    logitBias: {},
+  };
 }
 
 /** The loss before any plugin: clipped surrogate, token mean, terms as configured. */

@@ -6,43 +6,19 @@ import type { RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { loadPlugin } from "./hooks/plugin-loader.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
-import { mean } from "./numerics/statistics.js";
 import type { Evaluation } from "./records/evaluation.js";
-import { samplesOf, type Sample } from "./records/group.js";
 import type { JsonObject } from "./records/json.js";
-import type { RunEvent, SampleView } from "./records/run-event.js";
+import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
-import { responseLength } from "./records/trajectory.js";
-import type { TaskCursor } from "./rollout/task-order.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { latestCheckpoint, readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
-import { hashTokens } from "./store/ledger.js";
 import { rewindTo } from "./store/rewind.js";
-import { describeRollout, type Rollout } from "./store/rollouts.js";
+import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { RunStore } from "./store/run-store.js";
-
-/** What a run has to remember from step to step; saved whole in every checkpoint. */
-export interface RunState {
-  step: number;
-  /** Live policy version. */
-  version: number;
-  /** Response tokens sampled in training so far. */
-  trainTokens: number;
-  cursor: TaskCursor;
-  lastReport: StepReport | undefined;
-  evaluations: DatedEvaluation[];
-  /** Seconds of work in earlier attempts. */
-  wallSeconds: number;
-}
-
-/** An evaluation with when it was made. */
-export interface DatedEvaluation {
-  readonly step: number;
-  readonly trainTokens: number;
-  readonly evaluation: Evaluation;
-}
+import { emptyState, type RunState } from "./run-state.js";
+import { StepRecords } from "./step-records.js";
 
 /** Where a run lives and who listens. */
 export interface SessionOptions {
@@ -100,14 +76,20 @@ export class RunSession {
    *
    * @throws CHECKPOINT_NOT_FOUND
    */
-  static async openForReading(options: Pick<SessionOptions, "config" | "baseDirectory" | "directory">): Promise<RunSession> {
+  static async openForReading(
+    options: Pick<SessionOptions, "config" | "baseDirectory" | "directory">,
+  ): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
     if (!checkpoint) throw errors.checkpointNotFound({ run: options.directory.id, step: 0 });
     // A checkpoint holds weights and their shape; the tokenizer stands where the run began.
     return RunSession.#start({ ...options, attempt: 0, onEvent: () => {} }, checkpoint, undefined);
   }
 
-  static async #start(options: SessionOptions, checkpoint: Checkpoint | undefined, store: RunStore | undefined): Promise<RunSession> {
+  static async #start(
+    options: SessionOptions,
+    checkpoint: Checkpoint | undefined,
+    store: RunStore | undefined,
+  ): Promise<RunSession> {
     const { config } = options;
     const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
     // What `checkpoint` below wrote.
@@ -117,10 +99,21 @@ export class RunSession {
       weights: options.weights ?? weightsIn(resolve(options.baseDirectory, config.policy.from)),
       // What `checkpoint` below wrote.
       pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
-      onPluginEvent: (plugin, step, message) => session.current?.emit({ type: "notice", part: config.name, step, message: `${plugin}: ${message}`, level: "info" }),
+      onPluginEvent: (plugin, step, message) =>
+        session.current?.emit({
+          type: "notice",
+          part: config.name,
+          step,
+          message: `${plugin}: ${message}`,
+          level: "info",
+        }),
     });
     if (checkpoint) {
-      await parts.learner.ask("load", { directory: checkpoint.path, optimizer: true, version: state.version }, { deadlineMs: LEARNER_DEADLINE_MS });
+      await parts.learner.ask(
+        "load",
+        { directory: checkpoint.path, optimizer: true, version: state.version },
+        { deadlineMs: LEARNER_DEADLINE_MS },
+      );
     }
     session.current = new RunSession(options, state, store, parts);
     return session.current;
@@ -162,9 +155,19 @@ export class RunSession {
         const before = this.#parts.method.versions[name] ?? "";
         const configured = this.#parts.method.plugins.find(({ plugin }) => plugin.name === name)?.config;
         const method = this.#parts.method.with({ ...loaded, config: configured ?? loaded.config });
-        await Promise.all([this.#parts.rollouts.loadPlugins(method.parcels), this.#parts.verifiers.loadPlugins(method.parcels)]);
+        await Promise.all([
+          this.#parts.rollouts.loadPlugins(method.parcels),
+          this.#parts.verifiers.loadPlugins(method.parcels),
+        ]);
         this.#parts = { ...this.#parts, method };
-        this.emit({ type: "plugin", part: this.config.name, step: this.state.step, plugin: name, from: before, to: method.versions[name] ?? "" });
+        this.emit({
+          type: "plugin",
+          part: this.config.name,
+          step: this.state.step,
+          plugin: name,
+          from: before,
+          to: method.versions[name] ?? "",
+        });
         settle();
       } catch (error) {
         settle(error);
@@ -173,41 +176,58 @@ export class RunSession {
   }
 
   /** Takes a finished step into state, store and events. */
-  async record(report: StepReport, collected: Collected, advantages: readonly (number | Float32Array)[]): Promise<void> {
+  async record(
+    report: StepReport,
+    collected: Collected,
+    advantages: readonly (number | Float32Array)[],
+  ): Promise<void> {
     const { state, config } = this;
-    Object.assign(state, { step: report.step, version: report.version, trainTokens: report.trainTokens, lastReport: report });
-    const rewards = new Map(samplesOf(collected.cohort).map((sample, i) => [sample.trajectory.id, collected.shaped.rewards_N[i]!]));
-    const kept = collected.kept.flatMap(({ group }) => group.samples);
-    const advantageOf = new Map(kept.map((sample, i) => [sample.trajectory.id, advantages[i]!]));
+    Object.assign(state, {
+      step: report.step,
+      version: report.version,
+      trainTokens: report.trainTokens,
+      lastReport: report,
+    });
+    const records = new StepRecords(report.step, collected, advantages);
     this.#store?.step(report, this.wallSeconds(), {
       step: report.step,
       version: report.version,
-      samples: kept.map(({ trajectory }) => ({
-        id: trajectory.id,
-        task: trajectory.taskId,
-        tokens: hashTokens(trajectory.tokens),
-        reward: rewards.get(trajectory.id) ?? 0,
-        advantage: scalar(advantageOf.get(trajectory.id)),
-      })),
+      samples: records.ledger(),
     });
-    if (config.store.rolloutsEvery > 0 && report.step % config.store.rolloutsEvery === 0) await this.#storeRollouts(report.step, collected, rewards, advantageOf);
+    const { rolloutsEvery } = config.store;
+    if (rolloutsEvery > 0 && report.step % rolloutsEvery === 0)
+      await this.#store?.rollouts(report.step, records.rollouts());
     const done = progressOf(config, state);
     const perProgress = this.wallSeconds() / Math.max(done, 1e-9);
-    this.emit({ type: "step", part: config.name, report, progress: { done, etaSeconds: perProgress * (1 - done), label: this.#progressLabel() } });
-    const shown = kept[0] ?? collected.sampled[0]?.samples[0];
-    if (shown) this.emit({ type: "sample", part: config.name, step: report.step, sample: viewOf(shown, rewards.get(shown.trajectory.id) ?? 0) });
+    this.emit({
+      type: "step",
+      part: config.name,
+      report,
+      progress: { done, etaSeconds: perProgress * (1 - done), label: this.#progressLabel() },
+    });
+    const sample = records.shown();
+    if (sample) this.emit({ type: "sample", part: config.name, step: report.step, sample });
   }
 
   async recordEvaluation(evaluation: Evaluation, rollouts: readonly Rollout[]): Promise<void> {
     const { lastReport } = this.state;
     if (lastReport && evaluation.mode === this.config.eval.modes[0]) {
       // The next step's `plan` hooks see how held-out accuracy moves.
-      this.state.lastReport = { ...lastReport, metrics: { ...lastReport.metrics, "eval/accuracy": evaluation.accuracy } };
+      this.state.lastReport = {
+        ...lastReport,
+        metrics: { ...lastReport.metrics, "eval/accuracy": evaluation.accuracy },
+      };
     }
     this.state.evaluations.push({ step: this.state.step, trainTokens: this.state.trainTokens, evaluation });
     await this.#store?.rollouts(this.state.step, rollouts, evaluation.mode);
     const done = progressOf(this.config, this.state);
-    this.emit({ type: "evaluated", part: this.config.name, step: this.state.step, evaluation, progress: { done, etaSeconds: null, label: this.#progressLabel() } });
+    this.emit({
+      type: "evaluated",
+      part: this.config.name,
+      step: this.state.step,
+      evaluation,
+      progress: { done, etaSeconds: null, label: this.#progressLabel() },
+    });
   }
 
   /** Writes weights, optimizer and state; whatever happens afterwards, the run can go on from here. */
@@ -229,11 +249,6 @@ export class RunSession {
     this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path });
   }
 
-  /** Measures the laps of one step, in seconds. */
-  stopwatch(): Stopwatch {
-    return new Stopwatch();
-  }
-
   /** Ends every actor and closes every file. */
   async close(reason: string): Promise<void> {
     this.emit({ type: "finished", part: this.config.name, step: this.state.step, reason, seconds: this.wallSeconds() });
@@ -242,74 +257,15 @@ export class RunSession {
     await this.#store?.close();
   }
 
-  async #storeRollouts(step: number, collected: Collected, rewards: ReadonlyMap<string, number>, advantages: ReadonlyMap<string, number | Float32Array>): Promise<void> {
-    const { shaped, cohort } = collected;
-    const partsOf = new Map(
-      samplesOf(cohort).map(({ trajectory }, i) => [trajectory.id, Object.fromEntries(Object.entries(shaped.components).map(([name, values]) => [name, values[i]!]))]),
-    );
-    const decisions = new Map(collected.rewarded.map(({ group }, i) => [group.id, collected.decisions[i]!]));
-    const rollouts = collected.sampled.flatMap((group) =>
-      group.samples.map((sample) => {
-        const { id } = sample.trajectory;
-        const advantage = advantages.get(id);
-        const decision = advantage === undefined ? (decisions.get(group.id) === "resample" ? "resample" : "drop") : "keep";
-        const decisionReason = decision === "keep" ? "" : rewards.has(id) ? "by keep hook or beyond the wanted groups" : `verdict ${sample.verdict.kind}`;
-        return describeRollout(group.task, sample, { step, reward: rewards.get(id) ?? 0, rewardParts: partsOf.get(id) ?? {}, advantage, decision, decisionReason });
-      }),
-    );
-    await this.#store?.rollouts(step, rollouts);
-  }
-
   #progressLabel(): string {
     const { steps, tokenBudget } = this.config.train;
     const { step, trainTokens } = this.state;
-    return tokenBudget > 0 ? `${(trainTokens / 1e6).toFixed(2)}/${(tokenBudget / 1e6).toFixed(2)} M tokens` : `${step}/${steps} steps`;
-  }
-}
-
-/** Splits a step's wall time into named laps. */
-export class Stopwatch {
-  readonly #started = systemClock.now();
-  #last = this.#started;
-  readonly #laps: Record<string, number> = {};
-
-  lap(name: string): void {
-    const now = systemClock.now();
-    this.#laps[name] = (now - this.#last) / 1000;
-    this.#last = now;
-  }
-
-  laps(): Readonly<Record<string, number>> {
-    return { ...this.#laps, "time/step": this.total() };
-  }
-
-  total(): number {
-    return (systemClock.now() - this.#started) / 1000;
+    return tokenBudget > 0
+      ? `${(trainTokens / 1e6).toFixed(2)}/${(tokenBudget / 1e6).toFixed(2)} M tokens`
+      : `${step}/${steps} steps`;
   }
 }
 
 function weightsIn(directory: string): string | undefined {
   return existsSync(join(directory, "model.safetensors")) ? directory : undefined;
-}
-
-function emptyState(): RunState {
-  return { step: 0, version: 0, trainTokens: 0, cursor: { taken: 0 }, lastReport: undefined, evaluations: [], wallSeconds: 0 };
-}
-
-function scalar(advantage: number | Float32Array | undefined): number {
-  return typeof advantage === "number" ? advantage : mean(advantage ?? []);
-}
-
-/** A sample for people to read. */
-export function viewOf({ trajectory, verdict }: Sample, reward: number): SampleView {
-  const prompt = trajectory.promptText.slice(0, trajectory.promptText.length - trajectory.assistantPrefix.length);
-  return {
-    id: trajectory.id,
-    prompt,
-    response: trajectory.assistantPrefix + trajectory.responseText,
-    verdict: verdict.kind,
-    reason: verdict.reason,
-    reward,
-    tokens: responseLength(trajectory),
-  };
 }

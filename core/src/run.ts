@@ -11,6 +11,7 @@ import { responseLength } from "./records/trajectory.js";
 import { nextTasks } from "./rollout/task-order.js";
 import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf } from "./run-plan.js";
 import type { RunSession } from "./run-session.js";
+import { Stopwatch } from "./stopwatch.js";
 
 /** Why training ended. */
 export type RunOutcome = "finished" | "interrupted";
@@ -42,7 +43,8 @@ export class Run {
       const report = await this.step();
       const isLast = progressOf(config, state) >= 1;
       if (isLast || (config.eval.every > 0 && report.step % config.eval.every === 0)) await this.#evaluate();
-      if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0) await this.#session.checkpoint();
+      if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
+        await this.#session.checkpoint();
     }
     return progressOf(config, state) >= 1 ? "finished" : "interrupted";
   }
@@ -54,7 +56,7 @@ export class Run {
     const { method } = parts;
     const step = state.step + 1;
     const moment = { step, progress: progressOf(config, state) };
-    const watch = session.stopwatch();
+    const watch = new Stopwatch();
 
     const plan = method.plan(moment, basePlan(config, step), state.lastReport);
     const collected = await this.#collectRounds(step, plan);
@@ -63,10 +65,23 @@ export class Run {
     const { cohort, rewarded, kept, shaped } = collected;
     const advantages = method.advantages(moment, plan, kept);
     const loss = method.loss(moment, plan, lossSpec(config, plan), kept);
-    const update = kept.length === 0 ? {} : await updatePolicy(parts.learner, parts.tokenizer, { plan, optimizer: optimizerSettings(config), loss, groups: kept, advantages });
+    const update =
+      kept.length === 0
+        ? {}
+        : await updatePolicy(parts.learner, parts.tokenizer, {
+            plan,
+            optimizer: optimizerSettings(config),
+            loss,
+            groups: kept,
+            advantages,
+          });
     watch.lap("time/train");
 
-    const version = await parts.learner.ask("publish", { version: state.version + 1 }, { deadlineMs: LEARNER_DEADLINE_MS });
+    const version = await parts.learner.ask(
+      "publish",
+      { version: state.version + 1 },
+      { deadlineMs: LEARNER_DEADLINE_MS },
+    );
     watch.lap("time/publish");
 
     const sampled = collected.sampled.flatMap(({ samples }) => samples);
@@ -103,8 +118,19 @@ export class Run {
     let rounds = 0;
     for (let wanted = plan.promptsPerStep; ; rounds++) {
       const tasks = this.#select(moment, plan, wanted);
-      const groups = tasks.map((task, index) => ({ id: `${step}/${sampled.length + index}`, task, size: plan.groupSize }));
-      sampled.push(...(await collect(parts, config, { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups }, this.#session.signal)));
+      const groups = tasks.map((task, index) => ({
+        id: `${step}/${sampled.length + index}`,
+        task,
+        size: plan.groupSize,
+      }));
+      sampled.push(
+        ...(await collect(
+          parts,
+          config,
+          { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups },
+          this.#session.signal,
+        )),
+      );
 
       const { groups: usable, ungradable } = gradable(sampled, config, step);
       const cohort: Cohort = { step, plan, groups: usable };
@@ -118,7 +144,10 @@ export class Run {
         return { cohort, sampled, rewarded, decisions, kept, shaped, ungradable, rounds: rounds + 1 };
       }
       // As many as the share of kept groups so far says are needed, but never more than a full round.
-      wanted = Math.min(plan.promptsPerStep, Math.ceil(missing * Math.min(4, sampled.length / Math.max(1, kept.length))));
+      wanted = Math.min(
+        plan.promptsPerStep,
+        Math.ceil(missing * Math.min(4, sampled.length / Math.max(1, kept.length))),
+      );
     }
   }
 

@@ -8,12 +8,33 @@ const directory = process.argv[2];
 if (!directory) throw new Error("usage: node make-tokenizer.mjs DIRECTORY");
 
 const SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>"];
-const WORDS = ["\n\n", "user", "assistant", "boxed", " the", " and", " of", " to", " is", " in", "ing", "er", "re", "on", "an", "at", "es", "ed"];
-const SPLIT = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const WORDS = [
+  "\n\n",
+  "user",
+  "assistant",
+  "boxed",
+  " the",
+  " and",
+  " of",
+  " to",
+  " is",
+  " in",
+  "ing",
+  "er",
+  "re",
+  "on",
+  "an",
+  "at",
+  "es",
+  "ed",
+];
+const SPLIT =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 
 /** The printable stand-in of each byte that byte-level BPE writes in its vocabulary. */
 function byteAlphabet() {
-  const printable = (byte) => (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
+  const printable = (byte) =>
+    (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || (byte >= 174 && byte <= 255);
   let next = 256;
   return Array.from({ length: 256 }, (_, byte) => String.fromCodePoint(printable(byte) ? byte : next++));
 }
@@ -33,7 +54,13 @@ for (const word of WORDS) {
   }
 }
 const added = SPECIALS.map((content, index) => ({
-  id: vocabulary.size + index, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true,
+  id: vocabulary.size + index,
+  content,
+  single_word: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: false,
+  special: true,
 }));
 
 const tokenizer = {
@@ -52,16 +79,30 @@ const tokenizer = {
   post_processor: null,
   decoder: { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: false },
   model: {
-    type: "BPE", dropout: null, unk_token: null, continuing_subword_prefix: null, end_of_word_suffix: null,
-    fuse_unk: false, byte_fallback: false, vocab: Object.fromEntries(vocabulary), merges,
+    type: "BPE",
+    dropout: null,
+    unk_token: null,
+    continuing_subword_prefix: null,
+    end_of_word_suffix: null,
+    fuse_unk: false,
+    byte_fallback: false,
+    vocab: Object.fromEntries(vocabulary),
+    merges,
   },
 };
 const CHAT_TEMPLATE =
   "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}" +
   "{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
 const config = {
-  tokenizer_class: "PreTrainedTokenizerFast", model_max_length: 1024, add_bos_token: false, add_prefix_space: false,
-  bos_token: null, eos_token: "<|im_end|>", pad_token: "<|endoftext|>", unk_token: null, clean_up_tokenization_spaces: false,
+  tokenizer_class: "PreTrainedTokenizerFast",
+  model_max_length: 1024,
+  add_bos_token: false,
+  add_prefix_space: false,
+  bos_token: null,
+  eos_token: "<|im_end|>",
+  pad_token: "<|endoftext|>",
+  unk_token: null,
+  clean_up_tokenization_spaces: false,
   chat_template: CHAT_TEMPLATE,
 };
 writeFileSync(join(directory, "tokenizer.json"), `${JSON.stringify(tokenizer, null, 1)}\n`);

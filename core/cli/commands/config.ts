@@ -15,16 +15,26 @@ export function addConfigCommands(program: Command): void {
     .argument("[settings...]", "settings laid over the file")
     .option("--origin", "say where each value came from")
     .action((file: string, settings: readonly string[], options: { origin?: boolean }) => {
-      const loaded = isExperimentFile(file) ? loadExperiment(file, settings) : loadConfig(file, settings, runConfigSchema);
+      const loaded = isExperimentFile(file)
+        ? loadExperiment(file, settings)
+        : loadConfig(file, settings, runConfigSchema);
       if (program.opts<{ json?: boolean }>().json) {
-        process.stdout.write(`${JSON.stringify({ type: "config", config: loaded.config, origins: Object.fromEntries(loaded.origins) })}\n`);
+        process.stdout.write(
+          `${JSON.stringify({ type: "config", config: loaded.config, origins: Object.fromEntries(loaded.origins) })}\n`,
+        );
       } else if (options.origin) {
-        const rows = [...loaded.origins].map(([path, origin]) => ({ path, origin, value: JSON.stringify(valueAt(loaded.config, path)) }));
-        process.stdout.write(`${textTable(rows, [
-          { title: "setting", cell: ({ path }) => path },
-          { title: "value", cell: ({ value }) => value ?? "" },
-          { title: "from", cell: ({ origin }) => origin },
-        ])}\n`);
+        const rows = [...loaded.origins].map(([path, origin]) => ({
+          path,
+          origin,
+          value: JSON.stringify(valueAt(loaded.config, path)),
+        }));
+        process.stdout.write(
+          `${textTable(rows, [
+            { title: "setting", cell: ({ path }) => path },
+            { title: "value", cell: ({ value }) => value ?? "" },
+            { title: "from", cell: ({ origin }) => origin },
+          ])}\n`,
+        );
       } else {
         process.stdout.write(stringify(loaded.config, { aliasDuplicateObjects: false }));
       }

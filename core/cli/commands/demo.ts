@@ -62,9 +62,15 @@ function seedsTable(results: readonly { seed: number; arms: readonly ArmSummary[
   const table = textTable(rows, [
     { title: "seed", align: "right", cell: ({ seed }) => String(seed) },
     { title: "arm", cell: ({ arm }) => arm.name },
-    { title: "accuracy (95 %)", cell: ({ arm }) => `${unitShare(arm.accuracy)} (${arm.ci95.map(unitShare).join("-")})` },
+    {
+      title: "accuracy (95 %)",
+      cell: ({ arm }) => `${unitShare(arm.accuracy)} (${arm.ci95.map(unitShare).join("-")})`,
+    },
     { title: "tokens", align: "right", cell: ({ arm }) => count(arm.tokensPerAnswer) },
-    { title: "think-free (95 %)", cell: ({ arm }) => `${unitShare(arm.accuracyThinkFree)} (${arm.ci95ThinkFree.map(unitShare).join("-")})` },
+    {
+      title: "think-free (95 %)",
+      cell: ({ arm }) => `${unitShare(arm.accuracyThinkFree)} (${arm.ci95ThinkFree.map(unitShare).join("-")})`,
+    },
     { title: "tokens", align: "right", cell: ({ arm }) => count(arm.tokensPerAnswerThinkFree) },
     { title: "thinks", align: "right", cell: ({ arm }) => percent(arm.thinkRate) },
   ]);

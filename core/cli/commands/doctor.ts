@@ -22,12 +22,18 @@ export function addDoctorCommand(program: Command): void {
     .command("doctor")
     .description("check what a run needs of this machine")
     .action(async () => {
-      const checks = [checkNode(), await checkEngine(), checkWritable("runs folder", runsDirectory()), checkWritable("cache", cacheDirectory())];
+      const checks = [
+        checkNode(),
+        await checkEngine(),
+        checkWritable("runs folder", runsDirectory()),
+        checkWritable("cache", cacheDirectory()),
+      ];
       if (program.opts<{ json?: boolean }>().json) {
         for (const check of checks) process.stdout.write(`${JSON.stringify({ type: "check", ...check })}\n`);
       } else {
         process.stdout.write(`${machineLine()}\n`);
-        for (const { name, ok, found, fix } of checks) process.stdout.write(`${ok ? "✓" : "✗"} ${name.padEnd(12)} ${found}${ok ? "" : `\n  Fix: ${fix}`}\n`);
+        for (const { name, ok, found, fix } of checks)
+          process.stdout.write(`${ok ? "✓" : "✗"} ${name.padEnd(12)} ${found}${ok ? "" : `\n  Fix: ${fix}`}\n`);
       }
       if (checks.some(({ ok }) => !ok)) process.exitCode = 2;
     });
@@ -35,20 +41,44 @@ export function addDoctorCommand(program: Command): void {
 
 function checkNode(): Check {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  return { name: "node", ok: major > 20 || (major === 20 && minor >= 19), found: process.versions.node, fix: "Install Node 20.19 or newer" };
+  return {
+    name: "node",
+    ok: major > 20 || (major === 20 && minor >= 19),
+    found: process.versions.node,
+    fix: "Install Node 20.19 or newer",
+  };
 }
 
 async function checkEngine(): Promise<Check> {
   const name = runConfigSchema.shape.policy.shape.engine.parse(undefined);
   try {
     const module = await loadEngine(name);
-    const shape = { vocabSize: 32, hiddenSize: 16, layers: 1, heads: 1, kvHeads: 1, headSize: 16, intermediateSize: 16, maxPositions: 16, ropeTheta: 1e4, rmsNormEpsilon: 1e-6, tieEmbeddings: true, qkNorm: true, qkvBias: false };
+    const shape = {
+      vocabSize: 32,
+      hiddenSize: 16,
+      layers: 1,
+      heads: 1,
+      kvHeads: 1,
+      headSize: 16,
+      intermediateSize: 16,
+      maxPositions: 16,
+      ropeTheta: 1e4,
+      rmsNormEpsilon: 1e-6,
+      tieEmbeddings: true,
+      qkNorm: true,
+      qkvBias: false,
+    };
     const engine = await module.createEngine({ shape, seed: 1 });
     const found = `${name}: ${engine.description}`;
     engine.dispose();
     return { name: "engine", ok: true, found, fix: "" };
   } catch (error) {
-    return { name: "engine", ok: false, found: `${name}: ${String(error)}`, fix: "Run `npm run build`; it needs a C++17 compiler" };
+    return {
+      name: "engine",
+      ok: false,
+      found: `${name}: ${String(error)}`,
+      fix: "Run `npm run build`; it needs a C++17 compiler",
+    };
   }
 }
 
@@ -58,10 +88,21 @@ function checkWritable(name: string, directory: string): Check {
       accessSync(at, constants.W_OK);
       const { bavail, bsize } = statfsSync(at);
       const free = bavail * bsize;
-      return { name, ok: free > LOW_DISK_BYTES, found: `${directory} (${(free / 2 ** 30).toFixed(1)} GB free)`, fix: "Free some space, or set TROUPE_RUNS and TROUPE_HOME to another disk" };
+      return {
+        name,
+        ok: free > LOW_DISK_BYTES,
+        found: `${directory} (${(free / 2 ** 30).toFixed(1)} GB free)`,
+        fix: "Free some space, or set TROUPE_RUNS and TROUPE_HOME to another disk",
+      };
     } catch (error) {
       // Folders are made when they are needed: the nearest one that exists decides.
-      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || at === dirname(at)) return { name, ok: false, found: `${directory}: ${String(error)}`, fix: "Make the folder writable, or set TROUPE_RUNS and TROUPE_HOME to another" };
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || at === dirname(at))
+        return {
+          name,
+          ok: false,
+          found: `${directory}: ${String(error)}`,
+          fix: "Make the folder writable, or set TROUPE_RUNS and TROUPE_HOME to another",
+        };
     }
   }
 }

@@ -36,23 +36,40 @@ export function addEvaluateCommand(program: Command): void {
       if (!arm) throw errors.armNotFound({ run: run.id, found: flags.arm ?? "", known: arms.map(({ name }) => name) });
       const directory = job.kind === "run" ? run : await run.arm(arm.name);
       const letGo = keepProcessAlive();
-      const session = await RunSession.openForReading({ config: arm.config, baseDirectory: job.baseDirectory, directory });
+      const session = await RunSession.openForReading({
+        config: arm.config,
+        baseDirectory: job.baseDirectory,
+        directory,
+      });
       try {
         const evaluations = [];
         for (const mode of flags.mode ?? arm.config.eval.modes) {
           evaluations.push(await evaluate(session, mode, { isProbe: true, ...numbers(flags) }));
         }
         if (program.opts<{ json?: boolean }>().json) {
-          for (const evaluation of evaluations) process.stdout.write(`${JSON.stringify({ type: "evaluation", run: run.id, arm: arm.name, ...evaluation })}\n`);
+          for (const evaluation of evaluations)
+            process.stdout.write(
+              `${JSON.stringify({ type: "evaluation", run: run.id, arm: arm.name, ...evaluation })}\n`,
+            );
         } else {
-          process.stdout.write(`${run.id} ${arm.name}, step ${session.state.step}\n${textTable(evaluations, [
-            { title: "mode", cell: ({ mode }) => mode },
-            { title: "n", align: "right", cell: ({ n, samplesPerTask }) => (samplesPerTask === 1 ? String(n) : `${n} × ${samplesPerTask}`) },
-            { title: "accuracy (95 %)", cell: ({ accuracy, ci95 }) => `${percent(accuracy, 1)} (${percent(ci95[0], 1)} to ${percent(ci95[1], 1)})` },
-            { title: "tokens", align: "right", cell: ({ tokensPerAnswer }) => tokensPerAnswer.toFixed(1) },
-            { title: "thinks", align: "right", cell: ({ thinkRate }) => percent(thinkRate) },
-            { title: "truncated", align: "right", cell: ({ truncated }) => percent(truncated) },
-          ])}\n`);
+          process.stdout.write(
+            `${run.id} ${arm.name}, step ${session.state.step}\n${textTable(evaluations, [
+              { title: "mode", cell: ({ mode }) => mode },
+              {
+                title: "n",
+                align: "right",
+                cell: ({ n, samplesPerTask }) => (samplesPerTask === 1 ? String(n) : `${n} × ${samplesPerTask}`),
+              },
+              {
+                title: "accuracy (95 %)",
+                cell: ({ accuracy, ci95 }) =>
+                  `${percent(accuracy, 1)} (${percent(ci95[0], 1)} to ${percent(ci95[1], 1)})`,
+              },
+              { title: "tokens", align: "right", cell: ({ tokensPerAnswer }) => tokensPerAnswer.toFixed(1) },
+              { title: "thinks", align: "right", cell: ({ thinkRate }) => percent(thinkRate) },
+              { title: "truncated", align: "right", cell: ({ truncated }) => percent(truncated) },
+            ])}\n`,
+          );
         }
       } finally {
         await session.close("evaluated");
@@ -62,7 +79,9 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 function numbers(flags: EvalFlags): { tasks?: number; samples?: number; temperature?: number } {
-  const given = (["tasks", "samples", "temperature"] as const).flatMap((key) => (flags[key] === undefined ? [] : [[key, Number(flags[key])] as const]));
+  const given = (["tasks", "samples", "temperature"] as const).flatMap((key) =>
+    flags[key] === undefined ? [] : [[key, Number(flags[key])] as const],
+  );
   const bad = given.find(([, value]) => !Number.isFinite(value) || value < 0);
   if (bad) throw errors.overrideNotValid({ text: `--${bad[0]} ${flags[bad[0]]}` });
   return Object.fromEntries(given);

@@ -47,21 +47,39 @@ export function addInspectCommand(program: Command): void {
         return showOne(directory, id, flags, json, resolve(job.baseDirectory, policy));
       }
       const step = flags.step === undefined ? await newestStep(directory, flags.mode) : Number(flags.step);
-      const records = (await readRollouts(directory.rollouts, step, flags.mode)).filter(({ verdict }) => !flags.failed || verdict.kind !== "pass");
-      if (json) for (const record of records) process.stdout.write(`${JSON.stringify({ type: "rollout", ...record })}\n`);
-      else process.stdout.write(`${run.id}${arm === undefined ? "" : ` ${arm}`}, step ${step}: ${records.length} rollouts\n${table(records.slice(0, Number(flags.limit)))}\n\none of them: troupe inspect ${run.id} ID${arm === undefined ? "" : ` --arm ${arm}`} --think\n`);
+      const records = (await readRollouts(directory.rollouts, step, flags.mode)).filter(
+        ({ verdict }) => !flags.failed || verdict.kind !== "pass",
+      );
+      if (json)
+        for (const record of records) process.stdout.write(`${JSON.stringify({ type: "rollout", ...record })}\n`);
+      else
+        process.stdout.write(
+          `${run.id}${arm === undefined ? "" : ` ${arm}`}, step ${step}: ${records.length} rollouts\n${table(records.slice(0, Number(flags.limit)))}\n\none of them: troupe inspect ${run.id} ID${arm === undefined ? "" : ` --arm ${arm}`} --think\n`,
+        );
     });
 }
 
 async function newestStep(directory: RunDirectory, mode: string | undefined): Promise<number> {
   const prefix = mode === undefined ? "" : `eval-${mode}-`;
-  const steps = (await listRollouts(directory.rollouts)).filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)));
+  const steps = (await listRollouts(directory.rollouts)).filter(
+    (name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)),
+  );
   const last = steps.toSorted().at(-1);
-  if (last === undefined) throw errors.rolloutNotFound({ wanted: mode === undefined ? "rollouts" : `rollouts of mode "${mode}"`, run: directory.id });
+  if (last === undefined)
+    throw errors.rolloutNotFound({
+      wanted: mode === undefined ? "rollouts" : `rollouts of mode "${mode}"`,
+      run: directory.id,
+    });
   return Number(last.slice(prefix.length));
 }
 
-async function showOne(directory: RunDirectory, id: string, flags: InspectFlags, json: boolean, policy: string): Promise<void> {
+async function showOne(
+  directory: RunDirectory,
+  id: string,
+  flags: InspectFlags,
+  json: boolean,
+  policy: string,
+): Promise<void> {
   const found = await readTrajectory(directory.rollouts, id);
   if (!found) throw errors.rolloutNotFound({ wanted: `rollout "${id}"`, run: directory.id });
   if (json) {
@@ -71,7 +89,9 @@ async function showOne(directory: RunDirectory, id: string, flags: InspectFlags,
   const paint = paintFor(process.stdout);
   const pieces = (): readonly string[] => {
     const tokenizer = Tokenizer.fromDirectory(policy);
-    return Array.from(found.tokens.tokens.subarray(found.record.promptTokens), (token) => tokenizer.decode(Int32Array.of(token)));
+    return Array.from(found.tokens.tokens.subarray(found.record.promptTokens), (token) =>
+      tokenizer.decode(Int32Array.of(token)),
+    );
   };
   const view = rolloutView(found.record, {
     width: Math.min(process.stdout.columns ?? 80, 120),

@@ -20,13 +20,15 @@ export function addPluginCommands(program: Command): void {
         for (const line of listed) process.stdout.write(`${JSON.stringify({ type: "plugin", ...line })}\n`);
         return;
       }
-      process.stdout.write(`${textTable(listed, [
-        { title: "name", cell: ({ name }) => name },
-        { title: "version", cell: ({ version }) => version },
-        { title: "hooks", cell: ({ hooks }) => hooks.join(" ") },
-        { title: "modes", cell: ({ modes }) => modes.join(" ") },
-        { title: "what it does", cell: ({ description }) => description },
-      ])}\n`);
+      process.stdout.write(
+        `${textTable(listed, [
+          { title: "name", cell: ({ name }) => name },
+          { title: "version", cell: ({ version }) => version },
+          { title: "hooks", cell: ({ hooks }) => hooks.join(" ") },
+          { title: "modes", cell: ({ modes }) => modes.join(" ") },
+          { title: "what it does", cell: ({ description }) => description },
+        ])}\n`,
+      );
     });
 }
 
@@ -42,7 +44,13 @@ interface Listed {
 async function describe(name: string): Promise<Listed> {
   try {
     const { plugin } = await buildPlugin(name, process.cwd());
-    return { name: plugin.name, version: plugin.version, hooks: Object.keys(plugin.hooks), modes: plugin.modes ?? [], description: plugin.description };
+    return {
+      name: plugin.name,
+      version: plugin.version,
+      hooks: Object.keys(plugin.hooks),
+      modes: plugin.modes ?? [],
+      description: plugin.description,
+    };
   } catch (error) {
     if (!(error instanceof TroupeError)) throw error;
     return { name, version: "-", hooks: [], modes: [], description: `${error.code}: ${error.message}` };
@@ -53,6 +61,11 @@ async function describe(name: string): Promise<Listed> {
 function installedPlugins(): readonly string[] {
   const folder = dirname(createRequire(import.meta.url).resolve("@troupe/plugins/package.json"));
   return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !["dist", "node_modules"].includes(entry.name) && existsSync(join(folder, entry.name, "index.ts")))
+    .filter(
+      (entry) =>
+        entry.isDirectory() &&
+        !["dist", "node_modules"].includes(entry.name) &&
+        existsSync(join(folder, entry.name, "index.ts")),
+    )
     .map(({ name }) => name);
 }

@@ -13,6 +13,9 @@ export function addResumeCommand(program: Command): void {
     .argument("[run]", "number, name or path; the latest run unless given")
     .action(async (wanted: string | undefined) => {
       const directory = await findRun(runsDirectory(), wanted);
-      await executeJob(readJobOf(directory), directory, { ...program.opts<TrainingFlags>(), command: `troupe resume ${directory.id}` });
+      await executeJob(readJobOf(directory), directory, {
+        ...program.opts<TrainingFlags>(),
+        command: `troupe resume ${directory.id}`,
+      });
     });
 }

@@ -39,7 +39,8 @@ export function readJob(file: string, settings: readonly string[]): Job {
   const prefix = isExperimentFile(file) ? "base." : "";
   const full = settings.map((setting) => {
     // A file named on the command line is looked for where the command was typed.
-    if (setting.startsWith("data.path=")) return `${prefix}environment.with.data.path=${resolve(setting.slice("data.path=".length))}`;
+    if (setting.startsWith("data.path="))
+      return `${prefix}environment.with.data.path=${resolve(setting.slice("data.path=".length))}`;
     if (setting.startsWith("data.")) return `${prefix}environment.with.${setting}`;
     return setting.startsWith("base.") || setting.startsWith("arms.") ? setting : prefix + setting;
   });

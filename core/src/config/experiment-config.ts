@@ -33,7 +33,8 @@ export function loadExperiment(file: string, overrides: readonly string[]): Load
   const arms = Object.entries(loaded.config.arms).map(([name, over]) => {
     const { distill: _, ...shared } = base;
     const parsed = runConfigSchema.safeParse(overlay({ ...shared, name }, over));
-    if (!parsed.success) throw errors.configNotValid({ problems: parsed.error.issues.map((issue) => problemOf(file, name, issue)) });
+    if (!parsed.success)
+      throw errors.configNotValid({ problems: parsed.error.issues.map((issue) => problemOf(file, name, issue)) });
     return { name, config: parsed.data };
   });
   return { ...loaded, config: { base, arms } };

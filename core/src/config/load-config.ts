@@ -26,12 +26,20 @@ type Tree = Record<string, unknown>;
  * @throws CONFIG_NOT_FOUND, CONFIG_NOT_YAML, CONFIG_NOT_VALID with every problem at once: file:line:column, path, what
  *   was found, the nearest known key
  */
-export function loadConfig<Schema extends z.ZodType>(file: string, overrides: readonly string[], schema: Schema): LoadedConfig<z.output<Schema>> {
+export function loadConfig<Schema extends z.ZodType>(
+  file: string,
+  overrides: readonly string[],
+  schema: Schema,
+): LoadedConfig<z.output<Schema>> {
   const path = resolve(file);
   const lines = new LineCounter();
   const document = parseDocument(readConfig(path), { lineCounter: lines });
   const syntax = document.errors[0];
-  if (syntax) throw errors.configNotYaml({ place: `${file}:${positionOf(lines, syntax.pos[0])}`, problem: syntax.message.split("\n")[0] ?? "" }, syntax);
+  if (syntax)
+    throw errors.configNotYaml(
+      { place: `${file}:${positionOf(lines, syntax.pos[0])}`, problem: syntax.message.split("\n")[0] ?? "" },
+      syntax,
+    );
   // The schema below decides what the tree may be.
   const tree = (document.toJS() ?? {}) as Tree;
   const given = overrides.map(parseOverride);
@@ -43,14 +51,19 @@ export function loadConfig<Schema extends z.ZodType>(file: string, overrides: re
       const override = given.find((one) => keys.join(".").startsWith(one.path.join(".")));
       return override ? `command line ${override.path.join(".")}` : `${file}:${placeIn(document, lines, keys)}`;
     };
-    throw errors.configNotValid({ problems: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, place)) });
+    throw errors.configNotValid({
+      problems: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, place)),
+    });
   }
   const origins = new Map<string, Origin>();
   for (const keys of leaves(parsed.data)) {
     const name = keys.join(".");
     const override = given.some((one) => name.startsWith(one.path.join(".")));
     const node = document.getIn(keys, true);
-    origins.set(name, override ? "command line" : node === undefined ? "default" : `${file}:${lineOf(document, lines, keys)}`);
+    origins.set(
+      name,
+      override ? "command line" : node === undefined ? "default" : `${file}:${lineOf(document, lines, keys)}`,
+    );
   }
   return { config: parsed.data, baseDirectory: dirname(path), origins };
 }
@@ -79,7 +92,11 @@ function assign(tree: Tree, path: readonly string[], value: unknown): void {
   at[path.at(-1) ?? ""] = value;
 }
 
-function describeIssue(issue: z.core.$ZodIssue, schema: z.ZodType, place: (keys: readonly PropertyKey[]) => string): readonly string[] {
+function describeIssue(
+  issue: z.core.$ZodIssue,
+  schema: z.ZodType,
+  place: (keys: readonly PropertyKey[]) => string,
+): readonly string[] {
   const where = issue.path.join(".") || "the config";
   if (issue.code !== "unrecognized_keys") return [`${place(issue.path)} ${where}: ${issue.message}`];
   const known = keysAt(schema, issue.path);
@@ -99,7 +116,10 @@ function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly strin
 function shapeOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
   // Only these two properties of zod's schemas are read; anything else ends the search.
   let at = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
-  while (at && !at.shape && at.def?.innerType) at = at.def.innerType as typeof at;
+  while (at && !at.shape && at.def?.innerType) {
+    // As above: an inner schema is a schema.
+    at = at.def.innerType as typeof at;
+  }
   return at?.shape;
 }
 

@@ -6,7 +6,9 @@
  */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   const simple = (text: string): string => text.toLowerCase().replace(/[_-]/g, "");
-  const ranked = known.map((candidate) => ({ candidate, distance: editDistance(simple(word), simple(candidate)) })).toSorted((a, b) => a.distance - b.distance);
+  const ranked = known
+    .map((candidate) => ({ candidate, distance: editDistance(simple(word), simple(candidate)) }))
+    .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
   return best && best.distance <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
 }

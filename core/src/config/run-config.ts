@@ -17,14 +17,22 @@ const pluginEntry = z.union([
 
 /** The policy: what samples tokens. */
 const policy = z.strictObject({
-  from: z.string().describe("Folder in Hugging Face layout: config.json and tokenizer files; with model.safetensors its weights are loaded, without they are drawn from the seed"),
+  from: z
+    .string()
+    .describe(
+      "Folder in Hugging Face layout: config.json and tokenizer files; with model.safetensors its weights are loaded, without they are drawn from the seed",
+    ),
   engine: z.string().default("@troupe/gpu").describe("Module that makes the policy engine"),
   threads: z.int().min(0).default(0).describe("Threads of the engine; 0 takes every core that the process may use"),
 });
 
 const train = z.strictObject({
   steps: z.int().min(0).default(200).describe("Optimizer steps at most; 0 evaluates only"),
-  tokenBudget: z.int().min(0).default(0).describe("Ends the run once this many response tokens were sampled in training; 0 means no bound"),
+  tokenBudget: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Ends the run once this many response tokens were sampled in training; 0 means no bound"),
   promptsPerStep: count.default(32).describe("Groups that feed one step"),
   groupSize: z.int().min(2).default(8).describe("Trajectories per task; at least 2, or every advantage is 0"),
   maxRounds: count.default(4).describe("Generation rounds per step when groups are dropped or resampled"),
@@ -42,7 +50,11 @@ const loss = z.strictObject({
   clipLow: z.number().min(0).default(0.2).describe("Ratio is clipped below 1 − clipLow"),
   clipHigh: z.number().min(0).default(0.2).describe("Ratio is clipped above 1 + clipHigh"),
   dualClip: z.number().min(1).nullable().default(null).describe("Bound c of the dual clip; null switches it off"),
-  klCoefficient: z.number().min(0).default(0).describe("Weight of the KL term against the policy that the run began with; 0 is off"),
+  klCoefficient: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Weight of the KL term against the policy that the run began with; 0 is off"),
   klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
   entropyCoefficient: z.number().default(0).describe("Weight of the entropy bonus; 0 is off"),
   maskTruncated: z.boolean().default(false).describe("Masks the loss of trajectories cut at their token budget"),
@@ -61,8 +73,13 @@ const rollout = z.strictObject({
 const verify = z.strictObject({
   actors: z.int().min(1).max(64).default(1).describe("Verifier actors, one worker thread each"),
   deadlineMs: positive.default(10_000).describe("Deadline of one group's verdicts, enforced from outside"),
-  onUngradable: z.enum(["drop-sample", "drop-group"]).default("drop-sample").describe("What happens to a sample whose verdict may not reach a gradient"),
-  maxErrorRate: fraction.default(0.02).describe("The run stops when more of a step's verdicts than this are not gradable"),
+  onUngradable: z
+    .enum(["drop-sample", "drop-group"])
+    .default("drop-sample")
+    .describe("What happens to a sample whose verdict may not reach a gradient"),
+  maxErrorRate: fraction
+    .default(0.02)
+    .describe("The run stops when more of a step's verdicts than this are not gradable"),
 });
 
 const evaluation = z.strictObject({
@@ -71,7 +88,11 @@ const evaluation = z.strictObject({
   samples: count.default(1).describe("Samples per task"),
   temperature: z.number().min(0).default(1).describe("Sampling temperature in evaluation"),
   maxTokens: z.int().min(0).default(0).describe("Token budget in evaluation; 0 takes rollout.maxTokens"),
-  modes: z.array(z.string()).min(1).default(["default"]).describe('"default" and modes that plugins name; the first is how the policy is meant to answer'),
+  modes: z
+    .array(z.string())
+    .min(1)
+    .default(["default"])
+    .describe('"default" and modes that plugins name; the first is how the policy is meant to answer'),
   plugins: z.array(pluginEntry).default([]).describe("Plugins loaded for their evaluation modes alone"),
 });
 
@@ -92,7 +113,10 @@ const store = z.strictObject({
 
 /** Everything a run can be told. Every field has a default but `name`, `policy.from` and `environment.use`. */
 export const runConfigSchema = z.strictObject({
-  name: z.string().regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and hyphens").describe("Names the run folder"),
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9-]*$/, "lower-case letters, digits and hyphens")
+    .describe("Names the run folder"),
   description: z.string().default(""),
   seed: z.int().min(0).default(1).describe("All chance in the run comes from it"),
   policy,

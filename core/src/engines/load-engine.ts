@@ -15,7 +15,8 @@ export async function loadEngine(name: string): Promise<EngineModule> {
   }
   // Both functions are checked before use.
   const candidate = loaded as Partial<EngineModule>;
-  if (typeof candidate.createEngine !== "function" || typeof candidate.attachSampler !== "function") throw errors.engineNotValid({ name });
+  if (typeof candidate.createEngine !== "function" || typeof candidate.attachSampler !== "function")
+    throw errors.engineNotValid({ name });
   // Checked on the line above.
   return candidate as EngineModule;
 }

@@ -51,8 +51,16 @@ export function readModelShape(directory: string, tokens: number): ModelShape {
   const config = parsed.data;
   const architecture = config.architectures[0] ?? "";
   const kind = ARCHITECTURES[architecture];
-  if (!kind) throw errors.modelConfigNotValid({ path, problem: `architecture "${architecture}" is not one of ${Object.keys(ARCHITECTURES).join(", ")}` });
-  if (config.vocab_size < tokens) throw errors.modelConfigNotValid({ path, problem: `vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids` });
+  if (!kind)
+    throw errors.modelConfigNotValid({
+      path,
+      problem: `architecture "${architecture}" is not one of ${Object.keys(ARCHITECTURES).join(", ")}`,
+    });
+  if (config.vocab_size < tokens)
+    throw errors.modelConfigNotValid({
+      path,
+      problem: `vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids`,
+    });
   return {
     vocabSize: config.vocab_size,
     hiddenSize: config.hidden_size,

@@ -21,7 +21,12 @@ export class Tokenizer {
   readonly #template: Template;
   readonly #specials: Readonly<Record<string, string>>;
 
-  private constructor(inner: HubTokenizer, template: Template, specials: Readonly<Record<string, string>>, eosToken: number) {
+  private constructor(
+    inner: HubTokenizer,
+    template: Template,
+    specials: Readonly<Record<string, string>>,
+    eosToken: number,
+  ) {
     this.#inner = inner;
     this.#template = template;
     this.#specials = specials;
@@ -40,7 +45,8 @@ export class Tokenizer {
     const model = readJson(tokenizerPath);
     const config = readJson(configPath);
     const template = config["chat_template"];
-    if (typeof template !== "string") throw errors.tokenizerNotValid({ path: configPath, problem: '"chat_template" is missing' });
+    if (typeof template !== "string")
+      throw errors.tokenizerNotValid({ path: configPath, problem: '"chat_template" is missing' });
     const specials = Object.fromEntries(
       ["bos_token", "eos_token", "pad_token", "unk_token"].flatMap((key) => {
         const text = tokenText(config[key]);
@@ -56,7 +62,8 @@ export class Tokenizer {
       throw errors.tokenizerNotValid({ path: tokenizerPath, problem: String(cause) }, cause);
     }
     const eosToken = inner.token_to_id(eos);
-    if (eosToken === undefined) throw errors.tokenizerNotValid({ path: tokenizerPath, problem: `eos_token "${eos}" is not in the vocabulary` });
+    if (eosToken === undefined)
+      throw errors.tokenizerNotValid({ path: tokenizerPath, problem: `eos_token "${eos}" is not in the vocabulary` });
     return new Tokenizer(inner, new Template(template), specials, eosToken);
   }
 
@@ -79,13 +86,20 @@ export class Tokenizer {
   render(messages: readonly Message[]): RenderedPrompt {
     const context = this.#render(messages, false);
     const whole = this.#render(messages, true);
-    if (!whole.startsWith(context)) throw errors.chatTemplateFailed({ problem: "with a generation prompt it renders another conversation than without" });
+    if (!whole.startsWith(context))
+      throw errors.chatTemplateFailed({
+        problem: "with a generation prompt it renders another conversation than without",
+      });
     return { context, assistantPrefix: whole.slice(context.length) };
   }
 
   #render(messages: readonly Message[], addGenerationPrompt: boolean): string {
     try {
-      return this.#template.render({ ...this.#specials, messages: messages.map((message) => ({ ...message })), add_generation_prompt: addGenerationPrompt });
+      return this.#template.render({
+        ...this.#specials,
+        messages: messages.map((message) => ({ ...message })),
+        add_generation_prompt: addGenerationPrompt,
+      });
     } catch (cause) {
       throw errors.chatTemplateFailed({ problem: String(cause) }, cause);
     }

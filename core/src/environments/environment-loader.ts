@@ -19,11 +19,16 @@ export interface LoadedEnvironment extends EnvironmentParcel {
  *
  * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, ENVIRONMENT_NOT_VALID, ENVIRONMENT_CONFIG_NOT_VALID
  */
-export async function loadEnvironment(use: string, settings: unknown, baseDirectory: string): Promise<LoadedEnvironment> {
+export async function loadEnvironment(
+  use: string,
+  settings: unknown,
+  baseDirectory: string,
+): Promise<LoadedEnvironment> {
   const bundle = await bundleModule("environment", use, baseDirectory);
   const definition = checkEnvironment(use, evaluateBundle("environment", use, bundle));
   const parsed = definition.config.safeParse(settings);
-  if (!parsed.success) throw errors.environmentConfigNotValid({ environment: definition.name, problems: problemsOf(parsed.error) });
+  if (!parsed.success)
+    throw errors.environmentConfigNotValid({ environment: definition.name, problems: problemsOf(parsed.error) });
   return { definition, config: parsed.data, bundle };
 }
 
@@ -36,7 +41,9 @@ export function unpackEnvironment(parcel: EnvironmentParcel): LoadedEnvironment 
 function checkEnvironment(use: string, value: unknown): EnvironmentDefinition {
   // Each property that the runtime relies on is checked below before it is used.
   const definition = value as Partial<EnvironmentDefinition> | null;
-  const missing = (["name", "version", "config", "taskset", "verifier"] as const).find((key) => definition?.[key] === undefined);
+  const missing = (["name", "version", "config", "taskset", "verifier"] as const).find(
+    (key) => definition?.[key] === undefined,
+  );
   if (missing) throw errors.environmentNotValid({ use, problem: `"${missing}" is missing from the default export` });
   // All required properties were just checked.
   return definition as EnvironmentDefinition;

@@ -22,7 +22,12 @@ export interface HookCall {
  *
  * @throws HOOK_FAILED with plugin, hook, subject and the place in the plugin's source
  */
-export function runHook<Name extends HookName>(loaded: LoadedPlugin, name: Name, call: HookCall, rest: Rest<Name>): ReturnType<Run<Name>> | undefined {
+export function runHook<Name extends HookName>(
+  loaded: LoadedPlugin,
+  name: Name,
+  call: HookCall,
+  rest: Rest<Name>,
+): ReturnType<Run<Name>> | undefined {
   const hook = loaded.plugin.hooks[name];
   if (!hook) return undefined;
   const context = {
@@ -33,7 +38,18 @@ export function runHook<Name extends HookName>(loaded: LoadedPlugin, name: Name,
     ...call.context(loaded),
   };
   const fail = (problem: string, cause?: unknown): Error =>
-    errors.hookFailed({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook: name, about: call.about, step: call.step, problem, place: cause ? placeOf(cause, loaded.bundle) : "" }, cause);
+    errors.hookFailed(
+      {
+        plugin: loaded.plugin.name,
+        version: loaded.plugin.version,
+        hook: name,
+        about: call.about,
+        step: call.step,
+        problem,
+        place: cause ? placeOf(cause, loaded.bundle) : "",
+      },
+      cause,
+    );
   let answer: unknown;
   try {
     // The table ties each hook's arguments to its name; the union of all hooks hides that from the compiler.
@@ -42,14 +58,23 @@ export function runHook<Name extends HookName>(loaded: LoadedPlugin, name: Name,
     throw fail(String(cause), cause);
   }
   // Only `then` is looked at.
-  if (typeof (answer as { then?: unknown } | null | undefined)?.then === "function") throw fail("it returned a promise; hooks are synchronous");
+  if (typeof (answer as { then?: unknown } | null | undefined)?.then === "function")
+    throw fail("it returned a promise; hooks are synchronous");
   // The table says what this hook returns; callers check lengths and finiteness where they use it.
   return answer as ReturnType<Run<Name>> | undefined;
 }
 
 /** Refuses numbers that a hook may not return: a wrong count, NaN or infinity. @throws HOOK_RESULT_NOT_VALID */
-export function checkNumbers(loaded: LoadedPlugin, hook: HookName, step: number, values: readonly number[], length: number, nameOf: (index: number) => string): void {
-  const bad = (problem: string): Error => errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook, step, problem });
+export function checkNumbers(
+  loaded: LoadedPlugin,
+  hook: HookName,
+  step: number,
+  values: readonly number[],
+  length: number,
+  nameOf: (index: number) => string,
+): void {
+  const bad = (problem: string): Error =>
+    errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook, step, problem });
   if (values.length !== length) throw bad(`it returned ${values.length} numbers for ${length} samples`);
   const index = values.findIndex((value) => !Number.isFinite(value));
   if (index >= 0) throw bad(`sample "${nameOf(index)}" got ${String(values[index])}, a finite number is wanted`);
@@ -61,10 +86,22 @@ export function versionsOf(plugins: readonly LoadedPlugin[]): Readonly<Record<st
 }
 
 /** Annotations of several plugins merged in order. @throws HOOK_RESULT_NOT_VALID when two plugins write one name */
-export function mergeAnnotations(loaded: LoadedPlugin, hook: HookName, step: number, into: JsonObject, more: JsonObject | undefined): JsonObject {
+export function mergeAnnotations(
+  loaded: LoadedPlugin,
+  hook: HookName,
+  step: number,
+  into: JsonObject,
+  more: JsonObject | undefined,
+): JsonObject {
   const clash = Object.keys(more ?? {}).find((key) => key in into);
   if (clash) {
-    throw errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook, step, problem: `annotation "${clash}" is already there` });
+    throw errors.hookResultNotValid({
+      plugin: loaded.plugin.name,
+      version: loaded.plugin.version,
+      hook,
+      step,
+      problem: `annotation "${clash}" is already there`,
+    });
   }
   return { ...into, ...more };
 }

@@ -23,10 +23,17 @@ export const HOOKS = {
   annotate: { kind: "parallel", thread: "verify", undefinedMeans: "nothing is recorded" },
   reward: { kind: "chain", thread: "driver", undefinedMeans: "the rewards stay as they are" },
   keep: { kind: "chain", thread: "driver", undefinedMeans: "the decision stays as it is" },
-  advantage: { kind: "first", thread: "driver", undefinedMeans: "the next plugin, then the group-normalised default, is asked" },
+  advantage: {
+    kind: "first",
+    thread: "driver",
+    undefinedMeans: "the next plugin, then the group-normalised default, is asked",
+  },
   loss: { kind: "chain", thread: "driver", undefinedMeans: "the loss plan stays as it is" },
   observe: { kind: "parallel", thread: "driver", undefinedMeans: "no metrics are added" },
-} as const satisfies Record<string, { kind: HookKind; thread: "driver" | "rollout" | "verify"; undefinedMeans: string }>;
+} as const satisfies Record<
+  string,
+  { kind: HookKind; thread: "driver" | "rollout" | "verify"; undefinedMeans: string }
+>;
 
 /** Name of a hook. */
 export type HookName = keyof typeof HOOKS;
@@ -72,25 +79,50 @@ export interface Hook<Run> {
 /** The hooks of a plugin with its own config and state types. */
 export interface PluginHooks<Config, State> {
   /** At step start: stage, caps, learning rate. `last` is the report of the step before. */
-  readonly plan?: Hook<(ctx: DriverContext<Config, State>, plan: StepPlan, last: StepReport | undefined) => Partial<StepPlan> | undefined>;
+  readonly plan?: Hook<
+    (ctx: DriverContext<Config, State>, plan: StepPlan, last: StepReport | undefined) => Partial<StepPlan> | undefined
+  >;
   /** Before rollout: indices of the tasks to roll out, exactly `selection.count` of them. */
   readonly select?: Hook<(ctx: DriverContext<Config, State>, selection: Selection) => readonly number[] | undefined>;
   /** Before rollout, once per slot of a group. */
   readonly format?: Hook<(ctx: RolloutContext<Config>, prompt: Prompt, task: Task) => Partial<Prompt> | undefined>;
   /** After `format`: how to sample. */
-  readonly sampling?: Hook<(ctx: RolloutContext<Config>, sampling: SamplingPlan, task: Task) => Partial<SamplingPlan> | undefined>;
+  readonly sampling?: Hook<
+    (ctx: RolloutContext<Config>, sampling: SamplingPlan, task: Task) => Partial<SamplingPlan> | undefined
+  >;
   /** When a trajectory is done, on its verifier actor: facts to record under their own names. */
   readonly annotate?: Hook<(ctx: RolloutContext<Config>, trajectory: Trajectory, task: Task) => JsonObject | undefined>;
   /** Whole cohort, before any filter: new rewards in the order of `samplesOf(cohort)`. Training only. */
-  readonly reward?: Hook<(ctx: DriverContext<Config, State>, cohort: Cohort, rewards_N: readonly number[]) => readonly number[] | undefined>;
+  readonly reward?: Hook<
+    (ctx: DriverContext<Config, State>, cohort: Cohort, rewards_N: readonly number[]) => readonly number[] | undefined
+  >;
   /** Per group, after `reward`. */
-  readonly keep?: Hook<(ctx: DriverContext<Config, State>, group: RewardedGroup, decision: KeepDecision) => KeepDecision | undefined>;
+  readonly keep?: Hook<
+    (ctx: DriverContext<Config, State>, group: RewardedGroup, decision: KeepDecision) => KeepDecision | undefined
+  >;
   /** Kept groups: one advantage per sample, group by group, or one array per sample with a value for every response token. */
-  readonly advantage?: Hook<(ctx: DriverContext<Config, State>, groups: readonly RewardedGroup[]) => readonly (number | Float32Array)[] | undefined>;
+  readonly advantage?: Hook<
+    (
+      ctx: DriverContext<Config, State>,
+      groups: readonly RewardedGroup[],
+    ) => readonly (number | Float32Array)[] | undefined
+  >;
   /** Before the update: loss variant, token weights, auxiliary texts. */
-  readonly loss?: Hook<(ctx: DriverContext<Config, State>, loss: LossPlan, groups: readonly RewardedGroup[]) => Partial<LossPlan> | undefined>;
+  readonly loss?: Hook<
+    (
+      ctx: DriverContext<Config, State>,
+      loss: LossPlan,
+      groups: readonly RewardedGroup[],
+    ) => Partial<LossPlan> | undefined
+  >;
   /** At step end: metrics to add to the report. */
-  readonly observe?: Hook<(ctx: DriverContext<Config, State>, report: StepReport, cohort: Cohort) => Readonly<Record<string, number>> | undefined>;
+  readonly observe?: Hook<
+    (
+      ctx: DriverContext<Config, State>,
+      report: StepReport,
+      cohort: Cohort,
+    ) => Readonly<Record<string, number>> | undefined
+  >;
 }
 
 /** A hook's context, whatever its thread. */

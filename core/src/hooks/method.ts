@@ -36,7 +36,12 @@ export class Method {
   readonly #states = new Map<string, unknown>();
 
   /** @throws PLUGIN_DUPLICATE, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN */
-  constructor(seed: number, plugins: readonly LoadedPlugin[], states: JsonObject, onEvent: (plugin: string, step: number, message: string) => void) {
+  constructor(
+    seed: number,
+    plugins: readonly LoadedPlugin[],
+    states: JsonObject,
+    onEvent: (plugin: string, step: number, message: string) => void,
+  ) {
     this.#seed = seed;
     this.#onEvent = onEvent;
     this.#plugins = plugins;
@@ -86,7 +91,14 @@ export class Method {
       if (!indices) continue;
       checkNumbers(loaded, "select", moment.step, indices, selection.count, (i) => `#${i}`);
       const outside = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= selection.size);
-      if (outside !== undefined) throw errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook: "select", step: moment.step, problem: `index ${outside} is not in [0, ${selection.size})` });
+      if (outside !== undefined)
+        throw errors.hookResultNotValid({
+          plugin: loaded.plugin.name,
+          version: loaded.plugin.version,
+          hook: "select",
+          step: moment.step,
+          problem: `index ${outside} is not in [0, ${selection.size})`,
+        });
       return indices;
     }
     return undefined;
@@ -122,9 +134,25 @@ export class Method {
     for (const loaded of this.#plugins) {
       const advantages = runHook(loaded, "advantage", this.#call(moment, plan, "the kept groups"), [groups]);
       if (!advantages) continue;
-      checkNumbers(loaded, "advantage", moment.step, advantages.map(finiteOf), samples.length, (i) => samples[i]?.trajectory.id ?? "");
-      const wrong = advantages.findIndex((value, i) => typeof value !== "number" && value.length !== responseLength(samples[i]!.trajectory));
-      if (wrong >= 0) throw errors.hookResultNotValid({ plugin: loaded.plugin.name, version: loaded.plugin.version, hook: "advantage", step: moment.step, problem: `sample "${samples[wrong]!.trajectory.id}" got another number of values than it has response tokens` });
+      checkNumbers(
+        loaded,
+        "advantage",
+        moment.step,
+        advantages.map(finiteOf),
+        samples.length,
+        (i) => samples[i]?.trajectory.id ?? "",
+      );
+      const wrong = advantages.findIndex(
+        (value, i) => typeof value !== "number" && value.length !== responseLength(samples[i]!.trajectory),
+      );
+      if (wrong >= 0)
+        throw errors.hookResultNotValid({
+          plugin: loaded.plugin.name,
+          version: loaded.plugin.version,
+          hook: "advantage",
+          step: moment.step,
+          problem: `sample "${samples[wrong]!.trajectory.id}" got another number of values than it has response tokens`,
+        });
       return advantages;
     }
     return groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G));
@@ -139,7 +167,12 @@ export class Method {
   }
 
   observe(moment: StepMoment, report: StepReport, cohort: Cohort): Readonly<Record<string, number>> {
-    return Object.assign({}, ...this.#plugins.map((loaded) => runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort])));
+    return Object.assign(
+      {},
+      ...this.#plugins.map((loaded) =>
+        runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]),
+      ),
+    );
   }
 
   #call(moment: StepMoment, plan: StepPlan, about: string): HookCall {

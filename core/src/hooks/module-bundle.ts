@@ -99,9 +99,12 @@ export async function bundleModule(kind: ModuleKind, name: string, baseDirectory
 
 function firstProblem(cause: unknown): string {
   // esbuild's failure carries a list of messages with their places.
-  const first = (cause as { errors?: { text: string; location?: { file: string; line: number; column: number } }[] }).errors?.[0];
+  const first = (cause as { errors?: { text: string; location?: { file: string; line: number; column: number } }[] })
+    .errors?.[0];
   if (!first) return String(cause);
-  return first.location ? `${first.location.file}:${first.location.line}:${first.location.column + 1} ${first.text}` : first.text;
+  return first.location
+    ? `${first.location.file}:${first.location.line}:${first.location.column + 1} ${first.text}`
+    : first.text;
 }
 
 /**
@@ -137,6 +140,8 @@ export function placeOf(error: unknown, bundle: ModuleBundle, before = ""): stri
   // `new Function` puts its head, two lines, before the text.
   const entry = new SourceMap(JSON.parse(bundle.sourceMap)).findEntry(Number(frame[1]) - 3, Number(frame[2]) - 1);
   if (!("originalSource" in entry)) return "";
-  const source = entry.originalSource.startsWith("file:") ? fileURLToPath(entry.originalSource) : resolve(dirname(bundle.path), entry.originalSource);
+  const source = entry.originalSource.startsWith("file:")
+    ? fileURLToPath(entry.originalSource)
+    : resolve(dirname(bundle.path), entry.originalSource);
   return `${before}${source}:${entry.originalLine + 1}:${entry.originalColumn + 1}`;
 }

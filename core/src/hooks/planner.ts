@@ -3,7 +3,20 @@ import { HOOKS, type HookName } from "./hooks.js";
 import type { Plugin } from "./plugin.js";
 
 /** Fields that the runtime itself provides to every hook. */
-const PROVIDED = ["task", "verdict", "length", "trajectory", "report", "reward", "keep", "advantage", "plan.*", "prompt.*", "sampling.*", "loss.*"];
+const PROVIDED = [
+  "task",
+  "verdict",
+  "length",
+  "trajectory",
+  "report",
+  "reward",
+  "keep",
+  "advantage",
+  "plan.*",
+  "prompt.*",
+  "sampling.*",
+  "loss.*",
+];
 
 /** Fields that only one plugin may write: two would silently undo each other. */
 const EXCLUSIVE = ["prompt.assistantPrefix", "prompt.forcedPrefix", "select", "advantage", "plan.stage"];

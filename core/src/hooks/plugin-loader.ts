@@ -34,7 +34,10 @@ export async function loadPlugin(use: string, settings: unknown, baseDirectory: 
  *
  * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN
  */
-export async function buildPlugin(use: string, baseDirectory: string): Promise<Pick<LoadedPlugin, "plugin" | "bundle">> {
+export async function buildPlugin(
+  use: string,
+  baseDirectory: string,
+): Promise<Pick<LoadedPlugin, "plugin" | "bundle">> {
   const bundle = await bundleModule("plugin", use, baseDirectory);
   return { plugin: checkPlugin(use, evaluateBundle("plugin", use, bundle)), bundle };
 }
@@ -42,7 +45,11 @@ export async function buildPlugin(use: string, baseDirectory: string): Promise<P
 /** Evaluates a parcel on another thread than the one that built it. */
 export function unpackPlugin(parcel: PluginParcel): LoadedPlugin {
   const name = parcel.bundle.path;
-  return { plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)), config: parcel.config, bundle: parcel.bundle };
+  return {
+    plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)),
+    config: parcel.config,
+    bundle: parcel.bundle,
+  };
 }
 
 /**
@@ -54,7 +61,9 @@ export function activePlugins(
   evalPlugins: readonly LoadedPlugin[],
   order: { readonly phase: "train" | "eval"; readonly mode: string },
 ): readonly LoadedPlugin[] {
-  return order.phase === "train" ? plugins : [...plugins, ...evalPlugins].filter(({ plugin }) => plugin.modes?.includes(order.mode));
+  return order.phase === "train"
+    ? plugins
+    : [...plugins, ...evalPlugins].filter(({ plugin }) => plugin.modes?.includes(order.mode));
 }
 
 /** One line per problem: `path.to.field: what is wrong`. */
@@ -66,16 +75,19 @@ function checkPlugin(use: string, value: unknown): Plugin {
   // Each property that the runtime relies on is checked below before it is used.
   const plugin = value as Partial<Plugin>;
   const bad = (problem: string): Error => errors.pluginNotValid({ use, problem });
-  if (typeof value !== "object" || value === null) throw bad("the default export is not an object made by definePlugin()");
+  if (typeof value !== "object" || value === null)
+    throw bad("the default export is not an object made by definePlugin()");
   if (typeof plugin.name !== "string" || !plugin.name) throw bad('"name" is missing');
   if (typeof plugin.version !== "string" || !plugin.version) throw bad('"version" is missing');
-  if (plugin.api !== PLUGIN_API) throw errors.pluginApiUnknown({ plugin: plugin.name, found: String(plugin.api), wanted: PLUGIN_API });
+  if (plugin.api !== PLUGIN_API)
+    throw errors.pluginApiUnknown({ plugin: plugin.name, found: String(plugin.api), wanted: PLUGIN_API });
   if (typeof plugin.config?.safeParse !== "function") throw bad('"config" is not a zod schema');
   if (typeof plugin.hooks !== "object" || plugin.hooks === null) throw bad('"hooks" is missing');
   for (const [hook, entry] of Object.entries(plugin.hooks)) {
     if (!(hook in HOOKS)) throw bad(`there is no hook "${hook}"; hooks are ${Object.keys(HOOKS).join(", ")}`);
     // Only `run` is read here.
-    if (typeof (entry as { run?: unknown } | undefined)?.run !== "function") throw bad(`hook "${hook}" has no function "run"`);
+    if (typeof (entry as { run?: unknown } | undefined)?.run !== "function")
+      throw bad(`hook "${hook}" has no function "run"`);
   }
   // All required properties were just checked.
   return plugin as Plugin;

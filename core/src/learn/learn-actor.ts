@@ -56,16 +56,28 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
   async init(args) {
     const module = await loadEngine(args.engine);
     const create = async (weights: string | undefined): Promise<PolicyEngine> => {
-      const engine = await module.createEngine({ shape: args.shape, seed: args.seed, ...(args.threads > 0 ? { threads: args.threads } : {}) });
+      const engine = await module.createEngine({
+        shape: args.shape,
+        seed: args.seed,
+        ...(args.threads > 0 ? { threads: args.threads } : {}),
+      });
       if (weights !== undefined) await engine.load(weights);
       await engine.publish(0);
       return engine;
     };
-    return { engine: await create(args.weights), reference: args.reference === undefined ? undefined : await create(args.reference) };
+    return {
+      engine: await create(args.weights),
+      reference: args.reference === undefined ? undefined : await create(args.reference),
+    };
   },
   on: {
     describe({ engine }) {
-      return { handle: engine.handle(), description: engine.description, kernelSet: engine.kernelSet, version: engine.version() };
+      return {
+        handle: engine.handle(),
+        description: engine.description,
+        kernelSet: engine.kernelSet,
+        version: engine.version(),
+      };
     },
     async update({ engine, reference }, order) {
       if (order.resetOptimizer) engine.resetOptimizer();
@@ -74,7 +86,9 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
         const metrics = await engine.forwardBackward(await withReference(batch, reference, order.spec), order.spec);
         const { gradNorm } = await engine.optimStep(order.optimizer);
         for (const [name, value] of Object.entries({ ...metrics, "grad/norm": gradNorm })) {
-          totals[name] = name.endsWith("/max") ? Math.max(totals[name] ?? value, value) : (totals[name] ?? 0) + value / order.batches.length;
+          totals[name] = name.endsWith("/max")
+            ? Math.max(totals[name] ?? value, value)
+            : (totals[name] ?? 0) + value / order.batches.length;
         }
       }
       return totals;

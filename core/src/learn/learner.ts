@@ -25,7 +25,11 @@ export interface UpdateInput {
  *
  * @returns metrics of the updates
  */
-export function updatePolicy(learner: ActorRef<LearnProtocol>, tokenizer: Tokenizer, input: UpdateInput): Promise<Readonly<Record<string, number>>> {
+export function updatePolicy(
+  learner: ActorRef<LearnProtocol>,
+  tokenizer: Tokenizer,
+  input: UpdateInput,
+): Promise<Readonly<Record<string, number>>> {
   const { plan, loss, groups, advantages } = input;
   let next = 0;
   const weighed = groups.map(({ group }) =>
@@ -38,8 +42,17 @@ export function updatePolicy(learner: ActorRef<LearnProtocol>, tokenizer: Tokeni
   const parts = Math.min(plan.updatesPerBatch, Math.max(1, groups.length));
   const batches = Array.from({ length: parts }, (_, part) => {
     const share = weighed.filter((_, index) => index % parts === part).flat();
-    return packTrajectories(share, loss.spec, auxiliary.filter((_, index) => index % parts === part));
+    return packTrajectories(
+      share,
+      loss.spec,
+      auxiliary.filter((_, index) => index % parts === part),
+    );
   });
-  const order = { batches, spec: loss.spec, optimizer: { ...input.optimizer, learningRate: plan.learningRate }, resetOptimizer: plan.resetOptimizer };
+  const order = {
+    batches,
+    spec: loss.spec,
+    optimizer: { ...input.optimizer, learningRate: plan.learningRate },
+    resetOptimizer: plan.resetOptimizer,
+  };
   return learner.ask("update", order, { deadlineMs: LEARNER_DEADLINE_MS });
 }

@@ -27,7 +27,11 @@ export interface LabelledSequence {
  * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
  *   `spec.nextTokenCoefficient` in the loss
  */
-export function packTrajectories(samples: readonly WeighedTrajectory[], spec: LossSpec, auxiliary: readonly LabelledSequence[] = []): Batch {
+export function packTrajectories(
+  samples: readonly WeighedTrajectory[],
+  spec: LossSpec,
+  auxiliary: readonly LabelledSequence[] = [],
+): Batch {
   const sequences = [...samples.map(({ trajectory }) => trajectory.tokens), ...auxiliary.map(({ tokens }) => tokens)];
   const { tokens_N, offsets_S1 } = join(sequences);
   const mask_N = new Float32Array(tokens_N.length);
@@ -39,13 +43,22 @@ export function packTrajectories(samples: readonly WeighedTrajectory[], spec: Lo
     const end = offsets_S1[s + 1]!;
     behaviourLogprobs_N.set(trajectory.logprobs, start);
     if (spec.maskTruncated && isTruncated(trajectory)) return;
-    trajectory.origins.forEach((origin, t) => (mask_N[start + t] = origin === ORIGIN.sampled || origin === ORIGIN.forced ? 1 : 0));
+    trajectory.origins.forEach(
+      (origin, t) => (mask_N[start + t] = origin === ORIGIN.sampled || origin === ORIGIN.forced ? 1 : 0),
+    );
     if (typeof advantage === "number") advantages_N.fill(advantage, response, end);
     else advantages_N.set(advantage, response);
   });
   const policyOffsets = offsets_S1.subarray(0, samples.length + 1);
   const weights_N = new Float32Array(tokens_N.length);
-  weights_N.set(tokenWeights({ mask_N: mask_N.subarray(0, policyOffsets.at(-1)), offsets_S1: policyOffsets, aggregation: spec.aggregation, normConstant: spec.normConstant }));
+  weights_N.set(
+    tokenWeights({
+      mask_N: mask_N.subarray(0, policyOffsets.at(-1)),
+      offsets_S1: policyOffsets,
+      aggregation: spec.aggregation,
+      normConstant: spec.normConstant,
+    }),
+  );
   samples.forEach(({ trajectory, factors }, s) => {
     const response = offsets_S1[s]! + promptLength(trajectory);
     factors?.forEach((factor, t) => (weights_N[response + t]! *= factor));
@@ -64,7 +77,14 @@ export function packTrajectories(samples: readonly WeighedTrajectory[], spec: Lo
 export function packLabelled(sequences: readonly LabelledSequence[]): Batch {
   const { tokens_N, offsets_S1 } = join(sequences.map(({ tokens }) => tokens));
   const zeros = (): Float32Array => new Float32Array(tokens_N.length);
-  return { tokens_N, offsets_S1, weights_N: zeros(), advantages_N: zeros(), behaviourLogprobs_N: zeros(), nextTokenWeights_N: nextTokenWeights(offsets_S1, 0, sequences) };
+  return {
+    tokens_N,
+    offsets_S1,
+    weights_N: zeros(),
+    advantages_N: zeros(),
+    behaviourLogprobs_N: zeros(),
+    nextTokenWeights_N: nextTokenWeights(offsets_S1, 0, sequences),
+  };
 }
 
 function nextTokenWeights(offsets_S1: Int32Array, first: number, sequences: readonly LabelledSequence[]): Float32Array {

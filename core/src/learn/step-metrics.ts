@@ -9,7 +9,9 @@ export function sampleMetrics(samples: readonly Sample[]): Readonly<Record<strin
   const lengths = trajectories.map(responseLength);
   const ended = trajectories.filter((trajectory) => !isTruncated(trajectory)).map(responseLength);
   const share = (count: number): number => count / Math.max(1, samples.length);
-  const entropies = trajectories.map((trajectory) => trajectory.entropies.subarray(promptLength(trajectory)).reduce((sum, entropy) => sum + entropy, 0));
+  const entropies = trajectories.map((trajectory) =>
+    trajectory.entropies.subarray(promptLength(trajectory)).reduce((sum, entropy) => sum + entropy, 0),
+  );
   return {
     "verdict/pass": share(samples.filter(({ verdict }) => verdict.kind === "pass").length),
     "len/mean": mean(lengths),
@@ -18,17 +20,27 @@ export function sampleMetrics(samples: readonly Sample[]): Readonly<Record<strin
     ...(ended.length > 0 ? { "len/mean_terminated": mean(ended) } : {}),
     "len/truncated": share(trajectories.filter(isTruncated).length),
     "think/rate": share(trajectories.filter(hasThought).length),
-    "entropy/mean": entropies.reduce((sum, entropy) => sum + entropy, 0) / Math.max(1, lengths.reduce((sum, length) => sum + length, 0)),
+    "entropy/mean":
+      entropies.reduce((sum, entropy) => sum + entropy, 0) /
+      Math.max(
+        1,
+        lengths.reduce((sum, length) => sum + length, 0),
+      ),
   };
 }
 
 /** Metrics of a cohort's rewards. */
-export function rewardMetrics(groups: readonly { readonly rewards_G: readonly number[] }[], raw_N: readonly number[]): Readonly<Record<string, number>> {
+export function rewardMetrics(
+  groups: readonly { readonly rewards_G: readonly number[] }[],
+  raw_N: readonly number[],
+): Readonly<Record<string, number>> {
   const rewards_N = groups.flatMap(({ rewards_G }) => rewards_G);
   return {
     "reward/mean": mean(rewards_N),
     "reward/std": standardDeviation(rewards_N, "population"),
     "reward/raw/mean": mean(raw_N),
-    "group/zero_var": groups.filter(({ rewards_G }) => rewards_G.every((reward) => reward === rewards_G[0])).length / Math.max(1, groups.length),
+    "group/zero_var":
+      groups.filter(({ rewards_G }) => rewards_G.every((reward) => reward === rewards_G[0])).length /
+      Math.max(1, groups.length),
   };
 }

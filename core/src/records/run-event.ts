@@ -32,8 +32,33 @@ export type RunEvent =
   | { readonly type: "started"; readonly part: string; readonly detail: string }
   | { readonly type: "step"; readonly part: string; readonly report: StepReport; readonly progress: Progress }
   | { readonly type: "sample"; readonly part: string; readonly step: number; readonly sample: SampleView }
-  | { readonly type: "evaluated"; readonly part: string; readonly step: number; readonly evaluation: Evaluation; readonly progress: Progress }
+  | {
+      readonly type: "evaluated";
+      readonly part: string;
+      readonly step: number;
+      readonly evaluation: Evaluation;
+      readonly progress: Progress;
+    }
   | { readonly type: "checkpoint"; readonly part: string; readonly step: number; readonly path: string }
-  | { readonly type: "notice"; readonly part: string; readonly step: number; readonly message: string; readonly level: "info" | "warning" }
-  | { readonly type: "plugin"; readonly part: string; readonly step: number; readonly plugin: string; readonly from: string; readonly to: string }
-  | { readonly type: "finished"; readonly part: string; readonly step: number; readonly reason: string; readonly seconds: number };
+  | {
+      readonly type: "notice";
+      readonly part: string;
+      readonly step: number;
+      readonly message: string;
+      readonly level: "info" | "warning";
+    }
+  | {
+      readonly type: "plugin";
+      readonly part: string;
+      readonly step: number;
+      readonly plugin: string;
+      readonly from: string;
+      readonly to: string;
+    }
+  | {
+      readonly type: "finished";
+      readonly part: string;
+      readonly step: number;
+      readonly reason: string;
+      readonly seconds: number;
+    };

@@ -23,5 +23,7 @@ export interface Verdict {
 
 /** Whether a verdict may reach a gradient. */
 export function isGradable(verdict: Verdict): verdict is Verdict & { readonly score: number } {
-  return verdict.score !== undefined && (verdict.kind === "pass" || verdict.kind === "fail" || verdict.kind === "partial");
+  return (
+    verdict.score !== undefined && (verdict.kind === "pass" || verdict.kind === "fail" || verdict.kind === "partial")
+  );
 }

@@ -36,13 +36,18 @@ export function formatPrompt(
   let plan = sampling;
   for (const loaded of plugins) {
     const { annotations, ...changes } = runHook(loaded, "format", call, [{ ...prompt, annotations: {} }, task]) ?? {};
-    prompt = { ...prompt, ...changes, annotations: mergeAnnotations(loaded, "format", call.step, prompt.annotations, annotations) };
+    prompt = {
+      ...prompt,
+      ...changes,
+      annotations: mergeAnnotations(loaded, "format", call.step, prompt.annotations, annotations),
+    };
     plan = { ...plan, ...runHook(loaded, "sampling", call, [plan, task]) };
   }
   const context = prompt.messages === task.prompt ? template.context : tokenizer.render(prompt.messages).context;
   const text = context + prompt.assistantPrefix;
   const tokens = tokenizer.encode(text);
-  if (tokens.length + 1 > maxPositions) throw errors.promptTooLong({ taskId: task.id, tokens: tokens.length, maxPositions });
+  if (tokens.length + 1 > maxPositions)
+    throw errors.promptTooLong({ taskId: task.id, tokens: tokens.length, maxPositions });
   return {
     tokens,
     forcedTokens: prompt.forcedPrefix ? tokenizer.encode(prompt.forcedPrefix.text) : new Int32Array(),

@@ -44,7 +44,12 @@ export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }
     async rollOut(state, order, ctx) {
       const trajectories = await rollOut(state.tools, order, ctx.signal);
       // Every array was made for this reply, so its buffer moves instead of being copied.
-      const buffers = trajectories.flatMap((t) => [t.tokens.buffer, t.origins.buffer, t.logprobs.buffer, t.entropies.buffer]);
+      const buffers = trajectories.flatMap((t) => [
+        t.tokens.buffer,
+        t.origins.buffer,
+        t.logprobs.buffer,
+        t.entropies.buffer,
+      ]);
       // The arrays above are never over shared memory.
       return ctx.transfer(trajectories, buffers as ArrayBuffer[]);
     },

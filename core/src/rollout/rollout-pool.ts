@@ -15,7 +15,11 @@ export class RolloutPool {
     this.#deadlineMs = deadlineMs;
   }
 
-  static async start(system: ActorSystem, args: RolloutActorArgs, options: { actors: number; deadlineMs: number }): Promise<RolloutPool> {
+  static async start(
+    system: ActorSystem,
+    args: RolloutActorArgs,
+    options: { actors: number; deadlineMs: number },
+  ): Promise<RolloutPool> {
     const actors = Array.from({ length: options.actors }, () =>
       system.spawn(rolloutActor, args, {
         placement: { at: "thread" },
@@ -28,11 +32,15 @@ export class RolloutPool {
 
   /** Trajectories of every group in the order of the groups, each as soon as its actor is done. */
   async rollOut(order: RolloutOrder, signal: AbortSignal): Promise<readonly (readonly Trajectory[])[]> {
-    const shares = this.#actors.map((_, actor) => order.groups.filter((_, index) => index % this.#actors.length === actor));
+    const shares = this.#actors.map((_, actor) =>
+      order.groups.filter((_, index) => index % this.#actors.length === actor),
+    );
     const answers = await Promise.all(
       this.#actors.map((actor, index) => {
         const groups = shares[index] ?? [];
-        return groups.length === 0 ? [] : actor.ask("rollOut", { ...order, groups }, { deadlineMs: this.#deadlineMs, signal });
+        return groups.length === 0
+          ? []
+          : actor.ask("rollOut", { ...order, groups }, { deadlineMs: this.#deadlineMs, signal });
       }),
     );
     const byGroup = new Map(order.groups.map((group): [string, Trajectory[]] => [group.id, []]));

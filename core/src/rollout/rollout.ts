@@ -43,11 +43,17 @@ export interface RolloutTools {
  *
  * @throws HOOK_FAILED, HOOK_RESULT_NOT_VALID, PROMPT_TOO_LONG
  */
-export async function rollOut(tools: RolloutTools, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {
+export async function rollOut(
+  tools: RolloutTools,
+  order: RolloutOrder,
+  signal: AbortSignal,
+): Promise<readonly Trajectory[]> {
   const plugins = activePlugins(tools.plugins, tools.evalPlugins, order);
   const slots = order.groups.flatMap((group) => Array.from({ length: group.size }, (_, slot) => ({ group, slot })));
   const prompts = slots.map(({ group, slot }) => format(tools, plugins, order, group, slot));
-  const seeds = slots.map(({ group, slot }) => deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot));
+  const seeds = slots.map(({ group, slot }) =>
+    deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot),
+  );
   const completions = await tools.sampler.generate(
     prompts.map((prompt, i) => requestOf(tools, prompt, seeds[i] ?? [0, 0])),
     { signal },
@@ -89,7 +95,13 @@ export async function rollOut(tools: RolloutTools, order: RolloutOrder, signal: 
   });
 }
 
-function format(tools: RolloutTools, plugins: readonly LoadedPlugin[], order: RolloutOrder, group: GroupOrder, slot: number): FormattedPrompt {
+function format(
+  tools: RolloutTools,
+  plugins: readonly LoadedPlugin[],
+  order: RolloutOrder,
+  group: GroupOrder,
+  slot: number,
+): FormattedPrompt {
   return formatPrompt(tools.tokenizer, plugins, group.task, order.sampling, tools.maxPositions, {
     seed: order.seed,
     step: order.step,

@@ -12,9 +12,17 @@ export interface TaskCursor {
  *
  * @returns indices in [0, size), and the cursor after them
  */
-export function nextTasks(cursor: TaskCursor, count: number, size: number, seed: number): { indices: readonly number[]; cursor: TaskCursor } {
+export function nextTasks(
+  cursor: TaskCursor,
+  count: number,
+  size: number,
+  seed: number,
+): { indices: readonly number[]; cursor: TaskCursor } {
   const positions = Array.from({ length: count }, (_, i) => cursor.taken + i);
-  const indices = size === Infinity ? positions : positions.map((position) => shuffled(Math.floor(position / size), size, seed)[position % size]!);
+  const indices =
+    size === Infinity
+      ? positions
+      : positions.map((position) => shuffled(Math.floor(position / size), size, seed)[position % size]!);
   return { indices, cursor: { taken: cursor.taken + count } };
 }
 

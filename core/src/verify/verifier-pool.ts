@@ -3,7 +3,13 @@ import type { ActorSystem } from "../actors/actor-system.js";
 import { TroupeError } from "../error-catalogue.js";
 import type { PluginParcel } from "../hooks/plugin-loader.js";
 import type { Verdict } from "../records/verdict.js";
-import { verifyActor, type Finding, type VerifyActorArgs, type VerifyOrder, type VerifyProtocol } from "./verify-actor.js";
+import {
+  verifyActor,
+  type Finding,
+  type VerifyActorArgs,
+  type VerifyOrder,
+  type VerifyProtocol,
+} from "./verify-actor.js";
 
 /** Errors of the actor itself rather than of what it was told: the order may be tried on a fresh one. */
 const ACTOR_FAILURES = ["ASK_DEADLINE", "ACTOR_DOWN", "ACTOR_GONE"];
@@ -42,7 +48,10 @@ export class VerifierPool {
         findings.push(...(await this.#ask({ ...order, trajectories: [trajectory] })));
       } catch (error) {
         if (!isActorFailure(error)) throw error;
-        findings.push({ annotations: trajectory.annotations, verdict: failureVerdict(error, trajectory.id, this.#deadlineMs) });
+        findings.push({
+          annotations: trajectory.annotations,
+          verdict: failureVerdict(error, trajectory.id, this.#deadlineMs),
+        });
       }
     }
     return findings;
@@ -51,7 +60,9 @@ export class VerifierPool {
   /** Replaces the plugins in every actor; called between two steps, when none is busy. */
   async loadPlugins(plugins: readonly PluginParcel[]): Promise<void> {
     this.#args = { ...this.#args, plugins };
-    await Promise.all(this.#actors.map((actor) => actor?.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })));
+    await Promise.all(
+      this.#actors.map((actor) => actor?.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })),
+    );
   }
 
   async #ask(order: VerifyOrder): Promise<readonly Finding[]> {
@@ -94,7 +105,9 @@ function failureVerdict(error: TroupeError, trajectoryId: string, deadlineMs: nu
   const timedOut = error.code === "ASK_DEADLINE";
   return {
     kind: timedOut ? "timeout" : "infra",
-    reason: timedOut ? `deadline: no verdict on "${trajectoryId}" within ${deadlineMs} ms` : `verifier-died: ${error.message}`,
+    reason: timedOut
+      ? `deadline: no verdict on "${trajectoryId}" within ${deadlineMs} ms`
+      : `verifier-died: ${error.message}`,
     verifier: "pool",
     version: "1",
     ms: timedOut ? deadlineMs : 0,

@@ -111,6 +111,12 @@ async function verdictOf(verifier: Verifier, task: Task, trajectory: Trajectory)
   try {
     return await verifier.verify(task, trajectory);
   } catch (cause) {
-    return { kind: "error", reason: `verifier-threw: ${String(cause)}`, verifier: verifier.name, version: verifier.version, ms: 0 };
+    return {
+      kind: "error",
+      reason: `verifier-threw: ${String(cause)}`,
+      verifier: verifier.name,
+      version: verifier.version,
+      ms: 0,
+    };
   }
 }
