@@ -1,0 +1,46 @@
+import { measureActors } from "./actors.js";
+import type { Area } from "./area.js";
+import { demoPolicyDirectory, shapeIn } from "./demo-policy.js";
+import { measureEngine } from "./engine.js";
+import { SHAPE_2M } from "./engine-work.js";
+import { measureStep } from "./step.js";
+
+/** The native engine alone. */
+export const engineArea: Area = {
+  name: "engine",
+  limits:
+    "the limit is the measured fp32 multiply-add rate of all threads over the FLOPs of a token, and in decoding the time that reading the weights once per step takes, where that is longer.",
+  measure: (session) =>
+    measureEngine(
+      {
+        shapes: [
+          { name: "1M", shape: shapeIn(demoPolicyDirectory()), isOnlyTrained: false },
+          { name: "2M", shape: SHAPE_2M, isOnlyTrained: true },
+        ],
+        batch: { count: 32, length: 256 },
+        decodeBatches: [1, 64, 256],
+        context: 128,
+        comparedTokens: 20_000,
+        repetitions: { least: 4, seconds: 1.5 },
+      },
+      session,
+    ),
+};
+
+/** A whole step of training. */
+export const stepArea: Area = {
+  name: "step",
+  limits:
+    "for step/tokens the limit is what the multiply-add rate allows when a step is arithmetic alone; for sampling and training it is the engine's own rate at the same work, between the steps.",
+  measure: (session) =>
+    measureStep({ distillTokens: 300_000, promptsPerStep: 32, groupSize: 8, maxTokens: 160, steps: 6 }, session),
+};
+
+/** Messages between actors. */
+export const actorsArea: Area = {
+  name: "actors",
+  limits:
+    "the limit is the bare message port of a worker thread at the same moment (asks: answers found by number; tells: one post each), inline the await of an async function; of a time, 1.00× is the best.",
+  measure: (session) =>
+    measureActors({ rounds: 15, asks: 300, inlineAsks: 5_000, asksInFlight: 3_000, tells: 10_000 }, session),
+};

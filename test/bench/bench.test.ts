@@ -1,0 +1,95 @@
+import { describe, expect, it } from "vitest";
+import { z } from "../../core/src/sdk.js";
+import { runScript } from "../support/run-script.js";
+import { middleOf, ratioOf, row, toJson } from "./row.js";
+
+const jsonRow = z.strictObject({
+  value: z.number(),
+  unit: z.string().min(1),
+  limit: z.number().nullable(),
+  ratio: z.number().nullable(),
+  peer: z.number().nullable(),
+});
+const report = z.record(z.string(), jsonRow);
+
+/** A policy of a few thousand weights, and as little work as still touches every row. */
+const TINY = `
+  import { BestPeaks } from "SUPPORT/../bench/best-peaks.js";
+  import { measureActors } from "SUPPORT/../bench/actors.js";
+  import { measureEngine } from "SUPPORT/../bench/engine.js";
+  import { measureStep } from "SUPPORT/../bench/step.js";
+  import { SHAPE_2M } from "SUPPORT/../bench/engine-work.js";
+  import { toJson } from "SUPPORT/../bench/row.js";
+  import { mkdtempSync, rmSync } from "node:fs";
+  import { tmpdir } from "node:os";
+  import { join } from "node:path";
+
+  const home = mkdtempSync(join(tmpdir(), "troupe-bench-test-"));
+  process.env.TROUPE_HOME = home;
+  const session = { progress: () => {}, peaks: new BestPeaks() };
+  const shape = { ...SHAPE_2M, vocabSize: 40, hiddenSize: 16, layers: 1, heads: 2, kvHeads: 1, headSize: 8, intermediateSize: 16 };
+  const engine = {
+    shapes: [{ name: "1M", shape, isOnlyTrained: false }, { name: "2M", shape: { ...shape, layers: 2 }, isOnlyTrained: true }],
+    batch: { count: 2, length: 16 },
+    decodeBatches: [1, 64, 256],
+    context: 16,
+    comparedTokens: 1000,
+    repetitions: { least: 3, seconds: 0 },
+  };
+  const step = { distillTokens: 1000, promptsPerStep: 2, groupSize: 2, maxTokens: 16, steps: 1 };
+  const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100 };
+  try {
+    const found = [await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
+    console.log(JSON.stringify(toJson(found.flatMap(({ rows }) => rows))));
+  } finally {
+    rmSync(home, { recursive: true });
+  }
+`;
+
+describe("benchmarks", () => {
+  it("give every promised row its value, unit, limit, ratio and peer", async () => {
+    const { exitCode, stdout, stderr } = await runScript(TINY);
+    expect(stderr).toBe("");
+    expect(exitCode).toBe(0);
+    const rows = report.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
+    expect(Object.keys(rows)).toEqual(
+      expect.arrayContaining([
+        ...["sft/1M/fp32", "sft/2M/fp32", "score/1M/fp32", "mismatch/bits"],
+        ...["decode/1M/b1/fp32", "decode/1M/b64/fp32", "decode/1M/b256/fp32"],
+        ...["step/generate/share", "step/train/share", "step/other/share", "step/tokens"],
+        ...["ask/thread", "ask/thread/64", "tell/thread", "ask/inline"],
+      ]),
+    );
+    expect(rows["mismatch/bits"]).toEqual({ value: 0, unit: "tokens", limit: 0, ratio: null, peer: null });
+    for (const name of ["sft/1M/fp32", "decode/1M/b1/fp32", "step/tokens", "ask/thread", "tell/thread"]) {
+      const { value, limit, ratio } = rows[name] ?? { value: NaN, limit: null, ratio: null };
+      expect(ratio, name).toBe(value / (limit ?? NaN));
+    }
+    const shares = ["generate", "verify", "train", "publish", "store", "other"].map(
+      (part) => rows[`step/${part}/share`]?.value ?? NaN,
+    );
+    expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
+  });
+
+  it("are known by area, and another word is refused with those that are", async () => {
+    const { exitCode, stdout, stderr } = await runScript(
+      'process.argv[2] = "speed"; await import("SUPPORT/../bench/main.js");',
+    );
+    expect({ exitCode, stdout, stderr }).toEqual({
+      exitCode: 2,
+      stdout: "",
+      stderr: 'Cannot run the benchmark "speed": there are engine, step, actors\n',
+    });
+  });
+});
+
+describe("row()", () => {
+  it("has no ratio when it has no limit or a limit of 0", () => {
+    const middle = middleOf([3, 1, 2]);
+    expect(ratioOf(row("a", "s", middle))).toBeNull();
+    expect(ratioOf(row("a", "s", middle, 0))).toBeNull();
+    expect(toJson([row("a", "s", middle, 4)])).toEqual({
+      a: { value: 2, unit: "s", limit: 4, ratio: 0.5, peer: null },
+    });
+  });
+});

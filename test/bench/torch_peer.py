@@ -1,0 +1,151 @@
+"""The engine benchmark's work in PyTorch: a decoder of the same shape with modules of its own, in fp32 on the CPU.
+
+Takes one JSON argument (TorchOrder in torch-peer.ts); prints one JSON line per row as soon as it is known, its name and
+median tokens per second: those of one thread or of all, whichever is faster, as on a busy machine threads that wait for
+each other can be slower than one.
+"""
+
+import json
+import statistics
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Rotary:
+    def __init__(self, shape):
+        half = torch.arange(0, shape["headSize"], 2).float() / shape["headSize"]
+        angles = torch.arange(shape["maxPositions"]).float()[:, None] * shape["ropeTheta"] ** -half
+        self.cos = torch.cat([angles.cos()] * 2, -1)
+        self.sin = torch.cat([angles.sin()] * 2, -1)
+
+    def __call__(self, x, start):
+        end = start + x.shape[-2]
+        left, right = x.chunk(2, -1)
+        return x * self.cos[start:end] + torch.cat([-right, left], -1) * self.sin[start:end]
+
+
+class Layer(nn.Module):
+    def __init__(self, shape, rotary):
+        super().__init__()
+        d, size = shape["hiddenSize"], shape["headSize"]
+        self.heads, self.kv_heads, self.size, self.rotary = shape["heads"], shape["kvHeads"], size, rotary
+        norm = lambda width: nn.RMSNorm(width, eps=shape["rmsNormEpsilon"])
+        linear = lambda inner, outer: nn.Linear(inner, outer, bias=False)
+        self.norm_attention, self.norm_mlp = norm(d), norm(d)
+        self.norm_q, self.norm_k = norm(size), norm(size)
+        self.q, self.k, self.v = linear(d, self.heads * size), linear(d, self.kv_heads * size), linear(d, self.kv_heads * size)
+        self.o = linear(self.heads * size, d)
+        self.gate, self.up = linear(d, shape["intermediateSize"]), linear(d, shape["intermediateSize"])
+        self.down = linear(shape["intermediateSize"], d)
+
+    def forward(self, x, start, cache):
+        batch, length, _ = x.shape
+        split = lambda y, heads: y.view(batch, length, heads, self.size).transpose(1, 2)
+        h = self.norm_attention(x)
+        q = self.rotary(self.norm_q(split(self.q(h), self.heads)), start)
+        k = self.rotary(self.norm_k(split(self.k(h), self.kv_heads)), start)
+        v = split(self.v(h), self.kv_heads)
+        if cache is not None:
+            keys, values = cache
+            keys[:, :, start : start + length] = k
+            values[:, :, start : start + length] = v
+            k, v = keys[:, :, : start + length], values[:, :, : start + length]
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=length > 1, enable_gqa=True)
+        x = x + self.o(attended.transpose(1, 2).reshape(batch, length, -1))
+        h = self.norm_mlp(x)
+        return x + self.down(F.silu(self.gate(h)) * self.up(h))
+
+
+class Decoder(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape["vocabSize"], shape["hiddenSize"])
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        rotary = Rotary(shape)
+        self.layers = nn.ModuleList(Layer(shape, rotary) for _ in range(shape["layers"]))
+        self.norm = nn.RMSNorm(shape["hiddenSize"], eps=shape["rmsNormEpsilon"])
+
+    def forward(self, ids, start=0, caches=None):
+        x = self.embedding(ids)
+        for index, layer in enumerate(self.layers):
+            x = layer(x, start, caches[index] if caches else None)
+        return F.linear(self.norm(x), self.embedding.weight)
+
+    def new_caches(self, batch, length):
+        place = lambda: torch.zeros(batch, self.shape["kvHeads"], length, self.shape["headSize"])
+        return [(place(), place()) for _ in self.layers]
+
+
+def train(model, ids):
+    optimizer = torch.optim.AdamW(model.parameters(), 1e-3, betas=(0.9, 0.95), weight_decay=0.01, fused=True)
+
+    def step():
+        logits = model(ids)[:, :-1]
+        loss = F.cross_entropy(logits.reshape(-1, logits.shape[-1]), ids[:, 1:].reshape(-1))
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+
+    return step, ids.numel()
+
+
+def score(model, ids):
+    @torch.inference_mode()
+    def step():
+        logprobs = model(ids)[:, :-1].log_softmax(-1)
+        logprobs.gather(-1, ids[:, 1:, None])
+        -(logprobs.exp() * logprobs).sum(-1)
+
+    return step, ids.numel()
+
+
+def decode(model, ids):
+    """Decoding steps alone: half the context is filled before, the clock runs for as many tokens as the context has."""
+    batch, context = ids.shape
+    prompt = context // 2
+    caches = model.new_caches(batch, prompt + context)
+    with torch.inference_mode():
+        first = model(ids[:, :prompt], 0, caches)[:, -1]
+
+    @torch.inference_mode()
+    def step():
+        logits = first
+        for position in range(prompt, prompt + context):
+            token = torch.multinomial(logits.softmax(-1), 1)
+            logits = model(token, position, caches)[:, -1]
+
+    return step, batch * context
+
+
+def rate_of(step, tokens, order):
+    """Median tokens per second after a first call that does not count."""
+    step()
+    seconds = []
+    while not seconds or (len(seconds) < order["least"] and sum(seconds) < 2 * order["seconds"]):
+        start = time.perf_counter()
+        step()
+        seconds.append(time.perf_counter() - start)
+    return tokens / statistics.median(seconds)
+
+
+def main():
+    order = json.loads(sys.argv[1])
+    torch.manual_seed(1)
+    for row in order["rows"]:
+        model = Decoder(row["shape"])
+        ids = torch.randint(0, row["shape"]["vocabSize"], (row["batch"], row["length"]))
+        step, tokens = {"train": train, "score": score, "decode": decode}[row["kind"]](model, ids)
+        rates = []
+        for threads in sorted({1, order["threads"]}):
+            torch.set_num_threads(threads)
+            rates.append(rate_of(step, tokens, order))
+        print(json.dumps({"name": row["name"], "rate": max(rates)}), flush=True)
+
+
+main()
