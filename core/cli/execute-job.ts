@@ -53,7 +53,8 @@ export async function executeJob(
         },
         stop.signal,
       );
-      view.close({ outcome: experiment.outcome, run: directory.id });
+      // A live picture ends before the table is printed; of records, `done` is the last.
+      if (!flags.json) view.close({ outcome: experiment.outcome, run: directory.id });
       if (experiment.outcome === "finished") {
         const summary = { command: flags.command, title: job.name, wallSeconds: (systemClock.now() - started) / 1000 };
         result = {
