@@ -1,0 +1,270 @@
+import { describe, expect, test } from "vitest";
+import { Method, rewardedGroups } from "../../../core/src/hooks/method.js";
+import { loadPlugin, type LoadedPlugin } from "../../../core/src/hooks/plugin-loader.js";
+import type { LossSpec } from "../../../core/src/records/loss-spec.js";
+import type { Task } from "../../../core/src/records/task.js";
+import { makeCohort, makeGroup, PLAN } from "../../plugins/hook-contexts.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { writePlugin, type PluginSketch } from "../../support/write-plugin.js";
+
+const folder = temporaryFolder();
+const moment = { step: 3, progress: 0.25 };
+const report = { step: 3, stage: "run", version: 3, trainTokens: 100, metrics: { "reward/mean": 0.5 } };
+
+function plugin(name: string, sketch: PluginSketch): Promise<LoadedPlugin> {
+  return loadPlugin(writePlugin(folder, name, { name, ...sketch }), {}, folder);
+}
+
+async function hooked(name: string, hooks: string): Promise<LoadedPlugin> {
+  return plugin(name, { hooks });
+}
+
+function method(...plugins: readonly LoadedPlugin[]): Method {
+  return new Method(1, plugins, {}, () => {});
+}
+
+const groups = [
+  makeGroup("3/0", [{ verdict: "pass" }, { verdict: "fail" }]),
+  makeGroup("3/1", [{ verdict: "fail" }, { verdict: "fail" }]),
+];
+const cohort = makeCohort(groups);
+const rewarded = rewardedGroups(groups, [1, 0, 0, 0]);
+
+describe("Method.plan() (chain)", () => {
+  test("passes the plan on, lays changes over it and joins the plugins' parameters", async () => {
+    const planned = method(
+      await hooked(
+        "half",
+        "{ plan: { run: (ctx, plan) => ({ maxTokens: plan.maxTokens / 2, parameters: { [ctx.plugin]: { a: 1 } } }) } }",
+      ),
+      await hooked("silent", "{ plan: { run: () => undefined } }"),
+      await hooked(
+        "more",
+        "{ plan: { run: (ctx, plan) => ({ maxTokens: plan.maxTokens + 1, stage: String(ctx.progress), parameters: { [ctx.plugin]: { b: 2 } } }) } }",
+      ),
+    ).plan(moment, PLAN, undefined);
+    expect(planned).toEqual({ ...PLAN, maxTokens: 33, stage: "0.25", parameters: { half: { a: 1 }, more: { b: 2 } } });
+  });
+
+  test("shows the last report, and undefined before the first", async () => {
+    const one = method(
+      await hooked(
+        "looking",
+        '{ plan: { run: (_ctx, _plan, last) => ({ stage: last ? `after ${last.step}` : "first" }) } }',
+      ),
+    );
+    expect(one.plan(moment, PLAN, undefined).stage).toBe("first");
+    expect(one.plan(moment, PLAN, report).stage).toBe("after 3");
+  });
+});
+
+describe("Method.select() (first)", () => {
+  const selection = {
+    size: 10,
+    count: 2,
+    at: (index: number): Task => ({ id: `t${index}`, domain: "", prompt: [], reference: "", meta: {} }),
+  };
+
+  test("takes the first answer and asks nobody after it", async () => {
+    const chosen = method(
+      await hooked("passing", "{ select: { run: () => undefined } }"),
+      await hooked("choosing", "{ select: { run: (_ctx, selection) => [selection.size - 1, 0] } }"),
+      await hooked("unasked", "{ select: { run: () => { throw new Error('asked') } } }"),
+    ).select(moment, PLAN, selection);
+    expect(chosen).toEqual([9, 0]);
+    expect(method().select(moment, PLAN, selection)).toBeUndefined();
+  });
+
+  test.each([
+    ["[1]", "it returned 1 numbers for 2 samples"],
+    ["[1, 10]", "index 10 is not in [0, 10)"],
+    ["[0, 1.5]", "index 1.5 is not in [0, 10)"],
+    ["[0, -1]", "index -1 is not in [0, 10)"],
+  ])("refuses %s", async (indices, problem) => {
+    const bad = method(await hooked("wrong", `{ select: { run: () => ${indices} } }`));
+    expect(() => bad.select(moment, PLAN, selection)).toThrow(
+      expect.objectContaining({ code: "HOOK_RESULT_NOT_VALID", message: expect.stringContaining(problem) }),
+    );
+  });
+});
+
+describe("Method.reward() (chain)", () => {
+  test("starts at the verdicts' scores and tells what every plugin added", async () => {
+    const shaped = method(
+      await hooked("doubled", "{ reward: { run: (_ctx, _cohort, rewards_N) => rewards_N.map((r) => 2 * r) } }"),
+      await hooked("listening", "{ reward: { run: () => undefined } }"),
+      await hooked(
+        "lowered",
+        "{ reward: { run: (_ctx, cohort, rewards_N) => samplesOf(cohort).map((_, i) => rewards_N[i] - 0.5) } }",
+      ),
+    ).reward(moment, cohort);
+    expect(shaped).toEqual({
+      rewards_N: [1.5, -0.5, -0.5, -0.5],
+      components: { verdict: [1, 0, 0, 0], doubled: [1, 0, 0, 0], lowered: [-0.5, -0.5, -0.5, -0.5] },
+    });
+  });
+
+  test.each([
+    ["rewards_N.slice(1)", "it returned 3 numbers for 4 samples"],
+    ["rewards_N.map((r) => r / 0)", 'sample "3/0/0" got Infinity'],
+    ["rewards_N.map((r, i) => (i === 2 ? NaN : r))", 'sample "3/1/0" got NaN'],
+  ])("refuses %s", async (expression, problem) => {
+    const bad = method(await hooked("wrong", `{ reward: { run: (_ctx, _cohort, rewards_N) => ${expression} } }`));
+    expect(() => bad.reward(moment, cohort)).toThrow(problem);
+  });
+});
+
+describe("Method.keep() (chain)", () => {
+  test("passes the decision on, starting at keep", async () => {
+    const chained = method(
+      await hooked(
+        "doubting",
+        '{ keep: { run: (_ctx, { rewards_G }, decision) => (rewards_G.every((r) => r === 0) ? "resample" : undefined) } }',
+      ),
+      await hooked(
+        "strict",
+        '{ keep: { run: (_ctx, _group, decision) => (decision === "resample" ? "drop" : undefined) } }',
+      ),
+    );
+    expect(rewarded.map((group) => chained.keep(moment, PLAN, group))).toEqual(["keep", "drop"]);
+    expect(method().keep(moment, PLAN, rewarded[1]!)).toBe("keep");
+  });
+});
+
+describe("Method.advantages() (first)", () => {
+  test("is group-normalised unless a plugin has another", async () => {
+    const [plus, minus] = method().advantages(moment, PLAN, rewarded);
+    expect(plus).toBeCloseTo(Math.SQRT1_2, 5);
+    expect(minus).toBeCloseTo(-Math.SQRT1_2, 5);
+    const own = method(
+      await hooked("passing", "{ advantage: { run: () => undefined } }"),
+      await hooked(
+        "ones",
+        "{ advantage: { run: (_ctx, groups) => groups.flatMap(({ rewards_G }) => rewards_G.map(() => 1)) } }",
+      ),
+    );
+    expect(own.advantages(moment, PLAN, rewarded)).toEqual([1, 1, 1, 1]);
+  });
+
+  test("takes one value for every response token, and refuses another number of them", async () => {
+    const perToken = (length: number): Promise<LoadedPlugin> =>
+      hooked(
+        `per-token-${length}`,
+        `{ advantage: { run: (_ctx, groups) => groups.flatMap(({ rewards_G }) => rewards_G.map(() => new Float32Array(${length}))) } }`,
+      );
+    expect(method(await perToken(5)).advantages(moment, PLAN, rewarded)).toHaveLength(4);
+    const bad = method(await perToken(8));
+    expect(() => bad.advantages(moment, PLAN, rewarded)).toThrow(
+      'sample "3/0/0" got another number of values than it has response tokens',
+    );
+  });
+
+  test("refuses a NaN in the middle of a sample's tokens", async () => {
+    const bad = method(
+      await hooked(
+        "holes",
+        "{ advantage: { run: (_ctx, groups) => groups.flatMap(({ rewards_G }) => rewards_G.map(() => Float32Array.of(1, NaN, 1, 1, 1))) } }",
+      ),
+    );
+    expect(() => bad.advantages(moment, PLAN, rewarded)).toThrow('sample "3/0/0" got NaN');
+  });
+});
+
+describe("Method.loss() (chain)", () => {
+  test("passes spec, token weights and texts on", async () => {
+    const spec: LossSpec = {
+      temperature: 1,
+      ratio: "token",
+      clipLow: 0.2,
+      clipHigh: 0.2,
+      dualClip: Infinity,
+      aggregation: "token-mean",
+      normConstant: 1,
+      klCoefficient: 0,
+      klEstimator: "k3",
+      entropyCoefficient: 0,
+      importance: null,
+      maskTruncated: false,
+      nextTokenCoefficient: 0,
+    };
+    const loss = method(
+      await hooked("clipping", "{ loss: { run: (_ctx, { spec }) => ({ spec: { ...spec, clipHigh: 0.3 } }) } }"),
+      await hooked("reading", "{ loss: { run: (_ctx, { spec }) => ({ auxiliaryTexts: [`clip ${spec.clipHigh}`] }) } }"),
+    ).loss(moment, PLAN, spec, rewarded);
+    expect(loss).toEqual({ spec: { ...spec, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
+  });
+});
+
+describe("Method.observe() (parallel)", () => {
+  test("asks everybody, joins the metrics and records events under the plugin's name", async () => {
+    const heard: unknown[] = [];
+    const listening = new Method(
+      1,
+      [
+        await hooked(
+          "one",
+          '{ observe: { run: (ctx, report) => { ctx.event("seen"); return { "one/step": report.step }; } } }',
+        ),
+        await hooked("two", "{ observe: { run: () => undefined } }"),
+        await hooked(
+          "three",
+          '{ observe: { run: (_ctx, _report, cohort) => ({ "three/samples": samplesOf(cohort).length }) } }',
+        ),
+      ],
+      {},
+      (...event) => heard.push(event),
+    );
+    expect(listening.observe(moment, report, cohort)).toEqual({ "one/step": 3, "three/samples": 4 });
+    expect(heard).toEqual([["one", 3, "seen"]]);
+  });
+});
+
+describe("Method.states()", () => {
+  const counting = (version: string, by: number): PluginSketch => ({
+    name: "counting",
+    version,
+    more: "init: (_config, previous) => previous ?? { count: 0 },",
+    hooks: `{ plan: { run: (ctx) => { ctx.state.count += ${by}; return { stage: String(ctx.state.count) }; } } }`,
+  });
+
+  test("is what hooks changed, as plain data that starts the next Method", async () => {
+    const loaded = await plugin("counting", counting("1.0.0", 1));
+    const first = method(loaded, await hooked("stateless", "{}"));
+    first.plan(moment, PLAN, undefined);
+    first.plan(moment, PLAN, undefined);
+    expect(first.states()).toEqual({ counting: { count: 2 }, stateless: null });
+    expect(new Method(1, [loaded], first.states(), () => {}).plan(moment, PLAN, undefined).stage).toBe("3");
+  });
+
+  test("comes from dispose where a plugin has one", async () => {
+    const loaded = await plugin("disposing", {
+      more: "init: (_config, previous) => new Set(previous ?? []), dispose: (state) => [...state],",
+      hooks: "{ plan: { run: (ctx) => { ctx.state.add(ctx.step); return undefined; } } }",
+    });
+    const first = method(loaded);
+    first.plan(moment, PLAN, undefined);
+    first.plan({ ...moment, step: 4 }, PLAN, undefined);
+    expect(first.states()).toEqual({ disposing: [3, 4] });
+  });
+
+  test("goes over to another version of the plugin, and the old method stays as it is", async () => {
+    const old = method(await plugin("counting", counting("1.0.0", 1)));
+    old.plan(moment, PLAN, undefined);
+    const next = old.with(await plugin("counting-again", counting("2.0.0", 10)));
+    expect(next.plan(moment, PLAN, undefined).stage).toBe("11");
+    expect(next.versions["counting"]).toMatch(/^2\.0\.0\+/);
+    expect(old.states()).toEqual({ counting: { count: 1 } });
+    expect(old.versions["counting"]).toMatch(/^1\.0\.0\+/);
+  });
+
+  test("of a plugin that is not there goes nowhere: PLUGIN_NOT_LOADED", async () => {
+    const old = method(await plugin("counting", counting("1.0.0", 1)));
+    const other = await hooked("other", "{}");
+    expect(() => old.with(other)).toThrow(
+      expect.objectContaining({
+        code: "PLUGIN_NOT_LOADED",
+        message: 'Cannot swap plugin "other": the run has "counting"',
+      }),
+    );
+  });
+});

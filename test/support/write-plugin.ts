@@ -1,0 +1,34 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** What a test says about a plugin: TypeScript, except for names. */
+export interface PluginSketch {
+  readonly name?: string;
+  readonly version?: string;
+  /** The object of hooks. */
+  readonly hooks?: string;
+  /** The settings' schema. */
+  readonly config?: string;
+  /** Further properties of the plugin: "init: () => 1,". */
+  readonly more?: string;
+  /** Statements before it. */
+  readonly before?: string;
+}
+
+/** Writes a plugin in one file `<file>.ts` and gives its path. */
+export function writePlugin(folder: string, file: string, sketch: PluginSketch): string {
+  const path = join(folder, `${file}.ts`);
+  writeFileSync(
+    path,
+    `import { definePlugin, samplesOf, z } from "@troupe/core/sdk";
+${sketch.before ?? ""}
+export default definePlugin({
+  name: "${sketch.name ?? file}", version: "${sketch.version ?? "1.0.0"}", description: "Of a test",
+  config: ${sketch.config ?? "z.strictObject({})"},
+  ${sketch.more ?? ""}
+  hooks: ${sketch.hooks ?? "{}"},
+});
+`,
+  );
+  return path;
+}
