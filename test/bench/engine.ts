@@ -13,7 +13,7 @@ import {
 } from "./engine-work.js";
 import { countMismatch, type Mismatch } from "./mismatch.js";
 import { readRates } from "./read-rate.js";
-import { repeat, secondsOf, type Repetitions } from "./repeat.js";
+import { repeat, secondsOf, withCores, type Repetitions } from "./repeat.js";
 import { middleOf, rateOf, row, type Middle, type Row } from "./row.js";
 import { torchRates, type TorchRow } from "./torch-peer.js";
 
@@ -40,6 +40,7 @@ export interface EngineSettings {
 interface Reading {
   readonly work: TorchRow;
   readonly middle: Middle;
+  readonly cores: number;
 }
 
 const FP32_BYTES = 4;
@@ -50,7 +51,8 @@ export async function measureEngine(settings: EngineSettings, { progress, peaks 
   const read = async (work: TorchRow, measure: () => Promise<Middle>): Promise<void> => {
     progress(work.name);
     await peaks.measure();
-    readings.push({ work, middle: await measure() });
+    const { result, cores } = await withCores(measure);
+    readings.push({ work, middle: result, cores });
   };
   let mismatch: Mismatch | undefined;
   const { batch, context, decodeBatches } = settings;
@@ -98,9 +100,10 @@ export async function measureEngine(settings: EngineSettings, { progress, peaks 
     rows: [
       ...machineRows(best),
       ...settings.shapes.map(({ name, shape }) => row(`read/${name}/weights`, "GB/s", one(readOf(shape) / 1e9))),
-      ...readings.map(({ work, middle }) => ({
+      ...readings.map(({ work, middle, cores }) => ({
         ...row(work.name, "tokens/s", middle, limitOf(work, best, readOf(work.shape))),
         peer: torch.rates.get(work.name) ?? null,
+        cores,
       })),
       ...(mismatch ? [row("mismatch/bits", "tokens", one(mismatch.differing), 0)] : []),
     ],
@@ -108,6 +111,7 @@ export async function measureEngine(settings: EngineSettings, { progress, peaks 
       ...(mismatch
         ? [`mismatch/bits: of ${mismatch.compared} sampled tokens, those whose logprob has other bits in score.`]
         : []),
+      "cores: CPU seconds per second that the row got; with fewer than there are threads, other programs had the rest.",
       torch.note,
       ...peaks.notes,
     ],

@@ -19,3 +19,14 @@ export async function repeat(measure: () => Promise<number>, { least, seconds }:
   while (readings.length < least || performance.now() < end) readings.push(await measure());
   return readings;
 }
+
+/** Whatever `work` gives, and the CPU seconds per second that this process got meanwhile. */
+export async function withCores<Result>(
+  work: () => Promise<Result>,
+): Promise<{ readonly result: Result; readonly cores: number }> {
+  const before = process.cpuUsage();
+  const start = performance.now();
+  const result = await work();
+  const { user, system } = process.cpuUsage(before);
+  return { result, cores: (user + system) / 1000 / (performance.now() - start) };
+}

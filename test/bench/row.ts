@@ -12,6 +12,8 @@ export interface Row {
   readonly peer: number | null;
   /** Half the distance between the quartiles of the repetitions, as a share of the median; null for a single reading. */
   readonly spread: number | null;
+  /** CPU seconds per second that this process got meanwhile: on a busy machine less than its threads could use. */
+  readonly cores: number | null;
 }
 
 /** A row as programs read it. */
@@ -43,7 +45,7 @@ export function rateOf(work: number, seconds_R: readonly number[]): Middle {
 
 /** A row with whatever is not given left empty. */
 export function row(name: string, unit: string, { value, spread }: Middle, limit: number | null = null): Row {
-  return { name, value, unit, limit, peer: null, spread };
+  return { name, value, unit, limit, peer: null, spread, cores: null };
 }
 
 /**

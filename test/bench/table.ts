@@ -5,6 +5,7 @@ const COLUMNS: readonly { readonly title: string; readonly cell: (row: Row) => s
   { title: "name", cell: ({ name }) => name },
   { title: "value", cell: ({ value }) => number(value) },
   { title: "±", cell: ({ spread }) => (spread === null ? "" : percent(spread)) },
+  { title: "cores", cell: ({ cores }) => (cores === null ? "" : cores.toFixed(1)) },
   { title: "unit", cell: ({ unit }) => unit },
   { title: "limit", cell: ({ limit }) => (limit === null ? "-" : number(limit)) },
   { title: "of limit", cell: share },
@@ -17,13 +18,14 @@ const LEFT = ["name", "unit"];
 
 /** What people read of one area: a sentence on its limits, the table, the notes. */
 export function areaText({ name, limits }: Area, { rows, notes }: Findings): string {
-  const lines = [COLUMNS.map(({ title }) => title), ...rows.map((row) => COLUMNS.map(({ cell }) => cell(row)))];
-  const widths = COLUMNS.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
+  const columns = COLUMNS.filter(({ cell }) => rows.some((row) => !["", "-"].includes(cell(row))));
+  const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
+  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
   const table = lines.map((line) =>
     line
       .map((text, column) => {
         const width = widths[column] ?? 0;
-        return LEFT.includes(COLUMNS[column]?.title ?? "") ? text.padEnd(width) : text.padStart(width);
+        return LEFT.includes(columns[column]?.title ?? "") ? text.padEnd(width) : text.padStart(width);
       })
       .join("  ")
       .trimEnd(),

@@ -23,7 +23,7 @@ export interface TorchRow {
 /** The work for PyTorch, and how long for. */
 export interface TorchOrder {
   readonly threads: number;
-  /** A row is repeated this often, or for about twice `seconds`. */
+  /** A row is repeated this often, but for no longer than `seconds`. */
   readonly least: number;
   readonly seconds: number;
   readonly rows: readonly TorchRow[];
