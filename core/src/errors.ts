@@ -319,8 +319,8 @@ export const errors = defineErrors({
     exitCode: 2,
   },
   overrideNotValid: {
-    message: (d: { text: string }) => `Cannot read the setting "${d.text}": it has no "="`,
-    hint: "Settings on the command line read path.to.key=value",
+    message: (d: { text: string; problem: string }) => `Cannot read the setting "${d.text}": ${d.problem}`,
+    hint: "Settings on the command line read path.to.key=value; values are YAML",
     exitCode: 2,
   },
   noTeacher: {

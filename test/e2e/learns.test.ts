@@ -195,6 +195,17 @@ describe("the command line", () => {
         "rollout.actors": "default",
       },
     });
+    const experiment = await runTroupe(
+      ["--json", "config", "print", file, "seed=3", "arms.both.train.steps=4"],
+      folders,
+    );
+    expect(recordsOf(experiment)[0]).toMatchObject({
+      config: {
+        base: { seed: 3, train: { steps: 0 } },
+        arms: { thinking: { seed: 3, train: { steps: STEPS } }, both: { seed: 3, train: { steps: 4 } } },
+      },
+      origins: { "base.seed": "command line", "arms.both.train.steps": "command line" },
+    });
     const table = await runTroupe(["config", "print", single, "--origin"], folders);
     expect(table.stdout).toMatch(/train\.groupSize +4 +\S+run\.yaml:\d+\n/);
   });

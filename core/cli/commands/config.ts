@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { stringify } from "yaml";
 import { isExperimentFile, loadExperiment } from "../../src/config/experiment-config.js";
-import { loadConfig } from "../../src/config/load-config.js";
+import { loadConfig, type LoadedConfig } from "../../src/config/load-config.js";
 import { runConfigSchema } from "../../src/config/run-config.js";
 import { textTable } from "../render/table.js";
+import { wholePaths } from "./run.js";
 
 /** `troupe config print FILE`: the resolved config, with `--origin` where each value came from. */
 export function addConfigCommands(program: Command): void {
@@ -15,9 +16,7 @@ export function addConfigCommands(program: Command): void {
     .argument("[settings...]", "settings laid over the file")
     .option("--origin", "say where each value came from")
     .action((file: string, settings: readonly string[], options: { origin?: boolean }) => {
-      const loaded = isExperimentFile(file)
-        ? loadExperiment(file, settings)
-        : loadConfig(file, settings, runConfigSchema);
+      const loaded = load(file, wholePaths(file, settings));
       if (program.opts<{ json?: boolean }>().json) {
         process.stdout.write(
           `${JSON.stringify({ type: "config", config: loaded.config, origins: Object.fromEntries(loaded.origins) })}\n`,
@@ -39,6 +38,14 @@ export function addConfigCommands(program: Command): void {
         process.stdout.write(stringify(loaded.config, { aliasDuplicateObjects: false }));
       }
     });
+}
+
+/** A run's config, or an experiment's as its file has it: arms by name, here with everything that they inherit. */
+function load(file: string, settings: readonly string[]): LoadedConfig<object> {
+  if (!isExperimentFile(file)) return loadConfig(file, settings, runConfigSchema);
+  const loaded = loadExperiment(file, settings);
+  const { base, arms } = loaded.config;
+  return { ...loaded, config: { base, arms: Object.fromEntries(arms.map(({ name, config }) => [name, config])) } };
 }
 
 function valueAt(tree: unknown, path: string): unknown {

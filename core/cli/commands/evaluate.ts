@@ -79,10 +79,17 @@ export function addEvaluateCommand(program: Command): void {
 }
 
 function numbers(flags: EvalFlags): { tasks?: number; samples?: number; temperature?: number } {
-  const given = (["tasks", "samples", "temperature"] as const).flatMap((key) =>
-    flags[key] === undefined ? [] : [[key, Number(flags[key])] as const],
-  );
-  const bad = given.find(([, value]) => !Number.isFinite(value) || value < 0);
-  if (bad) throw errors.overrideNotValid({ text: `--${bad[0]} ${flags[bad[0]]}` });
+  const given = (["tasks", "samples", "temperature"] as const).flatMap((key) => {
+    const text = flags[key];
+    return text === undefined ? [] : [[key, numberOf(key, text)] as const];
+  });
   return Object.fromEntries(given);
+}
+
+function numberOf(key: "tasks" | "samples" | "temperature", text: string): number {
+  const value = Number(text);
+  const isGood = key === "temperature" ? value >= 0 && value < Infinity : Number.isInteger(value) && value >= 1;
+  const problem = `a ${key === "temperature" ? "number from 0" : "whole number from 1"} up is wanted`;
+  if (text.trim() === "" || !isGood) throw errors.overrideNotValid({ text: `--${key} ${text}`, problem });
+  return value;
 }

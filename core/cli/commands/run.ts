@@ -34,22 +34,30 @@ export function addRunCommand(program: Command): void {
     });
 }
 
-/** Reads a run or an experiment. `data.…` is short for the environment's own `data` settings. */
+/** Reads a run or an experiment with settings laid over it, as `wholePaths` writes them out. */
 export function readJob(file: string, settings: readonly string[]): Job {
+  const full = wholePaths(file, settings);
+  if (isExperimentFile(file)) {
+    const { config, baseDirectory } = loadExperiment(file, full);
+    return { kind: "experiment", name: config.base.name, experiment: config, baseDirectory };
+  }
+  const { config, baseDirectory } = loadConfig(file, full, runConfigSchema);
+  return { kind: "run", name: config.name, config, baseDirectory };
+}
+
+/**
+ * Settings as they are typed, with their whole paths: those of an experiment are its base's unless they name an arm, and
+ * `data.…` is short for the environment's own `data` settings.
+ */
+export function wholePaths(file: string, settings: readonly string[]): readonly string[] {
   const prefix = isExperimentFile(file) ? "base." : "";
-  const full = settings.map((setting) => {
+  return settings.map((setting) => {
     // A file named on the command line is looked for where the command was typed.
     if (setting.startsWith("data.path="))
       return `${prefix}environment.with.data.path=${resolve(setting.slice("data.path=".length))}`;
     if (setting.startsWith("data.")) return `${prefix}environment.with.${setting}`;
     return setting.startsWith("base.") || setting.startsWith("arms.") ? setting : prefix + setting;
   });
-  if (prefix) {
-    const { config, baseDirectory } = loadExperiment(file, full);
-    return { kind: "experiment", name: config.base.name, experiment: config, baseDirectory };
-  }
-  const { config, baseDirectory } = loadConfig(file, full, runConfigSchema);
-  return { kind: "run", name: config.name, config, baseDirectory };
 }
 
 /** Makes a run folder for a job and executes it. */

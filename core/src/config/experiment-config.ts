@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import type { z } from "zod";
 import { errors } from "../errors.js";
+import { describeProblems } from "./describe-problems.js";
 import { loadConfig, type LoadedConfig } from "./load-config.js";
 import { experimentSchema, runConfigSchema, type RunConfig } from "./run-config.js";
 
@@ -25,7 +25,7 @@ export function isExperimentFile(file: string): boolean {
 /**
  * Reads an experiment: every arm is the base with the arm's settings laid over it; lists are replaced, not joined.
  *
- * @throws what `loadConfig` throws; CONFIG_NOT_VALID names the arm
+ * @throws what `loadConfig` throws; an arm's paths in CONFIG_NOT_VALID begin with `arms.<name>`
  */
 export function loadExperiment(file: string, overrides: readonly string[]): LoadedConfig<ExperimentConfig> {
   const loaded = loadConfig(file, overrides, experimentSchema);
@@ -33,15 +33,13 @@ export function loadExperiment(file: string, overrides: readonly string[]): Load
   const arms = Object.entries(loaded.config.arms).map(([name, over]) => {
     const { distill: _, ...shared } = base;
     const parsed = runConfigSchema.safeParse(overlay({ ...shared, name }, over));
-    if (!parsed.success)
-      throw errors.configNotValid({ problems: parsed.error.issues.map((issue) => problemOf(file, name, issue)) });
+    if (!parsed.success) {
+      const source = { schema: runConfigSchema, place: loaded.place, under: ["arms", name] };
+      throw errors.configNotValid({ problems: describeProblems(parsed.error, source) });
+    }
     return { name, config: parsed.data };
   });
   return { ...loaded, config: { base, arms } };
-}
-
-function problemOf(file: string, arm: string, issue: z.core.$ZodIssue): string {
-  return `${file} arms.${arm}.${issue.path.join(".")}: ${issue.message}`;
 }
 
 function overlay(base: unknown, over: unknown): unknown {

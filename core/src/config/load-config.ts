@@ -3,7 +3,7 @@ import { dirname, resolve } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 import { errors } from "../errors.js";
-import { nearest } from "./nearest.js";
+import { describeProblems } from "./describe-problems.js";
 
 /** Where the value of a setting came from. */
 export type Origin = "default" | "command line" | `${string}:${number}`;
@@ -15,9 +15,17 @@ export interface LoadedConfig<Config> {
   readonly baseDirectory: string;
   /** Dotted path of every leaf → where its value came from. */
   readonly origins: ReadonlyMap<string, Origin>;
+  /** `file:line:column` of a path or of what holds it, or the setting of the command line that wrote it. */
+  readonly place: (path: readonly PropertyKey[]) => string;
 }
 
 type Tree = Record<string, unknown>;
+
+/** A setting of the command line. */
+interface Override {
+  readonly path: readonly string[];
+  readonly value: unknown;
+}
 
 /**
  * Reads a YAML config, lays `key=value` overrides over it, and checks it against a schema.
@@ -33,39 +41,33 @@ export function loadConfig<Schema extends z.ZodType>(
 ): LoadedConfig<z.output<Schema>> {
   const path = resolve(file);
   const lines = new LineCounter();
-  const document = parseDocument(readConfig(path), { lineCounter: lines });
+  const document = parseDocument(readConfig(path), { lineCounter: lines, prettyErrors: false });
   const syntax = document.errors[0];
   if (syntax)
     throw errors.configNotYaml(
-      { place: `${file}:${positionOf(lines, syntax.pos[0])}`, problem: syntax.message.split("\n")[0] ?? "" },
+      { place: `${file}:${positionOf(lines, syntax.pos[0])}`, problem: syntax.message },
       syntax,
     );
-  // The schema below decides what the tree may be.
-  const tree = (document.toJS() ?? {}) as Tree;
+  const tree: unknown = document.toJS() ?? {};
   const given = overrides.map(parseOverride);
-  for (const { path: keys, value } of given) assign(tree, keys, value);
-
+  // The schema says what is wrong with a file that holds something else than settings.
+  if (isTree(tree)) for (const override of given) assign(tree, override);
+  const place = (keys: readonly PropertyKey[]): string => {
+    const override = given.find((one) => isWithin(keys, one.path));
+    return override ? `command line ${override.path.join(".")}` : `${file}:${placeIn(document, lines, keys)}`;
+  };
   const parsed = schema.safeParse(tree);
-  if (!parsed.success) {
-    const place = (keys: readonly PropertyKey[]): string => {
-      const override = given.find((one) => keys.join(".").startsWith(one.path.join(".")));
-      return override ? `command line ${override.path.join(".")}` : `${file}:${placeIn(document, lines, keys)}`;
-    };
-    throw errors.configNotValid({
-      problems: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, place)),
-    });
-  }
+  if (!parsed.success) throw errors.configNotValid({ problems: describeProblems(parsed.error, { schema, place }) });
   const origins = new Map<string, Origin>();
   for (const keys of leaves(parsed.data)) {
-    const name = keys.join(".");
-    const override = given.some((one) => name.startsWith(one.path.join(".")));
+    const isGiven = given.some((one) => isWithin(keys, one.path));
     const node = document.getIn(keys, true);
     origins.set(
-      name,
-      override ? "command line" : node === undefined ? "default" : `${file}:${lineOf(document, lines, keys)}`,
+      keys.join("."),
+      isGiven ? "command line" : node === undefined ? "default" : `${file}:${lineOf(document, lines, keys)}`,
     );
   }
-  return { config: parsed.data, baseDirectory: dirname(path), origins };
+  return { config: parsed.data, baseDirectory: dirname(path), origins, place };
 }
 
 function readConfig(path: string): string {
@@ -76,51 +78,31 @@ function readConfig(path: string): string {
   }
 }
 
-function parseOverride(text: string): { path: readonly string[]; value: unknown } {
+function parseOverride(text: string): Override {
   const equals = text.indexOf("=");
-  if (equals <= 0) throw errors.overrideNotValid({ text });
-  return { path: text.slice(0, equals).split("."), value: parseDocument(text.slice(equals + 1)).toJS() };
+  if (equals <= 0) throw errors.overrideNotValid({ text, problem: 'it has no "="' });
+  const value = parseDocument(text.slice(equals + 1), { prettyErrors: false });
+  const syntax = value.errors[0];
+  if (syntax) throw errors.overrideNotValid({ text, problem: syntax.message }, syntax);
+  return { path: text.slice(0, equals).split("."), value: value.toJS() };
 }
 
-function assign(tree: Tree, path: readonly string[], value: unknown): void {
+function assign(tree: Tree, { path, value }: Override): void {
   let at = tree;
   for (const key of path.slice(0, -1)) {
     const next = at[key];
     // Anything else than an object is replaced: the schema then says what is wanted there.
-    at = at[key] = typeof next === "object" && next !== null ? (next as Tree) : {};
+    at = isTree(next) ? next : (at[key] = {});
   }
   at[path.at(-1) ?? ""] = value;
 }
 
-function describeIssue(
-  issue: z.core.$ZodIssue,
-  schema: z.ZodType,
-  place: (keys: readonly PropertyKey[]) => string,
-): readonly string[] {
-  const where = issue.path.join(".") || "the config";
-  if (issue.code !== "unrecognized_keys") return [`${place(issue.path)} ${where}: ${issue.message}`];
-  const known = keysAt(schema, issue.path);
-  return issue.keys.map((key) => {
-    const guess = nearest(key, known);
-    return `${place([...issue.path, key])} unknown key "${key}" in ${where}${guess ? `: did you mean "${guess}"?` : `; known keys are ${known.join(", ")}`}`;
-  });
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Keys that a schema knows at a path; optional and defaulted layers are looked through. */
-function keysAt(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
-  let at: unknown = schema;
-  for (const key of path) at = shapeOf(at)?.[String(key)];
-  return Object.keys(shapeOf(at) ?? {});
-}
-
-function shapeOf(schema: unknown): Readonly<Record<string, unknown>> | undefined {
-  // Only these two properties of zod's schemas are read; anything else ends the search.
-  let at = schema as { shape?: Record<string, unknown>; def?: { innerType?: unknown } } | undefined;
-  while (at && !at.shape && at.def?.innerType) {
-    // As above: an inner schema is a schema.
-    at = at.def.innerType as typeof at;
-  }
-  return at?.shape;
+function isWithin(path: readonly PropertyKey[], outer: readonly string[]): boolean {
+  return outer.every((key, index) => String(path[index]) === key);
 }
 
 function placeIn(document: Document, lines: LineCounter, path: readonly PropertyKey[]): string {

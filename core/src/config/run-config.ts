@@ -34,7 +34,11 @@ const train = z.strictObject({
     .default(0)
     .describe("Ends the run once this many response tokens were sampled in training; 0 means no bound"),
   promptsPerStep: count.default(32).describe("Groups that feed one step"),
-  groupSize: z.int().min(2).default(8).describe("Trajectories per task; at least 2, or every advantage is 0"),
+  groupSize: z
+    .int()
+    .min(2, "at least 2 trajectories per task are wanted: with 1 every advantage is 0")
+    .default(8)
+    .describe("Trajectories per task"),
   maxRounds: count.default(4).describe("Generation rounds per step when groups are dropped or resampled"),
   updatesPerBatch: count.default(1).describe("Optimizer updates per cohort; 1 is strictly on-policy"),
   learningRate: positive.default(3e-4).describe("Step size of AdamW"),

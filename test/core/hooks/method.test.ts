@@ -50,7 +50,7 @@ describe("Method.plan() (chain)", () => {
     const one = method(
       await hooked(
         "looking",
-        '{ plan: { run: (_ctx, _plan, last) => ({ stage: last ? `after ${last.step}` : "first" }) } }',
+        '{ plan: { run: (_ctx, _plan, last) => ({ stage: last ? "after " + last.step : "first" }) } }',
       ),
     );
     expect(one.plan(moment, PLAN, undefined).stage).toBe("first");
@@ -189,7 +189,7 @@ describe("Method.loss() (chain)", () => {
     };
     const loss = method(
       await hooked("clipping", "{ loss: { run: (_ctx, { spec }) => ({ spec: { ...spec, clipHigh: 0.3 } }) } }"),
-      await hooked("reading", "{ loss: { run: (_ctx, { spec }) => ({ auxiliaryTexts: [`clip ${spec.clipHigh}`] }) } }"),
+      await hooked("reading", '{ loss: { run: (_ctx, { spec }) => ({ auxiliaryTexts: ["clip " + spec.clipHigh] }) } }'),
     ).loss(moment, PLAN, spec, rewarded);
     expect(loss).toEqual({ spec: { ...spec, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
   });
