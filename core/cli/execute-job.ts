@@ -75,7 +75,7 @@ export async function executeJob(
   const received = stop.release();
   if (result.outcome === "interrupted") {
     process.exitCode = received === "SIGTERM" ? 143 : 130;
-    process.stderr.write(`saved. Go on with: troupe resume ${directory.id}\n`);
+    process.stderr.write(`stopped; every finished step is saved. Go on with: troupe resume ${directory.id}\n`);
   } else if (!flags.json) {
     process.stderr.write(
       `run folder  ${relative(process.cwd(), directory.path)}\nlook        troupe inspect ${directory.id}\n`,

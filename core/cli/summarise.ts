@@ -2,7 +2,7 @@ import { stringify } from "yaml";
 import { HEADROOM_SAMPLES, type ExperimentResult, type PartResult } from "../src/experiment.js";
 import { writeFileAtomically } from "../src/store/durable-files.js";
 import { readMetrics } from "../src/store/metrics.js";
-import { readRollouts, type RolloutRecord } from "../src/store/rollouts.js";
+import { listRollouts, readRollouts, type RolloutRecord } from "../src/store/rollouts.js";
 import type { RunDirectory } from "../src/store/run-directory.js";
 import { commitOf, machineLine } from "./machine.js";
 import { accuracyPlot } from "./render/plot.js";
@@ -52,7 +52,7 @@ export async function summariseExperiment(
     const drawn = await curvesOf(part);
     curves.push(...drawn.curves);
     marks.push(...drawn.marks);
-    samples.push({ arm: part.name, pairs: await pairsOf(part) });
+    samples.push({ arm: part.name, pairs: await pairsOf(part, result.parts[0]?.directory ?? part.directory) });
   }
   const data: ReportData = {
     title: about.title,
@@ -77,7 +77,7 @@ export async function summariseExperiment(
   if (json) process.stdout.write(`${JSON.stringify({ type: "summary", ...summary })}\n`);
   else
     process.stderr.write(
-      `\n${headroomText(headroom)}\n\n${accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100))}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`,
+      `\n${accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100))}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`,
     );
   return arms;
 }
@@ -121,17 +121,6 @@ function describeHeadroom({ mode, greedy, sampled }: ExperimentResult["headroom"
   };
 }
 
-/** The base policy's headroom in lines for people. */
-export function headroomText(headroom: readonly Headroom[]): string {
-  const share = (value: number): string => `${(100 * value).toFixed(0)} %`;
-  return headroom
-    .map(
-      ({ mode, n, singleStep, greedy, sampled, k, passAtK, mixedGroups }) =>
-        `headroom of base, mode ${mode} (n = ${n}): easiest tasks ${share(singleStep)}, greedy ${share(greedy)}, sampled ${share(sampled)}, pass@${k} ${share(passAtK)}, mixed groups ${share(mixedGroups)}`,
-    )
-    .join("\n");
-}
-
 async function curvesOf({
   name,
   config,
@@ -169,13 +158,18 @@ async function curvesOf({
 }
 
 /** The same held-out tasks answered before and after training, in the arm's own mode. */
-async function pairsOf({ config, directory, evaluations }: PartResult): Promise<ArmSamples["pairs"]> {
+async function pairsOf(
+  { config, directory, evaluations }: PartResult,
+  base: RunDirectory,
+): Promise<ArmSamples["pairs"]> {
   const mode = config.eval.modes[0] ?? "default";
   const steps = evaluations.filter(({ evaluation }) => evaluation.mode === mode).map(({ step }) => step);
   const [first, last] = [steps[0], steps.at(-1)];
   if (first === undefined || last === undefined || first === last) return [];
+  // An arm that began with the base's evaluations has no rollouts of its own for them.
+  const own = (await listRollouts(directory.rollouts)).some((name) => name.startsWith(`eval-${mode}-000000`));
   const [before, after] = [
-    await readRollouts(directory.rollouts, first, mode),
+    await readRollouts(own ? directory.rollouts : base.rollouts, first, mode),
     await readRollouts(directory.rollouts, last, mode),
   ];
   const answers = new Map(after.map((record) => [record.id, record]));

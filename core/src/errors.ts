@@ -192,6 +192,12 @@ export const errors = defineErrors({
     hint: "A swap replaces a plugin by one of the same name",
     exitCode: 3,
   },
+  swapTooLate: {
+    message: (d: { use: string; reason: string }) =>
+      `Cannot swap in plugin "${d.use}": the run ended (${d.reason}) before another step`,
+    hint: "Change the plugin in the config, or on disk, and start or resume a run",
+    exitCode: 3,
+  },
   verifierErrorRate: {
     message: (d: { verifier: string; step: number; failed: number; total: number; limit: number; example: string }) =>
       `Cannot go on at step ${d.step}: verifier "${d.verifier}" gave no gradable verdict on ${d.failed} of ${d.total} samples (limit ${d.limit}), for example ${d.example}`,

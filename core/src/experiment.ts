@@ -71,6 +71,7 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       : `base policy trained on ${(policy.tokens / 1e6).toFixed(1)} M tokens`;
     experiment.onEvent({ type: "notice", part: "base", step: 0, level: "info", message: detail });
   }
+  let inherited: readonly DatedEvaluation[] = [];
   for (const { name, config } of [base, ...experiment.arms]) {
     if (signal.aborted) break;
     const session = await RunSession.open({
@@ -79,12 +80,17 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       directory: await directory.arm(name),
       attempt: experiment.attempt,
       ...(policy ? { weights: policy.directory } : {}),
+      // Every arm begins with the base's weights, so the base's evaluations are its own.
+      evaluations: isEvaluatedAlike(config, base.config) ? inherited : [],
       onEvent: experiment.onEvent,
     });
     let outcome: RunOutcome = "interrupted";
     try {
       outcome = await new Run(session).train(signal);
-      if (name === base.name) headroom.push(...(await probeHeadroom(session)));
+      if (name === base.name) {
+        inherited = session.state.evaluations;
+        headroom.push(...(await probeHeadroom(session, experiment.onEvent)));
+      }
       const { evaluations, trainTokens } = session.state;
       parts.push({
         name,
@@ -102,17 +108,45 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
   return { outcome: signal.aborted ? "interrupted" : "finished", headroom, parts };
 }
 
-async function probeHeadroom(session: RunSession): Promise<readonly HeadroomProbe[]> {
+/** Whether two configs measure the same tasks in the same way; the order of the modes does not matter. */
+function isEvaluatedAlike(one: RunConfig, other: RunConfig): boolean {
+  const key = ({ eval: evaluation, environment, rollout, seed }: RunConfig): string => {
+    const { tasks, samples, temperature, maxTokens, modes } = evaluation;
+    return JSON.stringify([
+      seed,
+      environment,
+      maxTokens || rollout.maxTokens,
+      tasks,
+      samples,
+      temperature,
+      modes.toSorted(),
+    ]);
+  };
+  return key(one) === key(other);
+}
+
+async function probeHeadroom(
+  session: RunSession,
+  onEvent: (event: RunEvent) => void,
+): Promise<readonly HeadroomProbe[]> {
   const probes = [];
   for (const mode of session.config.eval.modes) {
-    const greedy = await evaluate(session, mode, { tasks: HEADROOM_TASKS, samples: 1, temperature: 0, isProbe: true });
-    const sampled = await evaluate(session, mode, {
-      tasks: HEADROOM_TASKS,
-      samples: HEADROOM_SAMPLES,
-      temperature: 1,
-      isProbe: true,
-    });
-    probes.push({ mode, greedy, sampled });
+    const measure = (samples: number, temperature: number): Promise<Evaluation> =>
+      evaluate(session, mode, { tasks: HEADROOM_TASKS, samples, temperature, isProbe: true });
+    const probe = { mode, greedy: await measure(1, 0), sampled: await measure(HEADROOM_SAMPLES, 1) };
+    onEvent({ type: "notice", part: "base", step: 0, level: "info", message: headroomLine(probe) });
+    probes.push(probe);
   }
   return probes;
+}
+
+function headroomLine({ mode, greedy, sampled }: HeadroomProbe): string {
+  const share = (value: number | undefined): string => `${(100 * (value ?? NaN)).toFixed(0)} %`;
+  return [
+    `headroom in mode ${mode} (n = ${sampled.n}): easiest tasks ${share(sampled.byDifficulty[0]?.accuracy)}`,
+    `greedy ${share(greedy.accuracy)}`,
+    `sampled ${share(sampled.accuracy)}`,
+    `pass@${HEADROOM_SAMPLES} ${share(sampled.passAtK)}`,
+    `mixed groups ${share(sampled.mixedGroups)}`,
+  ].join(", ");
 }

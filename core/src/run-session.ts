@@ -2,9 +2,10 @@ import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
-import type { RunConfig } from "./config/run-config.js";
+import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
-import { loadPlugin } from "./hooks/plugin-loader.js";
+import type { Method } from "./hooks/method.js";
+import { buildPlugin, configurePlugin } from "./hooks/plugin-loader.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { Evaluation } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
@@ -17,7 +18,7 @@ import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { RunStore } from "./store/run-store.js";
-import { emptyState, type RunState } from "./run-state.js";
+import { emptyState, type DatedEvaluation, type RunState } from "./run-state.js";
 import { StepRecords } from "./step-records.js";
 
 /** Where a run lives and who listens. */
@@ -30,6 +31,8 @@ export interface SessionOptions {
   readonly attempt: number;
   /** Folder with the weights to begin from; absent takes those of `policy.from`, and without any draws them from the seed. */
   readonly weights?: string;
+  /** Evaluations of these very weights that were made before; the run then does not begin with its own. */
+  readonly evaluations?: readonly DatedEvaluation[];
   readonly onEvent: (event: RunEvent) => void;
 }
 
@@ -93,7 +96,7 @@ export class RunSession {
     const { config } = options;
     const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
     // What `checkpoint` below wrote.
-    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState();
+    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState(options.evaluations);
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
       weights: options.weights ?? weightsIn(resolve(options.baseDirectory, config.policy.from)),
@@ -149,23 +152,25 @@ export class RunSession {
   async applySwaps(): Promise<void> {
     for (const { use, settle } of this.#swaps.splice(0)) {
       try {
-        const entry = this.config.plugins.find((plugin) => typeof plugin !== "string" && plugin.use === use);
-        const loaded = await loadPlugin(use, typeof entry === "object" ? entry.with : {}, this.#options.baseDirectory);
-        const name = loaded.plugin.name;
-        const before = this.#parts.method.versions[name] ?? "";
-        const configured = this.#parts.method.plugins.find(({ plugin }) => plugin.name === name)?.config;
-        const method = this.#parts.method.with({ ...loaded, config: configured ?? loaded.config });
-        await Promise.all([
-          this.#parts.rollouts.loadPlugins(method.parcels),
-          this.#parts.verifiers.loadPlugins(method.parcels),
-        ]);
+        const old = this.#parts.method;
+        const built = await buildPlugin(use, this.#options.baseDirectory);
+        const { name } = built.plugin;
+        // Plugins stand in the order of the config; a new version reads its settings with a schema of its own.
+        const index = old.plugins.findIndex(({ plugin }) => plugin.name === name);
+        const settings = pluginEntries(this.config.plugins)[index]?.with;
+        if (!settings) throw errors.pluginNotLoaded({ plugin: name, loaded: Object.keys(old.versions) });
+        const method = old.with(configurePlugin(built, settings));
+        await this.#loadPlugins(method).catch(async (error: unknown) => {
+          await this.#loadPlugins(old);
+          throw error;
+        });
         this.#parts = { ...this.#parts, method };
         this.emit({
           type: "plugin",
           part: this.config.name,
           step: this.state.step,
           plugin: name,
-          from: before,
+          from: old.versions[name] ?? "",
           to: method.versions[name] ?? "",
         });
         settle();
@@ -173,6 +178,10 @@ export class RunSession {
         settle(error);
       }
     }
+  }
+
+  async #loadPlugins({ parcels }: Method): Promise<void> {
+    await Promise.all([this.#parts.rollouts.loadPlugins(parcels), this.#parts.verifiers.loadPlugins(parcels)]);
   }
 
   /** Takes a finished step into state, store and events. */
@@ -253,6 +262,7 @@ export class RunSession {
   async close(reason: string): Promise<void> {
     this.emit({ type: "finished", part: this.config.name, step: this.state.step, reason, seconds: this.wallSeconds() });
     this.#abort.abort();
+    for (const { use, settle } of this.#swaps.splice(0)) settle(errors.swapTooLate({ use, reason }));
     await this.#parts.system.stop();
     await this.#store?.close();
   }

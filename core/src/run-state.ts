@@ -24,14 +24,14 @@ export interface DatedEvaluation {
 }
 
 /** Where every run begins. */
-export function emptyState(): RunState {
+export function emptyState(evaluations: readonly DatedEvaluation[] = []): RunState {
   return {
     step: 0,
     version: 0,
     trainTokens: 0,
     cursor: { taken: 0 },
     lastReport: undefined,
-    evaluations: [],
+    evaluations: [...evaluations],
     wallSeconds: 0,
   };
 }

@@ -1,11 +1,12 @@
+import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { runsDirectory } from "../../src/config/paths.js";
 import { mean } from "../../src/numerics/statistics.js";
-import { RunDirectory } from "../../src/store/run-directory.js";
+import { findRun, RunDirectory } from "../../src/store/run-directory.js";
 import { executeJob } from "../execute-job.js";
-import { writeJob } from "../job-file.js";
+import { readJobOf, writeJob, type Job } from "../job-file.js";
 import { count, percent, unitShare } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
 import type { ArmSummary } from "../summarise.js";
@@ -19,7 +20,8 @@ export function addDemoCommand(program: Command): void {
     .argument("[settings...]", "settings laid over the demo's, as in train.tokenBudget=200000")
     .option("--seeds <count>", "repeat with this many seeds, one after the other, and show all", "1")
     .option("--seed <number>", "first seed")
-    .action(async (settings: readonly string[], options: { seeds: string; seed?: string }) => {
+    .option("--new", "start afresh, even when the same demo was interrupted before")
+    .action(async (settings: readonly string[], options: { seeds: string; seed?: string; new?: boolean }) => {
       const flags = program.opts<TrainingFlags>();
       const file = demoFile();
       const first = options.seed === undefined ? undefined : Number(options.seed);
@@ -29,8 +31,7 @@ export function addDemoCommand(program: Command): void {
         const seed = (first ?? (base.kind === "experiment" ? base.experiment.base.seed : 1)) + index;
         const job = readJob(file, [...settings, `seed=${seed}`]);
         const command = `troupe demo ${[...settings, `--seed ${seed}`].join(" ")}`;
-        const directory = await RunDirectory.create({ root: runsDirectory(), name: job.name, about: { command } });
-        await writeJob(directory, job);
+        const directory = (options.new ? undefined : await unfinished(job)) ?? (await startFolder(job, command));
         const { outcome, arms } = await executeJob(job, directory, { ...flags, command });
         if (outcome === "interrupted") return;
         results.push({ seed, arms });
@@ -46,6 +47,22 @@ next        troupe inspect                       read what it answered
             troupe run examples/gsm8k-calculations.yaml data.path=FILE
             troupe plugin list                   what can be combined; write your own: core/docs/hooks.md
 `;
+
+/** The newest run, when it is this very job and was interrupted before its summary. */
+async function unfinished(job: Job): Promise<RunDirectory | undefined> {
+  if (!existsSync(runsDirectory())) return undefined;
+  const newest = await findRun(runsDirectory()).catch(() => undefined);
+  if (!newest || existsSync(newest.summary) || !existsSync(newest.config)) return undefined;
+  if (JSON.stringify(readJobOf(newest)) !== JSON.stringify(job)) return undefined;
+  process.stderr.write(`going on with ${newest.id}, which was interrupted; troupe demo --new starts afresh\n`);
+  return newest;
+}
+
+async function startFolder(job: Job, command: string): Promise<RunDirectory> {
+  const directory = await RunDirectory.create({ root: runsDirectory(), name: job.name, about: { command } });
+  await writeJob(directory, job);
+  return directory;
+}
 
 /** The demo's config: data of the examples package, so no method is named here. */
 export function demoFile(): string {

@@ -10,11 +10,15 @@ export interface PluginParcel {
   readonly config: unknown;
 }
 
-/** A plugin ready to run on this thread. */
-export interface LoadedPlugin {
+/** A plugin on this thread, without settings. */
+export interface BuiltPlugin {
   readonly plugin: Plugin;
-  readonly config: unknown;
   readonly bundle: ModuleBundle;
+}
+
+/** A plugin ready to run on this thread. */
+export interface LoadedPlugin extends BuiltPlugin {
+  readonly config: unknown;
 }
 
 /**
@@ -23,10 +27,7 @@ export interface LoadedPlugin {
  * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN, PLUGIN_CONFIG_NOT_VALID
  */
 export async function loadPlugin(use: string, settings: unknown, baseDirectory: string): Promise<LoadedPlugin> {
-  const { plugin, bundle } = await buildPlugin(use, baseDirectory);
-  const parsed = plugin.config.safeParse(settings);
-  if (!parsed.success) throw errors.pluginConfigNotValid({ plugin: plugin.name, problems: problemsOf(parsed.error) });
-  return { plugin, config: parsed.data, bundle };
+  return configurePlugin(await buildPlugin(use, baseDirectory), settings);
 }
 
 /**
@@ -34,12 +35,16 @@ export async function loadPlugin(use: string, settings: unknown, baseDirectory: 
  *
  * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, PLUGIN_NOT_VALID, PLUGIN_API_UNKNOWN
  */
-export async function buildPlugin(
-  use: string,
-  baseDirectory: string,
-): Promise<Pick<LoadedPlugin, "plugin" | "bundle">> {
+export async function buildPlugin(use: string, baseDirectory: string): Promise<BuiltPlugin> {
   const bundle = await bundleModule("plugin", use, baseDirectory);
   return { plugin: checkPlugin(use, evaluateBundle("plugin", use, bundle)), bundle };
+}
+
+/** Gives a plugin its settings. @throws PLUGIN_CONFIG_NOT_VALID */
+export function configurePlugin({ plugin, bundle }: BuiltPlugin, settings: unknown): LoadedPlugin {
+  const parsed = plugin.config.safeParse(settings);
+  if (!parsed.success) throw errors.pluginConfigNotValid({ plugin: plugin.name, problems: problemsOf(parsed.error) });
+  return { plugin, config: parsed.data, bundle };
 }
 
 /** Evaluates a parcel on another thread than the one that built it. */

@@ -1,17 +1,26 @@
+import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
+import { defaultSupervision } from "../actors/supervisor.js";
 import type { PluginParcel } from "../hooks/plugin-loader.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
 
-/** Rollout actors behind one call: groups are dealt out evenly, and every group is rolled out by one actor. */
+/**
+ * Rollout actors behind one call: groups are dealt out evenly, and every group is rolled out by one actor. An actor that
+ * ends, or does not answer within the deadline, is replaced and its groups are asked of the new one: a trajectory depends
+ * on its order alone. What ends two actors in a row ends the call.
+ */
 export class RolloutPool {
-  readonly #actors: readonly ActorRef<RolloutProtocol>[];
+  readonly #system: ActorSystem;
   readonly #deadlineMs: number;
+  readonly #actors: ActorRef<RolloutProtocol>[] = [];
+  #args: RolloutActorArgs;
 
-  private constructor(actors: readonly ActorRef<RolloutProtocol>[], deadlineMs: number) {
-    this.#actors = actors;
+  private constructor(system: ActorSystem, args: RolloutActorArgs, deadlineMs: number) {
+    this.#system = system;
+    this.#args = args;
     this.#deadlineMs = deadlineMs;
   }
 
@@ -20,14 +29,9 @@ export class RolloutPool {
     args: RolloutActorArgs,
     options: { actors: number; deadlineMs: number },
   ): Promise<RolloutPool> {
-    const actors = Array.from({ length: options.actors }, () =>
-      system.spawn(rolloutActor, args, {
-        placement: { at: "thread" },
-        mailbox: { capacity: 4 },
-        supervision: { restart: "permanent", maxRestarts: 3, withinMs: 60_000, backoffMs: [50, 2000] },
-      }),
-    );
-    return new RolloutPool(await Promise.all(actors), options.deadlineMs);
+    const pool = new RolloutPool(system, args, options.deadlineMs);
+    pool.#actors.push(...(await Promise.all(Array.from({ length: options.actors }, () => pool.#spawn()))));
+    return pool;
   }
 
   /** Trajectories of every group in the order of the groups, each as soon as its actor is done. */
@@ -36,12 +40,7 @@ export class RolloutPool {
       order.groups.filter((_, index) => index % this.#actors.length === actor),
     );
     const answers = await Promise.all(
-      this.#actors.map((actor, index) => {
-        const groups = shares[index] ?? [];
-        return groups.length === 0
-          ? []
-          : actor.ask("rollOut", { ...order, groups }, { deadlineMs: this.#deadlineMs, signal });
-      }),
+      shares.map((groups, actor) => (groups.length === 0 ? [] : this.#ask(actor, { ...order, groups }, signal))),
     );
     const byGroup = new Map(order.groups.map((group): [string, Trajectory[]] => [group.id, []]));
     for (const trajectory of answers.flat()) byGroup.get(trajectory.groupId)?.push(trajectory);
@@ -50,6 +49,30 @@ export class RolloutPool {
 
   /** Replaces the plugins in every actor; called between two steps, when none is busy. */
   async loadPlugins(plugins: readonly PluginParcel[]): Promise<void> {
+    this.#args = { ...this.#args, plugins };
     await Promise.all(this.#actors.map((actor) => actor.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })));
+  }
+
+  async #ask(index: number, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {
+    const options = { deadlineMs: this.#deadlineMs, signal };
+    const actor = this.#actors[index]!; // one actor for every share
+    try {
+      return await actor.ask("rollOut", order, options);
+    } catch (error) {
+      if (!isActorFailure(error)) throw error;
+    }
+    await actor.stop({ graceMs: 0 });
+    const fresh = await this.#spawn();
+    this.#actors[index] = fresh;
+    return fresh.ask("rollOut", order, options);
+  }
+
+  #spawn(): Promise<ActorRef<RolloutProtocol>> {
+    return this.#system.spawn(rolloutActor, this.#args, {
+      placement: { at: "thread" },
+      mailbox: { capacity: 4 },
+      // The pool replaces actors itself: it knows which plugins they have by then.
+      supervision: { ...defaultSupervision, restart: "temporary" },
+    });
   }
 }

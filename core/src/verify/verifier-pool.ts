@@ -1,6 +1,7 @@
+import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
-import { TroupeError } from "../error-catalogue.js";
+import type { TroupeError } from "../error-catalogue.js";
 import type { PluginParcel } from "../hooks/plugin-loader.js";
 import type { Verdict } from "../records/verdict.js";
 import {
@@ -10,9 +11,6 @@ import {
   type VerifyOrder,
   type VerifyProtocol,
 } from "./verify-actor.js";
-
-/** Errors of the actor itself rather than of what it was told: the order may be tried on a fresh one. */
-const ACTOR_FAILURES = ["ASK_DEADLINE", "ACTOR_DOWN", "ACTOR_GONE"];
 
 /**
  * Verifier actors behind one call. A deadline is enforced from outside: an actor that does not answer is ended and
@@ -95,10 +93,6 @@ export class VerifierPool {
     if (next) next(index);
     else this.#idle.push(index);
   }
-}
-
-function isActorFailure(error: unknown): error is TroupeError {
-  return error instanceof TroupeError && ACTOR_FAILURES.includes(error.code);
 }
 
 function failureVerdict(error: TroupeError, trajectoryId: string, deadlineMs: number): Verdict {
