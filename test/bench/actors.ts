@@ -1,7 +1,8 @@
 import { ActorSystem, quantile, type ActorRef } from "@troupe/core";
+import * as comlink from "comlink";
 import type { BenchSession, Findings } from "./area.js";
-import { BareThread } from "./bare-thread.js";
-import { echoActor, type EchoProtocol, type SmallMessage } from "./echo-actor.js";
+import { BarePort } from "./bare-port.js";
+import { echoActor, endpoint, type ComlinkEcho, type EchoProtocol, type SmallMessage } from "./echo-actor.js";
 import { Contender, interleave } from "./interleave.js";
 import { secondsOf } from "./repeat.js";
 import { middleOf, rateOf, row, type Middle, type Row } from "./row.js";
@@ -42,15 +43,17 @@ export async function measureActors(
 ): Promise<Findings> {
   const { rounds, asks, inlineAsks, asksInFlight, tells } = settings;
   const messages = smallMessages(tells);
-  const bare = new BareThread();
   const system = new ActorSystem();
   try {
     const thread = await system.spawn(echoActor, null, { placement: { at: "thread" } });
+    const ways = await thread.ask("otherWays", null, { deadlineMs: DEADLINE_MS });
+    const bare = new BarePort(ways.bare);
+    const remote = comlink.wrap<ComlinkEcho>(endpoint(ways.comlink));
     const inline = await system.spawn(echoActor, null);
     const overThreads = (measure: (ask: Ask) => Promise<number>): Race => ({
       actor: new Contender(() => measure(askOf(thread))),
       bare: new Contender(() => measure((message) => bare.ask(message))),
-      comlink: new Contender(() => measure((message) => bare.comlink.echo(message))),
+      comlink: new Contender(() => measure((message) => remote.echo(message))),
     });
     const one = overThreads((ask) => medianRoundTrip(ask, asks));
     const many = overThreads((ask) => secondsOf(() => askInFlight(ask, asksInFlight)));
@@ -74,13 +77,12 @@ export async function measureActors(
         raceRow("ask/inline", "us", here, middleOf),
       ],
       notes: [
-        "peer: comlink, over a port of the bare thread.",
+        "peer: comlink. It and the bare port lead to the very thread in which the actor lives.",
         ...[one, many, told].flatMap(({ bare: probe }) => driftNote(probe)),
       ],
     };
   } finally {
     await system.stop();
-    await bare.close();
   }
 }
 

@@ -1,4 +1,7 @@
+import { MessageChannel, type MessagePort } from "node:worker_threads";
 import { defineActor } from "@troupe/core";
+import * as comlink from "comlink";
+import { serveBarePort } from "./bare-port.js";
 
 /** A small message, as transports are usually measured with. */
 export interface SmallMessage {
@@ -9,10 +12,24 @@ export interface SmallMessage {
   readonly ok: boolean;
 }
 
+/** Other ways into the actor's thread, past the actor: where both ends run decides more than what is said between them. */
+export interface OtherWays {
+  /** For a `BarePort`. */
+  readonly bare: MessagePort;
+  /** For `comlink.wrap<ComlinkEcho>`. */
+  readonly comlink: MessagePort;
+}
+
+/** What comlink makes callable. */
+export interface ComlinkEcho {
+  echo(message: SmallMessage): SmallMessage;
+}
+
 /** Messages of the actor that asks and tells are measured with. */
 export type EchoProtocol = {
   echo: { in: SmallMessage; out: SmallMessage };
   count: { in: SmallMessage; out: null };
+  otherWays: { in: null; out: OtherWays };
 };
 
 export const echoActor = defineActor<EchoProtocol, { counted: number }, null>({
@@ -27,5 +44,20 @@ export const echoActor = defineActor<EchoProtocol, { counted: number }, null>({
       if (!message.ok) ctx.emit("counted", state.counted);
       return null;
     },
+    otherWays(_, __, ctx) {
+      const [bare, callable] = [new MessageChannel(), new MessageChannel()];
+      serveBarePort(bare.port1);
+      const echo: ComlinkEcho = { echo: (message) => message };
+      comlink.expose(echo, endpoint(callable.port1));
+      const ports = [bare.port2, callable.port2];
+      // Typed for buffers, as actors have no need of ports; whatever can move to another thread moves.
+      return ctx.transfer({ bare: bare.port2, comlink: callable.port2 }, ports as unknown as ArrayBuffer[]);
+    },
   },
 });
+
+/** A port of Node as comlink takes it. */
+export function endpoint(port: MessagePort): comlink.Endpoint {
+  // It has the methods of the browser's port, which comlink's type names.
+  return port as unknown as comlink.Endpoint;
+}
