@@ -63,6 +63,12 @@ export const errors = defineErrors({
     hint: "Add the plugin that writes it",
     exitCode: 2,
   },
+  pluginStateFailed: {
+    message: (d: { plugin: string; version: string; action: "make" | "save"; problem: string; place: string }) =>
+      `Cannot ${d.action} the state of plugin "${d.plugin}" ${d.version}: ${d.problem}${d.place ? ` at ${d.place}` : ""}`,
+    hint: "Correct the plugin's init() or dispose(), then try again; a state of an earlier version is among what init() may get",
+    exitCode: 3,
+  },
   hookFailed: {
     message: (d: {
       plugin: string;

@@ -64,6 +64,21 @@ export function runHook<Name extends HookName>(
   return answer as ReturnType<Run<Name>> | undefined;
 }
 
+/** Runs `init` or `dispose` of a plugin. @throws PLUGIN_STATE_FAILED with the place in the plugin's source */
+export function withState<Result>(
+  { plugin, bundle }: LoadedPlugin,
+  action: "make" | "save",
+  run: () => Result,
+): Result {
+  try {
+    return run();
+  } catch (cause) {
+    const { name, version } = plugin;
+    const details = { plugin: name, version, action, problem: String(cause), place: placeOf(cause, bundle) };
+    throw errors.pluginStateFailed(details, cause);
+  }
+}
+
 /** Refuses numbers that a hook may not return: a wrong count, NaN or infinity. @throws HOOK_RESULT_NOT_VALID */
 export function checkNumbers(
   loaded: LoadedPlugin,

@@ -7,7 +7,7 @@ import type { LossSpec } from "../records/loss-spec.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { StepReport } from "../records/step-report.js";
 import { responseLength } from "../records/trajectory.js";
-import { checkNumbers, runHook, versionsOf, type HookCall } from "./hook-runner.js";
+import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
 import { planHooks } from "./planner.js";
 import type { LoadedPlugin, PluginParcel } from "./plugin-loader.js";
@@ -35,7 +35,7 @@ export class Method {
   #plugins: readonly LoadedPlugin[];
   readonly #states = new Map<string, unknown>();
 
-  /** @throws PLUGIN_DUPLICATE, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN */
+  /** @throws PLUGIN_DUPLICATE, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN, PLUGIN_STATE_FAILED */
   constructor(
     seed: number,
     plugins: readonly LoadedPlugin[],
@@ -46,7 +46,13 @@ export class Method {
     this.#onEvent = onEvent;
     this.#plugins = plugins;
     planHooks(plugins.map(({ plugin }) => plugin));
-    for (const { plugin, config } of plugins) this.#states.set(plugin.name, plugin.init?.(config, states[plugin.name]));
+    for (const loaded of plugins) {
+      const { plugin, config } = loaded;
+      this.#states.set(
+        plugin.name,
+        withState(loaded, "make", () => plugin.init?.(config, states[plugin.name])),
+      );
+    }
   }
 
   get plugins(): readonly LoadedPlugin[] {
@@ -62,9 +68,9 @@ export class Method {
     return versionsOf(this.#plugins);
   }
 
-  /** Every plugin's state as plain data, for a checkpoint. */
+  /** Every plugin's state as plain data, for a checkpoint. @throws PLUGIN_STATE_FAILED */
   states(): JsonObject {
-    return Object.fromEntries(this.#plugins.map(({ plugin }) => [plugin.name, this.#stateOf(plugin.name)]));
+    return Object.fromEntries(this.#plugins.map((loaded) => [loaded.plugin.name, this.#stateOf(loaded)]));
   }
 
   /** The method with one plugin in another version, which took over the state of the old one. This one stays as it is. */
@@ -189,12 +195,14 @@ export class Method {
     };
   }
 
-  #stateOf(name: string): JsonValue {
-    const { plugin } = this.#plugins.find((loaded) => loaded.plugin.name === name) ?? {};
-    const state = this.#states.get(name);
-    const plain = plugin?.dispose ? plugin.dispose(state) : state;
-    // A state is plain data by contract; what JSON cannot hold is lost here rather than in a checkpoint later.
-    return plain === undefined ? null : (JSON.parse(JSON.stringify(plain)) as JsonValue);
+  #stateOf(loaded: LoadedPlugin): JsonValue {
+    const { plugin } = loaded;
+    const state = this.#states.get(plugin.name);
+    return withState(loaded, "save", () => {
+      const plain = plugin.dispose ? plugin.dispose(state) : state;
+      // A state is plain data by contract; what JSON cannot hold is lost here rather than in a checkpoint later.
+      return plain === undefined ? null : (JSON.parse(JSON.stringify(plain)) as JsonValue);
+    });
   }
 }
 
