@@ -197,6 +197,9 @@ export class RunSession {
       trainTokens: report.trainTokens,
       lastReport: report,
     });
+    state.passed += collected.sampled
+      .flatMap(({ samples }) => samples)
+      .filter(({ verdict }) => verdict.kind === "pass").length;
     const records = new StepRecords(report.step, collected, advantages);
     this.#store?.step(report, this.wallSeconds(), {
       step: report.step,

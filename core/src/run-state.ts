@@ -10,6 +10,8 @@ export interface RunState {
   /** Response tokens sampled in training so far. */
   trainTokens: number;
   cursor: TaskCursor;
+  /** Training samples that passed so far. */
+  passed: number;
   lastReport: StepReport | undefined;
   evaluations: DatedEvaluation[];
   /** Seconds of work in earlier attempts. */
@@ -30,6 +32,7 @@ export function emptyState(evaluations: readonly DatedEvaluation[] = []): RunSta
     version: 0,
     trainTokens: 0,
     cursor: { taken: 0 },
+    passed: 0,
     lastReport: undefined,
     evaluations: [...evaluations],
     wallSeconds: 0,

@@ -46,6 +46,10 @@ export class Run {
       if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
         await this.#session.checkpoint();
     }
+    if (state.step > 0 && state.passed === 0) {
+      const message = `no sample passed in ${state.step} steps: every advantage was 0 and nothing was learned. Start from a policy that sometimes succeeds, or choose easier tasks`;
+      this.#session.emit({ type: "notice", part: config.name, step: state.step, level: "warning", message });
+    }
     return progressOf(config, state) >= 1 ? "finished" : "interrupted";
   }
 
