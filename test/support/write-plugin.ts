@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** What a test says about a plugin: TypeScript, except for names. */
@@ -18,6 +18,7 @@ export interface PluginSketch {
 /** Writes a plugin in one file `<file>.ts` and gives its path. */
 export function writePlugin(folder: string, file: string, sketch: PluginSketch): string {
   const path = join(folder, `${file}.ts`);
+  mkdirSync(folder, { recursive: true });
   writeFileSync(
     path,
     `import { definePlugin, samplesOf, z } from "@troupe/core/sdk";

@@ -1,0 +1,49 @@
+import { defineEnvironment, z, type Task, type Trajectory } from "@troupe/core/sdk";
+
+const config = z.strictObject({
+  fault: z.enum(["none", "throw", "hang", "exit"]).default("none").describe("What the verifier does to chosen samples"),
+  every: z.int().min(1).default(2).describe("Every how many tasks have such a sample, in slot 1"),
+  promptWords: z.int().min(1).default(1).describe("Words of every prompt"),
+});
+
+function isChosen(task: Task, trajectory: Trajectory, every: number): boolean {
+  return trajectory.slot === 1 && Number(task.id.split("/")[1]) % every === 0;
+}
+
+/** An environment whose verifier misbehaves as it is told to; right are answers of an even number of tokens. */
+export default defineEnvironment({
+  name: "unruly",
+  version: "1.0.0",
+  description: "Verifiers that throw, hang or end their thread",
+  config,
+  taskset: async ({ promptWords }, split) => ({
+    size: split === "eval" ? 4 : Infinity,
+    at: (index) => ({
+      id: `${split}/${index}`,
+      domain: "unruly",
+      prompt: [{ role: "user", content: "word ".repeat(promptWords) }],
+      reference: "even",
+      meta: {},
+    }),
+  }),
+  verifier: ({ fault, every }) => ({
+    name: "unruly",
+    version: "1.0.0",
+    verify(task, trajectory) {
+      if (isChosen(task, trajectory, every)) {
+        if (fault === "throw") throw new RangeError(`no verdict on ${trajectory.id}`);
+        if (fault === "exit") process.exit(7);
+        while (fault === "hang");
+      }
+      const isRight = trajectory.tokens.length % 2 === 0;
+      return {
+        kind: isRight ? "pass" : "fail",
+        score: isRight ? 1 : 0,
+        reason: isRight ? "even" : "odd",
+        verifier: "unruly",
+        version: "1.0.0",
+        ms: 0,
+      };
+    },
+  }),
+});

@@ -1,0 +1,26 @@
+// Built code: a session's actors live on threads, which cannot load TypeScript.
+import { loadConfig } from "../../core/dist/src/config/load-config.js";
+import { runConfigSchema } from "../../core/dist/src/config/run-config.js";
+import { RunSession } from "../../core/dist/src/run-session.js";
+import { RunDirectory } from "../../core/dist/src/store/run-directory.js";
+import type { JsonObject } from "../../core/src/records/json.js";
+import type { RunEvent } from "../../core/src/records/run-event.js";
+import { writeTinyRun } from "./tiny-run.js";
+
+/** A session of a tiny run, with its folder. */
+export interface OpenSession {
+  readonly session: RunSession;
+  readonly path: string;
+}
+
+/** Starts a run of its own folder below `folder`, on a policy with random weights. */
+export async function openSession(
+  folder: string,
+  settings: JsonObject,
+  onEvent: (event: RunEvent) => void = () => {},
+): Promise<OpenSession> {
+  const { config, baseDirectory } = loadConfig(writeTinyRun(folder, settings), [], runConfigSchema);
+  const directory = await RunDirectory.create({ root: `${folder}/runs`, name: config.name });
+  const session = await RunSession.open({ config, baseDirectory, directory, attempt: 1, onEvent });
+  return { session, path: directory.path };
+}
