@@ -1,0 +1,123 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { ActorSystem } from "../../../core/dist/src/actors/actor-system.js";
+import { loadEnvironment } from "../../../core/dist/src/environments/environment-loader.js";
+import { loadPlugin } from "../../../core/dist/src/hooks/plugin-loader.js";
+import { VerifierPool } from "../../../core/dist/src/verify/verifier-pool.js";
+import type { VerifyOrder } from "../../../core/src/verify/verify-actor.js";
+import type { JsonObject } from "../../../core/src/records/json.js";
+import { makeTrajectory, PLAN } from "../../plugins/hook-contexts.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { writeTinyPolicy } from "../../support/tiny-run.js";
+import { UNRULY } from "../../support/unruly.js";
+import { writePlugin } from "../../support/write-plugin.js";
+
+const folder = temporaryFolder();
+const tokenizerDirectory = writeTinyPolicy(folder);
+/** Longer than a start of the thread on a busy machine, as the first order waits for it. */
+const DEADLINE_MS = 1000;
+
+let system: ActorSystem;
+beforeEach(() => void (system = new ActorSystem()));
+afterEach(() => system.stop({ graceMs: 0 }));
+
+async function start(settings: JsonObject, actors = 1, plugins: readonly string[] = []): Promise<VerifierPool> {
+  const environment = await loadEnvironment(UNRULY, settings, folder);
+  const parcels = await Promise.all(plugins.map((path) => loadPlugin(path, {}, folder)));
+  return new VerifierPool(
+    system,
+    {
+      environment: { bundle: environment.bundle, config: environment.config },
+      plugins: parcels.map(({ bundle, config }) => ({ bundle, config })),
+      evalPlugins: [],
+      tokenizerDirectory,
+    },
+    { actors, deadlineMs: DEADLINE_MS },
+  );
+}
+
+/** A group of four: five response tokens after three of the prompt make a right answer, four a wrong one. */
+function order(task: number, phase: "train" | "eval" = "train"): VerifyOrder {
+  const id = `train/${task}`;
+  return {
+    seed: 1,
+    step: 3,
+    phase,
+    mode: "default",
+    plan: PLAN,
+    task: { id, domain: "unruly", prompt: [], reference: "even", meta: {} },
+    trajectories: [5, 5, 4, 5].map((length, slot) => makeTrajectory(`3/${task}/${slot}`, id, slot, { length })),
+  };
+}
+
+async function kinds(pool: VerifierPool, task: number): Promise<readonly string[]> {
+  return (await pool.verify(order(task))).map(({ verdict }) => verdict.kind);
+}
+
+const fine = ["pass", "pass", "fail", "pass"];
+
+describe("VerifierPool.verify()", () => {
+  test("gives findings in the order of the trajectories, with the time of each", async () => {
+    const findings = await (await start({})).verify(order(0));
+    expect(findings.map(({ verdict }) => verdict)).toEqual(
+      fine.map((kind) => expect.objectContaining({ kind, verifier: "unruly", ms: expect.any(Number) })),
+    );
+  });
+
+  test("a verifier that throws has found nothing: verdict error, and the siblings have theirs", async () => {
+    const pool = await start({ fault: "throw" });
+    const findings = await pool.verify(order(0));
+    expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "error", "fail", "pass"]);
+    expect(findings[1]?.verdict).toMatchObject({
+      reason: "verifier-threw: RangeError: no verdict on 3/0/1",
+      verifier: "unruly",
+      version: "1.0.0",
+    });
+    expect(findings[1]?.verdict).not.toHaveProperty("score");
+  });
+
+  test("a verifier that hangs is ended from outside: verdict timeout, and the siblings have theirs", async () => {
+    const pool = await start({ fault: "hang" });
+    const findings = await pool.verify(order(0));
+    expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "timeout", "fail", "pass"]);
+    expect(findings[1]?.verdict.reason).toBe(`deadline: no verdict on "3/0/1" within ${DEADLINE_MS} ms`);
+    expect(await kinds(pool, 1)).toEqual(fine);
+    // The threads that hung are gone.
+    expect(system.list()).toHaveLength(1);
+  });
+
+  test("a verifier that ends its thread is infra, and the siblings have their verdicts", async () => {
+    const pool = await start({ fault: "exit" });
+    const findings = await pool.verify(order(0));
+    expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "infra", "fail", "pass"]);
+    expect(findings[1]?.verdict.reason).toMatch(/^verifier-died: .*went down \(exit\)/);
+    expect(await kinds(pool, 1)).toEqual(fine);
+  });
+
+  test("serves more groups than it has actors, and a hanging one holds up nobody for ever", async () => {
+    const pool = await start({ fault: "hang", every: 3 }, 2);
+    const found = await Promise.all([0, 1, 2, 4, 5, 3].map((task) => kinds(pool, task)));
+    const faulty = ["pass", "timeout", "fail", "pass"];
+    expect(found).toEqual([faulty, fine, fine, fine, fine, faulty]);
+  });
+
+  test("runs annotate hooks of the order's phase before the verifier, and merges what they record", async () => {
+    const path = writePlugin(folder, "noting", {
+      hooks: '{ annotate: { run: (ctx, trajectory) => ({ slot: ctx.slot, words: ctx.countTokens("<think>") }) } }',
+    });
+    const pool = await start({}, 1, [path]);
+    const [first, second] = await pool.verify(order(0));
+    expect([first?.annotations, second?.annotations]).toEqual([
+      { slot: 0, words: 1 },
+      { slot: 1, words: 1 },
+    ]);
+    expect((await pool.verify(order(0, "eval")))[0]?.annotations).toEqual({});
+  });
+
+  test("rejects when a hook throws: that is a plugin's fault, not an answer's", async () => {
+    const path = writePlugin(folder, "failing", { hooks: '{ annotate: { run: () => { throw new Error("no"); } } }' });
+    const pool = await start({}, 1, [path]);
+    await expect(pool.verify(order(0))).rejects.toMatchObject({
+      cause: { code: "HOOK_FAILED", message: expect.stringContaining('for trajectory "3/0/0" at step 3: Error: no') },
+    });
+  });
+});
