@@ -8,7 +8,7 @@ import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
-import type { Verdict } from "../records/verdict.js";
+import { VERDICT_KINDS, type Verdict } from "../records/verdict.js";
 
 /** What a verifier actor is started with. */
 export interface VerifyActorArgs {
@@ -106,17 +106,26 @@ function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): Jso
   return annotations;
 }
 
-/** A verifier that throws has found nothing: its verdict is "error", never a wrong answer. */
+/** A verifier that throws, or returns no verdict, has found nothing: "error", never a wrong answer. */
 async function verdictOf(verifier: Verifier, task: Task, trajectory: Trajectory): Promise<Verdict> {
+  const { name, version } = verifier;
+  const error = (reason: string): Verdict => ({ kind: "error", reason, verifier: name, version, ms: 0 });
   try {
-    return await verifier.verify(task, trajectory);
+    const verdict = await verifier.verify(task, trajectory);
+    const problem = problemOf(verdict);
+    return problem === undefined ? verdict : error(`verifier-returned: ${problem}`);
   } catch (cause) {
-    return {
-      kind: "error",
-      reason: `verifier-threw: ${String(cause)}`,
-      verifier: verifier.name,
-      version: verifier.version,
-      ms: 0,
-    };
+    return error(`verifier-threw: ${String(cause)}`);
   }
+}
+
+/** What keeps a value from being a verdict: a NaN among the scores would reach every weight of the policy. */
+function problemOf(value: Partial<Verdict> | undefined): string | undefined {
+  const { kind, score } = value ?? {};
+  if (kind === undefined) return "no verdict";
+  if (!VERDICT_KINDS.includes(kind)) return `kind "${kind}"`;
+  const isScored = kind === "pass" || kind === "fail" || kind === "partial";
+  return isScored && !(score !== undefined && score >= 0 && score <= 1)
+    ? `kind ${kind} with score ${score}`
+    : undefined;
 }

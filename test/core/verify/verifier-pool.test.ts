@@ -75,6 +75,17 @@ describe("VerifierPool.verify()", () => {
     expect(findings[1]?.verdict).not.toHaveProperty("score");
   });
 
+  test.each([
+    ["nothing", "verifier-returned: no verdict"],
+    ["not-a-number", "verifier-returned: kind partial with score NaN"],
+    ["unscored", "verifier-returned: kind pass with score undefined"],
+    ["unheard-of", 'verifier-returned: kind "maybe"'],
+  ])("a verifier that returns %s has found nothing: verdict error", async (fault, reason) => {
+    const findings = await (await start({ fault })).verify(order(0));
+    expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "error", "fail", "pass"]);
+    expect(findings[1]?.verdict).toMatchObject({ reason, verifier: "unruly", version: "1.0.0" });
+  });
+
   test("a verifier that hangs is ended from outside: verdict timeout, and the siblings have theirs", async () => {
     const pool = await start({ fault: "hang" });
     const findings = await pool.verify(order(0));

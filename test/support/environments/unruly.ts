@@ -1,13 +1,27 @@
-import { defineEnvironment, z, type Task, type Trajectory } from "@troupe/core/sdk";
+import { defineEnvironment, z, type Task, type Trajectory, type Verdict, type VerdictKind } from "@troupe/core/sdk";
 
 const config = z.strictObject({
-  fault: z.enum(["none", "throw", "hang", "exit"]).default("none").describe("What the verifier does to chosen samples"),
+  fault: z
+    .enum(["none", "throw", "hang", "exit", "nothing", "not-a-number", "unscored", "unheard-of"])
+    .default("none")
+    .describe("What the verifier does to chosen samples"),
   every: z.int().min(1).default(2).describe("Every how many tasks have such a sample, in slot 1"),
   promptWords: z.int().min(1).default(1).describe("Words of every prompt"),
 });
 
 function isChosen(task: Task, trajectory: Trajectory, every: number): boolean {
   return trajectory.slot === 1 && Number(task.id.split("/")[1]) % every === 0;
+}
+
+function verdict(kind: VerdictKind, score: number | undefined): Verdict {
+  return {
+    kind,
+    ...(score === undefined ? {} : { score }),
+    reason: "parity",
+    verifier: "unruly",
+    version: "1.0.0",
+    ms: 0,
+  };
 }
 
 /** An environment whose verifier misbehaves as it is told to; right are answers of an even number of tokens. */
@@ -34,16 +48,14 @@ export default defineEnvironment({
         if (fault === "throw") throw new RangeError(`no verdict on ${trajectory.id}`);
         if (fault === "exit") process.exit(7);
         while (fault === "hang");
+        // What the types forbid, as JavaScript may return it.
+        if (fault === "nothing") return undefined as unknown as Verdict;
+        if (fault === "not-a-number") return verdict("partial", Number.NaN);
+        if (fault === "unscored") return verdict("pass", undefined);
+        if (fault === "unheard-of") return verdict("maybe" as VerdictKind, 1);
       }
       const isRight = trajectory.tokens.length % 2 === 0;
-      return {
-        kind: isRight ? "pass" : "fail",
-        score: isRight ? 1 : 0,
-        reason: isRight ? "even" : "odd",
-        verifier: "unruly",
-        version: "1.0.0",
-        ms: 0,
-      };
+      return isRight ? verdict("pass", 1) : verdict("fail", 0);
     },
   }),
 });
