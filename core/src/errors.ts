@@ -361,7 +361,7 @@ export const errors = defineErrors({
   tensorFileNotValid: {
     message: (d: { path: string; problem: string }) => `Cannot use the tensor file "${d.path}": ${d.problem}`,
     hint: "The file must be a whole safetensors file; copy or save it again",
-    exitCode: 3,
+    exitCode: 4,
   },
   rolloutNotFound: {
     message: (d: { wanted: string; run: string }) => `Cannot find ${d.wanted} in run "${d.run}"`,

@@ -5,17 +5,17 @@ export const errors = defineErrors({
   nativeAddonMissing: {
     message: (d: { path: string }) => `Cannot load the native engine: "${d.path}" is not built`,
     hint: "Run npm run build; it needs a C++17 compiler",
-    exitCode: 3,
+    exitCode: 4,
   },
   nativeAddonUnusable: {
     message: (d: { path: string; problem: string }) => `Cannot load the native engine "${d.path}": ${d.problem}`,
     hint: "Remove gpu/build and run npm run build on this machine",
-    exitCode: 3,
+    exitCode: 4,
   },
   kernelsNotAvailable: {
     message: (d: { problem: string }) => `Cannot choose a kernel set: ${d.problem}`,
     hint: "Set TROUPE_KERNELS to a set that this CPU has, or unset it",
-    exitCode: 3,
+    exitCode: 4,
   },
   shapeNotValid: {
     message: (d: { action: string; problem: string }) => `Cannot ${d.action} as the shapes do not fit: ${d.problem}`,
@@ -30,6 +30,7 @@ export const errors = defineErrors({
   valueNotFinite: {
     message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
     hint: "Lower the learning rate, or resume from an earlier checkpoint",
+    exitCode: 5,
   },
   memoryExhausted: {
     message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
@@ -54,6 +55,6 @@ export const errors = defineErrors({
   weightsNotValid: {
     message: (d: { path: string; problem: string }) => `Cannot load weights from "${d.path}": ${d.problem}`,
     hint: "The folder must hold a model of the same shape as the engine's",
-    exitCode: 3,
+    exitCode: 4,
   },
 });

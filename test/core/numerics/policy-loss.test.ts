@@ -95,7 +95,7 @@ describe("policyLoss()", () => {
           const [above, below] = [lossAt(up, entropies_N), lossAt(down, entropies_N)];
           const width = up[t]! - down[t]!;
           // Across a bound the loss has a kink, and no derivative to compare with.
-          const bounds = ["pg_clipfrac", "pg_clipfrac/dual"];
+          const bounds = ["pg_clipfrac", "clip/dual"];
           if (bounds.every((key) => above.metrics[key] === below.metrics[key])) {
             expect(dLogprobs_N[t]! - (above.loss - below.loss) / width).toBeCloseTo(0, 4);
           }
@@ -134,10 +134,10 @@ describe("policyLoss()", () => {
     fc.assert(
       fc.property(anySpec, anyCase, (spec, { batch, logprobs_N, entropies_N }) => {
         const { loss, metrics } = policyLoss({ spec, batch, logprobs_N, entropies_N });
-        const terms = ["loss/policy", "loss/kl", "loss/entropy", "loss/nextToken"].map((key) => metrics[key]!);
+        const terms = ["loss/policy", "loss/kl", "loss/entropy", "loss/next_token"].map((key) => metrics[key]!);
         expect(terms.reduce((sum, term) => sum + term, 0)).toBeCloseTo(loss, 12);
         for (const value of Object.values(metrics)) expect(Number.isFinite(value)).toBe(true);
-        expect(metrics["pg_clipfrac"]).toBeCloseTo(metrics["pg_clipfrac/low"]! + metrics["pg_clipfrac/high"]!, 12);
+        expect(metrics["pg_clipfrac"]).toBeCloseTo(metrics["clip/low"]! + metrics["clip/high"]!, 12);
       }),
     );
   });
@@ -192,9 +192,9 @@ describe("policyLoss()", () => {
     });
     expect(metrics).toMatchObject({
       pg_clipfrac: 0.5,
-      "pg_clipfrac/high": 0.25,
-      "pg_clipfrac/low": 0.25,
-      "pg_clipfrac/dual": 0.25,
+      "clip/high": 0.25,
+      "clip/low": 0.25,
+      "clip/dual": 0.25,
       "weight/sum": 1,
     });
     expect(metrics["ratio/max"]).toBeCloseTo(4, 5);
