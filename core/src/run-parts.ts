@@ -70,7 +70,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         seed: config.seed,
         threads: config.policy.threads,
         ...(start.weights === undefined ? {} : { weights: start.weights }),
-        ...(config.loss.klCoefficient > 0 && start.weights !== undefined ? { reference: start.weights } : {}),
+        hasReference: config.loss.klCoefficient > 0,
       },
       { id: "learner", placement: { at: "thread" }, mailbox: { capacity: 8 } },
     );

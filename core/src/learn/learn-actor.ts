@@ -12,8 +12,8 @@ export interface LearnActorArgs {
   readonly threads: number;
   /** Folder with weights to begin from; undefined draws them from the seed. */
   readonly weights?: string;
-  /** Folder with the weights of the reference policy, for a loss with a KL term. */
-  readonly reference?: string;
+  /** Keeps the weights that it begins from as a reference policy, for a loss with a KL term. */
+  readonly hasReference: boolean;
 }
 
 /** What samplers on other threads need, and what people want to read. */
@@ -55,20 +55,17 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
   exportName: "learnActor",
   async init(args) {
     const module = await loadEngine(args.engine);
-    const create = async (weights: string | undefined): Promise<PolicyEngine> => {
+    const create = async (): Promise<PolicyEngine> => {
       const engine = await module.createEngine({
         shape: args.shape,
         seed: args.seed,
         ...(args.threads > 0 ? { threads: args.threads } : {}),
       });
-      if (weights !== undefined) await engine.load(weights);
+      if (args.weights !== undefined) await engine.load(args.weights);
       await engine.publish(0);
       return engine;
     };
-    return {
-      engine: await create(args.weights),
-      reference: args.reference === undefined ? undefined : await create(args.reference),
-    };
+    return { engine: await create(), reference: args.hasReference ? await create() : undefined };
   },
   on: {
     describe({ engine }) {

@@ -48,10 +48,11 @@ export default defineEnvironment({
         if (fault === "throw") throw new RangeError(`no verdict on ${trajectory.id}`);
         if (fault === "exit") process.exit(7);
         while (fault === "hang");
-        // What the types forbid, as JavaScript may return it.
+        // The types forbid this and "maybe"; JavaScript may return them.
         if (fault === "nothing") return undefined as unknown as Verdict;
         if (fault === "not-a-number") return verdict("partial", Number.NaN);
         if (fault === "unscored") return verdict("pass", undefined);
+        // As above.
         if (fault === "unheard-of") return verdict("maybe" as VerdictKind, 1);
       }
       const isRight = trajectory.tokens.length % 2 === 0;

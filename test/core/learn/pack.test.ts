@@ -1,0 +1,106 @@
+import { describe, expect, test } from "vitest";
+import { packLabelled, packTrajectories, type WeighedTrajectory } from "../../../core/src/learn/pack.js";
+import type { LossSpec } from "../../../core/src/records/loss-spec.js";
+import { ORIGIN, type Trajectory } from "../../../core/src/records/trajectory.js";
+import { makeTrajectory } from "../../plugins/hook-contexts.js";
+
+const SPEC: LossSpec = {
+  temperature: 1,
+  ratio: "token",
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  dualClip: Infinity,
+  aggregation: "token-mean",
+  normConstant: 1,
+  klCoefficient: 0,
+  klEstimator: "k3",
+  entropyCoefficient: 0,
+  importance: null,
+  maskTruncated: false,
+  nextTokenCoefficient: 0,
+};
+
+/** Three prompt tokens, then `length` sampled ones; tokens and logprobs count on from `from`. */
+function trajectory(id: string, length: number, changes: Partial<Trajectory> = {}, from = 10): Trajectory {
+  const size = 3 + length;
+  return {
+    ...makeTrajectory(id, "t", 0, { length }),
+    tokens: Int32Array.from({ length: size }, (_, t) => from + t),
+    logprobs: Float32Array.from({ length: size }, (_, t) => (t < 3 ? 0 : -t / 8)),
+    ...changes,
+  };
+}
+
+function weighed(one: Trajectory, advantage: number | Float32Array = 1, factors?: Float32Array): WeighedTrajectory {
+  return { trajectory: one, advantage, ...(factors ? { factors } : {}) };
+}
+
+describe("packTrajectories()", () => {
+  test("joins sequences without padding: prompts weigh 0, responses what the aggregation says", () => {
+    const batch = packTrajectories([weighed(trajectory("a", 2), 2), weighed(trajectory("b", 3, {}, 20), -1)], SPEC);
+    expect([...batch.offsets_S1]).toEqual([0, 5, 11]);
+    expect([...batch.tokens_N]).toEqual([10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25]);
+    expect([...batch.weights_N]).toEqual([0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1].map((mask) => Math.fround(mask / 5)));
+    expect([...batch.advantages_N]).toEqual([0, 0, 0, 2, 2, 0, 0, 0, -1, -1, -1]);
+    expect([...batch.behaviourLogprobs_N]).toEqual([0, 0, 0, -3 / 8, -4 / 8, 0, 0, 0, -3 / 8, -4 / 8, -5 / 8]);
+    expect(batch).not.toHaveProperty("nextTokenWeights_N");
+    expect(batch).not.toHaveProperty("oldLogprobs_N");
+  });
+
+  test("gives forced tokens loss, and observed ones none", () => {
+    const origins = Uint8Array.of(0, 0, 0, ORIGIN.forced, ORIGIN.sampled, ORIGIN.observed, ORIGIN.sampled);
+    const { weights_N } = packTrajectories([weighed(trajectory("a", 4, { origins }))], SPEC);
+    expect([...weights_N]).toEqual([0, 0, 0, 1, 1, 0, 1].map((mask) => Math.fround(mask / 3)));
+  });
+
+  test("takes a trajectory cut at its budget out of the mean when the loss masks those", () => {
+    const samples = [weighed(trajectory("a", 2)), weighed(trajectory("b", 3, { stopReason: "length" }))];
+    const masked = packTrajectories(samples, { ...SPEC, maskTruncated: true });
+    expect([...masked.weights_N]).toEqual([0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 0, 0]);
+    expect([...masked.advantages_N].slice(5)).toEqual([0, 0, 0, 0, 0, 0]);
+    // The ratio's metrics still see what was sampled.
+    expect(masked.behaviourLogprobs_N[8]).toBe(-3 / 8);
+    expect([...packTrajectories(samples, SPEC).weights_N].filter((weight) => weight > 0)).toHaveLength(5);
+  });
+
+  test("multiplies the weights by a plugin's factors, after the denominator", () => {
+    const factors = Float32Array.of(0, 2);
+    const { weights_N } = packTrajectories(
+      [weighed(trajectory("a", 2), 1, factors), weighed(trajectory("b", 2))],
+      SPEC,
+    );
+    expect([...weights_N]).toEqual([0, 0, 0, 0, 0.5, 0, 0, 0, 0.25, 0.25]);
+  });
+
+  test("lays an advantage for every response token behind the prompt", () => {
+    const { advantages_N } = packTrajectories([weighed(trajectory("a", 3), Float32Array.of(1, 2, 3))], SPEC);
+    expect([...advantages_N]).toEqual([0, 0, 0, 1, 2, 3]);
+  });
+
+  test("appends auxiliary texts: no policy loss on them, a mean next-token loss from their second token on", () => {
+    const auxiliary = [
+      { tokens: Int32Array.of(1, 2, 3), lossFrom: 1 },
+      { tokens: Int32Array.of(4, 5, 6), lossFrom: 0 },
+    ];
+    const batch = packTrajectories([weighed(trajectory("a", 2))], SPEC, auxiliary);
+    expect([...batch.offsets_S1]).toEqual([0, 5, 8, 11]);
+    expect([...batch.weights_N].slice(5)).toEqual([0, 0, 0, 0, 0, 0]);
+    expect([...(batch.nextTokenWeights_N ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 0.25, 0.25, 0, 0.25, 0.25]);
+  });
+
+  test("packs nothing into nothing", () => {
+    const batch = packTrajectories([], SPEC);
+    expect([batch.tokens_N.length, [...batch.offsets_S1]]).toEqual([0, [0]]);
+  });
+});
+
+describe("packLabelled()", () => {
+  test("weighs everything from lossFrom on alike, over the whole batch", () => {
+    const batch = packLabelled([
+      { tokens: Int32Array.of(1, 2, 3, 4), lossFrom: 2 },
+      { tokens: Int32Array.of(5, 6, 7), lossFrom: 1 },
+    ]);
+    expect([...(batch.nextTokenWeights_N ?? [])]).toEqual([0, 0, 0.25, 0.25, 0, 0.25, 0.25]);
+    expect([...batch.weights_N]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  });
+});
