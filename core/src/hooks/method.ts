@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from "../records/json.js";
 import type { LossSpec } from "../records/loss-spec.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { StepReport } from "../records/step-report.js";
-import { responseLength } from "../records/trajectory.js";
+import { responseLength, type Trajectory } from "../records/trajectory.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
 import { planHooks } from "./planner.js";
@@ -164,10 +164,23 @@ export class Method {
     return groups.flatMap(({ rewards_G }) => groupAdvantages(rewards_G));
   }
 
+  /** @throws HOOK_RESULT_NOT_VALID */
   loss(moment: StepMoment, plan: StepPlan, spec: LossSpec, groups: readonly RewardedGroup[]): LossPlan {
+    const samples = groups.flatMap(({ group }) => group.samples);
     let loss: LossPlan = { spec, tokenWeights: new Map(), auxiliaryTexts: [] };
     for (const loaded of this.#plugins) {
       loss = { ...loss, ...runHook(loaded, "loss", this.#call(moment, plan, "the update"), [loss, groups]) };
+      const wrong = samples.find(({ trajectory }) => !areFinite(loss.tokenWeights.get(trajectory.id), trajectory));
+      if (wrong) {
+        const { id } = wrong.trajectory;
+        throw errors.hookResultNotValid({
+          plugin: loaded.plugin.name,
+          version: loaded.plugin.version,
+          hook: "loss",
+          step: moment.step,
+          problem: `the token weights of sample "${id}" are not one finite number for each of its ${responseLength(wrong.trajectory)} response tokens`,
+        });
+      }
     }
     return loss;
   }
@@ -204,6 +217,11 @@ export class Method {
       return plain === undefined ? null : (JSON.parse(JSON.stringify(plain)) as JsonValue);
     });
   }
+}
+
+/** Whether weights suit the response; one too many would weigh a token of the next sequence. */
+function areFinite(weights: Float32Array | undefined, trajectory: Trajectory): boolean {
+  return weights === undefined || (weights.length === responseLength(trajectory) && weights.every(Number.isFinite));
 }
 
 function finiteOf(value: number | Float32Array): number {

@@ -170,29 +170,50 @@ describe("Method.advantages() (first)", () => {
   });
 });
 
+const SPEC: LossSpec = {
+  temperature: 1,
+  ratio: "token",
+  clipLow: 0.2,
+  clipHigh: 0.2,
+  dualClip: Infinity,
+  aggregation: "token-mean",
+  normConstant: 1,
+  klCoefficient: 0,
+  klEstimator: "k3",
+  entropyCoefficient: 0,
+  importance: null,
+  maskTruncated: false,
+  nextTokenCoefficient: 0,
+};
+
 describe("Method.loss() (chain)", () => {
   test("passes spec, token weights and texts on", async () => {
-    const spec: LossSpec = {
-      temperature: 1,
-      ratio: "token",
-      clipLow: 0.2,
-      clipHigh: 0.2,
-      dualClip: Infinity,
-      aggregation: "token-mean",
-      normConstant: 1,
-      klCoefficient: 0,
-      klEstimator: "k3",
-      entropyCoefficient: 0,
-      importance: null,
-      maskTruncated: false,
-      nextTokenCoefficient: 0,
-    };
     const loss = method(
       await hooked("clipping", "{ loss: { run: (_ctx, { spec }) => ({ spec: { ...spec, clipHigh: 0.3 } }) } }"),
       await hooked("reading", '{ loss: { run: (_ctx, { spec }) => ({ auxiliaryTexts: ["clip " + spec.clipHigh] }) } }'),
-    ).loss(moment, PLAN, spec, rewarded);
-    expect(loss).toEqual({ spec: { ...spec, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
+    ).loss(moment, PLAN, SPEC, rewarded);
+    expect(loss).toEqual({ spec: { ...SPEC, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
   });
+});
+
+describe("token weights of a loss hook", () => {
+  const weighing = (name: string, weights: string): Promise<LoadedPlugin> =>
+    hooked(name, `{ loss: { run: () => ({ tokenWeights: new Map([["3/0/1", ${weights}]]) }) } }`);
+
+  test("are one finite number for each response token of the samples that they name", async () => {
+    const loss = method(await weighing("fitting", "new Float32Array(5).fill(0.5)")).loss(moment, PLAN, SPEC, rewarded);
+    expect(loss.tokenWeights.get("3/0/1")).toEqual(new Float32Array(5).fill(0.5));
+  });
+
+  test.each(["new Float32Array(6)", "new Float32Array(4)", "Float32Array.of(1, 1, NaN, 1, 1)"])(
+    "are refused as %s",
+    async (weights) => {
+      const bad = method(await weighing("odd", weights));
+      expect(() => bad.loss(moment, PLAN, SPEC, rewarded)).toThrow(
+        'the token weights of sample "3/0/1" are not one finite number for each of its 5 response tokens',
+      );
+    },
+  );
 });
 
 describe("Method.observe() (parallel)", () => {
