@@ -1,14 +1,47 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import { addConfigCommands } from "./commands/config.js";
-import { addDemoCommand } from "./commands/demo.js";
-import { addDoctorCommand } from "./commands/doctor.js";
-import { addEvaluateCommand } from "./commands/evaluate.js";
-import { addInspectCommand } from "./commands/inspect.js";
-import { addPluginCommands } from "./commands/plugin.js";
-import { addResumeCommand } from "./commands/resume.js";
-import { addRunCommand } from "./commands/run.js";
 import { exitCodeOf, printError } from "./print-error.js";
+
+/** Fills in a command's arguments, options and action. */
+interface CommandModule {
+  define(command: Command, program: Command): void;
+}
+
+/** Only the command that was asked for is loaded: the list of commands shows at once. */
+const COMMANDS: Readonly<Record<string, { readonly description: string; load(): Promise<CommandModule> }>> = {
+  demo: {
+    description: "train a tiny policy to reason, several ways, and compare them (about 8 minutes on two cores)",
+    load: () => import("./commands/demo.js"),
+  },
+  run: {
+    description: "train what a config file says",
+    load: () => import("./commands/run.js"),
+  },
+  resume: {
+    description: "go on with a run from its newest checkpoint",
+    load: () => import("./commands/resume.js"),
+  },
+  eval: {
+    description: "measure a run's newest checkpoint on held-out tasks; the run stays as it is",
+    load: () => import("./commands/evaluate.js"),
+  },
+  inspect: {
+    description: "read rollouts: the newest step's as a table, or one by its id",
+    load: () => import("./commands/inspect.js"),
+  },
+  plugin: {
+    description: "look at plugins",
+    load: () => import("./commands/plugin.js"),
+  },
+  config: {
+    description: "look at a configuration",
+    load: () => import("./commands/config.js"),
+  },
+  doctor: {
+    description: "check what a run needs of this machine",
+    load: () => import("./commands/doctor.js"),
+  },
+};
 
 const manifest = new URL("../../package.json", import.meta.url);
 
@@ -25,15 +58,12 @@ export async function main(argv: readonly string[]): Promise<void> {
     .exitOverride((error) => {
       throw error;
     });
-  addDemoCommand(program);
-  addRunCommand(program);
-  addResumeCommand(program);
-  addEvaluateCommand(program);
-  addInspectCommand(program);
-  addPluginCommands(program);
-  addConfigCommands(program);
-  addDoctorCommand(program);
   try {
+    const wanted = argv.find((word) => word in COMMANDS);
+    for (const [name, { description, load }] of Object.entries(COMMANDS)) {
+      const command = program.command(name).description(description);
+      if (name === wanted) (await load()).define(command, program);
+    }
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     const { debug, json } = program.opts<{ debug?: boolean; json?: boolean }>();

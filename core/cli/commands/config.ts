@@ -7,9 +7,8 @@ import { textTable } from "../render/table.js";
 import { wholePaths } from "./run.js";
 
 /** `troupe config print FILE`: the resolved config, with `--origin` where each value came from. */
-export function addConfigCommands(program: Command): void {
-  const config = program.command("config").description("look at a configuration");
-  config
+export function define(command: Command, program: Command): void {
+  command
     .command("print")
     .description("print every setting with its value")
     .argument("<config>", "YAML file")

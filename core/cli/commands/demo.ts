@@ -13,10 +13,8 @@ import type { ArmSummary } from "../summarise.js";
 import { readJob, type TrainingFlags } from "./run.js";
 
 /** `troupe demo`: one tiny policy learns to reason, several ways, beside each other. */
-export function addDemoCommand(program: Command): void {
-  program
-    .command("demo")
-    .description("train a tiny policy to reason, several ways, and compare them (about 8 minutes on two cores)")
+export function define(command: Command, program: Command): void {
+  command
     .argument("[settings...]", "settings laid over the demo's, as in train.tokenBudget=200000")
     .option("--seeds <count>", "repeat with this many seeds, one after the other, and show all", "1")
     .option("--seed <number>", "first seed")

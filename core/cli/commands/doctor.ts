@@ -17,26 +17,23 @@ interface Check {
 const LOW_DISK_BYTES = 500 * 2 ** 20;
 
 /** `troupe doctor`: what a run needs of this machine, and what to do about what is missing. */
-export function addDoctorCommand(program: Command): void {
-  program
-    .command("doctor")
-    .description("check what a run needs of this machine")
-    .action(async () => {
-      const checks = [
-        checkNode(),
-        await checkEngine(),
-        checkWritable("runs folder", runsDirectory()),
-        checkWritable("cache", cacheDirectory()),
-      ];
-      if (program.opts<{ json?: boolean }>().json) {
-        for (const check of checks) process.stdout.write(`${JSON.stringify({ type: "check", ...check })}\n`);
-      } else {
-        process.stdout.write(`${machineLine()}\n`);
-        for (const { name, ok, found, fix } of checks)
-          process.stdout.write(`${ok ? "✓" : "✗"} ${name.padEnd(12)} ${found}${ok ? "" : `\n  Fix: ${fix}`}\n`);
-      }
-      if (checks.some(({ ok }) => !ok)) process.exitCode = 2;
-    });
+export function define(command: Command, program: Command): void {
+  command.action(async () => {
+    const checks = [
+      checkNode(),
+      await checkEngine(),
+      checkWritable("runs folder", runsDirectory()),
+      checkWritable("cache", cacheDirectory()),
+    ];
+    if (program.opts<{ json?: boolean }>().json) {
+      for (const check of checks) process.stdout.write(`${JSON.stringify({ type: "check", ...check })}\n`);
+    } else {
+      process.stdout.write(`${machineLine()}\n`);
+      for (const { name, ok, found, fix } of checks)
+        process.stdout.write(`${ok ? "✓" : "✗"} ${name.padEnd(12)} ${found}${ok ? "" : `\n  Fix: ${fix}`}\n`);
+    }
+    if (checks.some(({ ok }) => !ok)) process.exitCode = 2;
+  });
 }
 
 function checkNode(): Check {

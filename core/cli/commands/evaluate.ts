@@ -18,10 +18,8 @@ interface EvalFlags {
 }
 
 /** `troupe eval [RUN]`: held-out performance of a run's newest checkpoint. */
-export function addEvaluateCommand(program: Command): void {
-  program
-    .command("eval")
-    .description("measure a run's newest checkpoint on held-out tasks; the run stays as it is")
+export function define(command: Command, program: Command): void {
+  command
     .argument("[run]", "number, name or path; the latest run unless given")
     .option("--arm <name>", "arm of an experiment")
     .option("--mode <mode...>", "evaluation modes; the run's own unless given")

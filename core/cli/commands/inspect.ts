@@ -23,10 +23,8 @@ interface InspectFlags {
 }
 
 /** `troupe inspect [RUN] [ID]`: the rollouts of a step as a table, or one rollout with everything that touched it. */
-export function addInspectCommand(program: Command): void {
-  program
-    .command("inspect")
-    .description("read rollouts: the newest step's as a table, or one by its id")
+export function define(command: Command, program: Command): void {
+  command
     .argument("[run]", "number, name or path; the latest run unless given")
     .argument("[id]", "id of a rollout, as the table shows it")
     .option("--arm <name>", "arm of an experiment; the last one unless given")

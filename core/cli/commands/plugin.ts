@@ -7,9 +7,8 @@ import { TroupeError } from "../../src/error-catalogue.js";
 import { textTable } from "../render/table.js";
 
 /** `troupe plugin list`: the plugins that a config can name, with their hooks. */
-export function addPluginCommands(program: Command): void {
-  const plugin = program.command("plugin").description("look at plugins");
-  plugin
+export function define(command: Command, program: Command): void {
+  command
     .command("list")
     .description("plugins that a config can name, and what they hook")
     .argument("[paths...]", "further plugins, by name or path")

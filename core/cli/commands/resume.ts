@@ -6,10 +6,8 @@ import { readJobOf } from "../job-file.js";
 import type { TrainingFlags } from "./run.js";
 
 /** `troupe resume [RUN]`: goes on with a run where its newest checkpoint stands. */
-export function addResumeCommand(program: Command): void {
-  program
-    .command("resume")
-    .description("go on with a run from its newest checkpoint")
+export function define(command: Command, program: Command): void {
+  command
     .argument("[run]", "number, name or path; the latest run unless given")
     .action(async (wanted: string | undefined) => {
       const directory = await findRun(runsDirectory(), wanted);
