@@ -116,11 +116,9 @@ function difficulties(groups: readonly Group[]): readonly DifficultySlice[] {
   const byDifficulty = new Map<number, Sample[]>();
   for (const { task, samples } of groups) {
     const difficulty = task.meta["difficulty"];
-    if (typeof difficulty !== "number") continue;
-    byDifficulty.set(difficulty, [
-      ...(byDifficulty.get(difficulty) ?? []),
-      ...samples.filter(({ verdict }) => isGradable(verdict)),
-    ]);
+    const gradable = samples.filter(({ verdict }) => isGradable(verdict));
+    if (typeof difficulty !== "number" || gradable.length === 0) continue;
+    byDifficulty.set(difficulty, [...(byDifficulty.get(difficulty) ?? []), ...gradable]);
   }
   return [...byDifficulty]
     .toSorted(([a], [b]) => a - b)

@@ -61,13 +61,19 @@ export function readModelShape(directory: string, tokens: number): ModelShape {
       path,
       problem: `vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids`,
     });
+  const headSize = config.head_dim ?? config.hidden_size / config.num_attention_heads;
+  if (!Number.isInteger(headSize))
+    throw errors.modelConfigNotValid({
+      path,
+      problem: `hidden_size ${config.hidden_size} is no multiple of num_attention_heads ${config.num_attention_heads}, and head_dim is not given`,
+    });
   return {
     vocabSize: config.vocab_size,
     hiddenSize: config.hidden_size,
     layers: config.num_hidden_layers,
     heads: config.num_attention_heads,
     kvHeads: config.num_key_value_heads ?? config.num_attention_heads,
-    headSize: config.head_dim ?? config.hidden_size / config.num_attention_heads,
+    headSize,
     intermediateSize: config.intermediate_size,
     maxPositions: config.max_position_embeddings,
     ropeTheta: config.rope_theta,

@@ -64,7 +64,14 @@ export class Tokenizer {
     const eosToken = inner.token_to_id(eos);
     if (eosToken === undefined)
       throw errors.tokenizerNotValid({ path: tokenizerPath, problem: `eos_token "${eos}" is not in the vocabulary` });
-    return new Tokenizer(inner, new Template(template), specials, eosToken);
+    try {
+      return new Tokenizer(inner, new Template(template), specials, eosToken);
+    } catch (cause) {
+      throw errors.tokenizerNotValid(
+        { path: configPath, problem: `"chat_template" is no template: ${String(cause)}` },
+        cause,
+      );
+    }
   }
 
   /** Ids of a whole text in one call; special tokens are recognised, none are added. */

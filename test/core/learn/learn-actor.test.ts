@@ -1,0 +1,55 @@
+import { describe, expect, test } from "vitest";
+import { TINY_POLICY, writeTinyPolicy } from "../../support/tiny-run.js";
+import { runScript } from "../../support/run-script.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+
+const policy = writeTinyPolicy(temporaryFolder());
+
+/** A script in which `spawn()` starts a learner of the native engine. */
+function script(body: string): string {
+  return `
+    import { ActorSystem } from "CORE/actors/actor-system.js";
+    import { readModelShape } from "CORE/engines/model-shape.js";
+    import { learnActor } from "CORE/learn/learn-actor.js";
+    const shape = readModelShape(${JSON.stringify(policy)}, ${TINY_POLICY.vocab_size});
+    const system = new ActorSystem();
+    const spawn = (changes = {}) => system.spawn(learnActor, { engine: "@troupe/gpu", shape, seed: 1, threads: 2, hasReference: false, ...changes }, { placement: { at: "thread" } });
+    const batch = { tokens_N: Int32Array.of(1, 2, 3, 4), offsets_S1: Int32Array.of(0, 4), weights_N: Float32Array.of(0, 0, 0.5, 0.5), advantages_N: Float32Array.of(0, 0, 1, -1), behaviourLogprobs_N: new Float32Array(4) };
+    const spec = { temperature: 1, ratio: "token", clipLow: 0.2, clipHigh: 0.2, dualClip: Infinity, aggregation: "token-mean", normConstant: 1, klCoefficient: 0, klEstimator: "k3", entropyCoefficient: 0, importance: null, maskTruncated: false, nextTokenCoefficient: 0 };
+    const optimizer = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
+    const update = (learner, changes = {}) => learner.ask("update", { batches: [batch], spec: { ...spec, ...changes }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
+    ${body}
+    await system.stop();
+  `;
+}
+
+describe("learnActor", () => {
+  test("can be ended and started again in one process, while the engine's threads wait for work", async () => {
+    const { exitCode, signal, stdout, stderr } = await runScript(
+      script(`
+        for (let time = 0; time < 8; time++) {
+          const learner = await spawn();
+          await update(learner);
+          await learner.stop();
+        }
+        console.log("alive");
+      `),
+    );
+    expect({ exitCode, signal, stdout, stderr }).toEqual({ exitCode: 0, signal: null, stdout: "alive\n", stderr: "" });
+  });
+
+  test("keeps the weights that it began with as the reference of the KL term", async () => {
+    const { stdout, stderr } = await runScript(
+      script(`
+        const learner = await spawn({ hasReference: true });
+        const kl = [];
+        for (let step = 0; step < 3; step++) kl.push((await update(learner, { klCoefficient: 0.1 }))["loss/kl"]);
+        console.log(JSON.stringify(kl));
+      `),
+    );
+    expect(stderr).toBe("");
+    const [first, ...later] = JSON.parse(stdout);
+    expect(first).toBe(0);
+    for (const kl of later) expect(kl).toBeGreaterThan(0);
+  });
+});
