@@ -31,7 +31,8 @@ const file = writeTinyRun(folder, {
     },
   ],
   train: { ...TINY_RUN.train, warmupSteps: 8 },
-  eval: { ...TINY_RUN.eval, modes: ["default", "thinkfree"] },
+  // At the steps of the checkpoints: what is measured there, the next step's plan gets to see.
+  eval: { ...TINY_RUN.eval, every: 3, modes: ["default", "thinkfree"] },
 });
 
 function foldersFor(name: string): TroupeFolders {
@@ -59,9 +60,21 @@ describe("an uninterrupted run", () => {
     const stages = new Set(whole.metrics.map(({ stage }) => stage));
     expect([...stages]).toEqual(["free", "full"]);
     expect(whole.metrics.some(({ metrics }) => rounds(metrics) > 1)).toBe(true);
-    expect(whole.state).toMatchObject({ run: { step: 12 }, plugins: { tfpi: { position: { index: 1 } } } });
+    const tasks = whole.ledger
+      .trimEnd()
+      .split("\n")
+      .map((line) => new Set(JSON.parse(line).samples.map(taskOf)));
+    expect(new Set(tasks.flatMap((ofStep) => [...ofStep])).size).toBe(tasks.reduce((sum, { size }) => sum + size, 0));
+    expect(whole.state).toMatchObject({
+      run: { step: 12 },
+      plugins: { tfpi: { position: { index: 1 }, evaluations: [expect.anything(), expect.anything()] } },
+    });
   });
 });
+
+function taskOf({ task }: { readonly task: string }): string {
+  return task;
+}
 
 function rounds(metrics: unknown): number {
   return typeof metrics === "object" && metrics !== null && "group/rounds" in metrics
