@@ -14,9 +14,13 @@ import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { Tokenizer } from "./engines/tokenizer.js";
 import { startParts, type RunParts } from "./run-parts.js";
+import { syncTree } from "./store/durable-files.js";
 
 /** Files of a policy folder that the weights need beside them. */
 const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
+
+/** Share of the training in which the learning rate falls. */
+const DECAY = 0.2;
 
 /** The supervised loss alone. */
 const NEXT_TOKEN_LOSS: LossSpec = {
@@ -86,6 +90,7 @@ export async function distillPolicy(
     await mkdir(temporary, { recursive: true });
     await parts.learner.ask("save", { directory: temporary, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
     for (const file of TOKENIZER_FILES) await cp(join(source, file), join(temporary, file));
+    await syncTree(temporary);
     await rm(directory, { recursive: true, force: true });
     await rename(temporary, directory);
     return { directory, isCached: false, tokens, seconds: (systemClock.now() - started) / 1000 };
@@ -112,7 +117,7 @@ async function teach(
     tokens += batch.tokens_N.length;
     const done = Math.min(1, tokens / settings.tokens);
     const optimizer = {
-      learningRate: settings.learningRate * warmupThenCosine(done, settings.warmup),
+      learningRate: settings.learningRate * warmupThenDecay(done, settings.warmup),
       beta1: 0.9,
       beta2: 0.95,
       epsilon: 1e-8,
@@ -147,10 +152,15 @@ async function teach(
   return tokens;
 }
 
-/** Rises over the warm-up, then falls along a cosine to a tenth. `done` in [0, 1]. */
-export function warmupThenCosine(done: number, warmup: number): number {
+/**
+ * Share of the peak learning rate: rises over the warm-up, stays, and falls to a tenth over the last fifth. Multi-step
+ * skills appear suddenly, at a moment that differs from seed to seed: a rate that fell from the start would miss it.
+ *
+ * @param done share of the training that is done, in [0, 1]
+ */
+export function warmupThenDecay(done: number, warmup: number): number {
   if (done < warmup) return done / warmup;
-  return 0.1 + 0.45 * (1 + Math.cos((Math.PI * (done - warmup)) / Math.max(1e-9, 1 - warmup)));
+  return done < 1 - DECAY ? 1 : Math.max(0.1, 1 - (0.9 * (done - (1 - DECAY))) / DECAY);
 }
 
 /** Endless demonstrations of the train split, tokenised: the i-th is the same whoever asks when. */

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { ActorRef } from "./actors/actor-ref.js";
 import { ActorSystem } from "./actors/actor-system.js";
+import { defaultSupervision } from "./actors/supervisor.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
@@ -72,7 +73,13 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         ...(start.weights === undefined ? {} : { weights: start.weights }),
         hasReference: config.loss.klCoefficient > 0,
       },
-      { id: "learner", placement: { at: "thread" }, mailbox: { capacity: 8 } },
+      // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
+      {
+        id: "learner",
+        placement: { at: "thread" },
+        mailbox: { capacity: 8 },
+        supervision: { ...defaultSupervision, restart: "temporary" },
+      },
     );
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
     const shared = {

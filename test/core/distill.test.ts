@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../core/dist/src/config/load-config.js";
 import { runConfigSchema, type RunConfig } from "../../core/dist/src/config/run-config.js";
 import { distillPolicy, type DistilledPolicy } from "../../core/dist/src/distill.js";
-import { warmupThenCosine } from "../../core/src/distill.js";
+import { warmupThenDecay } from "../../core/src/distill.js";
 import type { JsonObject } from "../../core/src/records/json.js";
 import type { RunEvent } from "../../core/src/records/run-event.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
@@ -97,16 +97,18 @@ describe("distillPolicy()", () => {
   });
 });
 
-describe("warmupThenCosine()", () => {
+describe("warmupThenDecay()", () => {
   test.each([
     [0, 0.1, 0],
     [0.05, 0.1, 0.5],
     [0.1, 0.1, 1],
-    [0.55, 0.1, 0.55],
+    [0.55, 0.1, 1],
+    [0.8, 0.1, 1],
+    [0.9, 0.1, 0.55],
     [1, 0.1, 0.1],
     [0, 0, 1],
     [1, 1, 1],
   ])("at %d with a warm-up of %d is %d", (done, warmup, wanted) => {
-    expect(warmupThenCosine(done, warmup)).toBeCloseTo(wanted, 12);
+    expect(warmupThenDecay(done, warmup)).toBeCloseTo(wanted, 12);
   });
 });

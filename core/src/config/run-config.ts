@@ -67,7 +67,9 @@ const loss = z.strictObject({
 const rollout = z.strictObject({
   actors: z.int().min(1).max(64).default(2).describe("Rollout actors, one worker thread each"),
   maxTokens: count.default(256).describe("Sampled tokens per trajectory at most; the prompt does not count"),
-  temperature: z.number().min(0).default(1).describe("Sampling temperature in training"),
+  temperature: positive
+    .default(1)
+    .describe("Sampling temperature in training; above 0, as a greedy policy has no gradient"),
   topP: fraction.default(1),
   topK: z.int().min(0).default(0).describe("0 keeps every token"),
   minP: fraction.default(0),

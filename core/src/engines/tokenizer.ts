@@ -31,7 +31,9 @@ export class Tokenizer {
     this.#template = template;
     this.#specials = specials;
     this.eosToken = eosToken;
-    this.vocabSize = Math.max(...inner.get_vocab(true).values()) + 1;
+    let largest = 0;
+    for (const token of inner.get_vocab(true).values()) largest = Math.max(largest, token);
+    this.vocabSize = largest + 1;
   }
 
   /**

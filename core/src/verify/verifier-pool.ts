@@ -1,6 +1,7 @@
 import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
+import { defaultSupervision } from "../actors/supervisor.js";
 import type { TroupeError } from "../error-catalogue.js";
 import type { PluginParcel } from "../hooks/plugin-loader.js";
 import type { Verdict } from "../records/verdict.js";
@@ -80,7 +81,12 @@ export class VerifierPool {
   }
 
   #spawn(): Promise<ActorRef<VerifyProtocol>> {
-    return this.#system.spawn(verifyActor, this.#args, { placement: { at: "thread" }, mailbox: { capacity: 4 } });
+    return this.#system.spawn(verifyActor, this.#args, {
+      placement: { at: "thread" },
+      mailbox: { capacity: 4 },
+      // The pool replaces actors itself: it knows which plugins they have by then.
+      supervision: { ...defaultSupervision, restart: "temporary" },
+    });
   }
 
   #take(): Promise<number> {
