@@ -1,6 +1,7 @@
 import { defineEnvironment } from "@troupe/core/sdk";
 import { settingsSchema } from "./settings.js";
 import { problemTaskset } from "./taskset.js";
+import { evaluatedOnly } from "./evaluated-only.js";
 import { calculationTeacher } from "./teacher.js";
 import { MATH_VERIFIER, verifyMath } from "./verify-math.js";
 
@@ -10,15 +11,17 @@ export default defineEnvironment({
   description: "Problems with a final answer from a JSON Lines or Parquet file, checked by their mathematics",
   config: settingsSchema,
   taskset: (settings, split, context) => problemTaskset(settings, split, context.baseDirectory),
-  verifier: ({ extraction, thinking, percent }) => ({
+  verifier: ({ extraction, thinking, percent, view }) => ({
     name: MATH_VERIFIER.verifier,
     version: MATH_VERIFIER.version,
-    verify: (task, { assistantPrefix, responseText }) =>
-      verifyMath(
+    verify: (task, { assistantPrefix, responseText }) => {
+      const verdict = verifyMath(
         task.reference,
         { assistantPrefix, response: responseText },
         { taskId: task.id, extraction: { mode: extraction, thinking }, percent },
-      ),
+      );
+      return view === "calculations" ? evaluatedOnly(verdict) : verdict;
+    },
   }),
   teacher: calculationTeacher,
 });
