@@ -7,6 +7,7 @@ import type { LossSpec } from "../records/loss-spec.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { StepReport } from "../records/step-report.js";
 import { responseLength, type Trajectory } from "../records/trajectory.js";
+import { checkDecision, checkMetrics, checkPatch } from "./hook-results.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
 import { planHooks } from "./planner.js";
@@ -81,11 +82,13 @@ export class Method {
     return new Method(this.#seed, plugins, this.states(), this.#onEvent);
   }
 
+  /** @throws HOOK_RESULT_NOT_VALID */
   plan(moment: StepMoment, base: StepPlan, last: StepReport | undefined): StepPlan {
     let plan = base;
     for (const loaded of this.#plugins) {
-      const changes = runHook(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]) ?? {};
-      plan = { ...plan, ...changes, parameters: { ...plan.parameters, ...changes.parameters } };
+      const changes = runHook(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]);
+      checkPatch(loaded, "plan", moment.step, changes);
+      if (changes) plan = { ...plan, ...changes, parameters: { ...plan.parameters, ...changes.parameters } };
     }
     return plan;
   }
@@ -125,11 +128,15 @@ export class Method {
     return { rewards_N, components };
   }
 
+  /** @throws HOOK_RESULT_NOT_VALID */
   keep(moment: StepMoment, plan: StepPlan, group: RewardedGroup): KeepDecision {
     let decision: KeepDecision = "keep";
     for (const loaded of this.#plugins) {
       const so: KeepDecision = decision;
-      decision = runHook(loaded, "keep", this.#call(moment, plan, `group "${group.group.id}"`), [group, so]) ?? so;
+      const call = this.#call(moment, plan, `group "${group.group.id}"`);
+      const next: KeepDecision | undefined = runHook(loaded, "keep", call, [group, so]);
+      checkDecision(loaded, moment.step, group.group.id, next);
+      decision = next ?? so;
     }
     return decision;
   }
@@ -185,13 +192,15 @@ export class Method {
     return loss;
   }
 
+  /** What every plugin adds to the report's metrics. @throws HOOK_RESULT_NOT_VALID */
   observe(moment: StepMoment, report: StepReport, cohort: Cohort): Readonly<Record<string, number>> {
-    return Object.assign(
-      {},
-      ...this.#plugins.map((loaded) =>
-        runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]),
-      ),
-    );
+    let added: Readonly<Record<string, number>> = {};
+    for (const loaded of this.#plugins) {
+      const metrics = runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]);
+      checkMetrics(loaded, moment.step, metrics, { ...report.metrics, ...added });
+      added = { ...added, ...metrics };
+    }
+    return added;
   }
 
   #call(moment: StepMoment, plan: StepPlan, about: string): HookCall {

@@ -1,4 +1,5 @@
 import { errors } from "../errors.js";
+import { checkPatch } from "../hooks/hook-results.js";
 import { runHook, mergeAnnotations, type HookCall } from "../hooks/hook-runner.js";
 import type { LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { Prompt, SamplingPlan } from "../hooks/prompt.js";
@@ -35,13 +36,17 @@ export function formatPrompt(
   let prompt: Prompt = { messages: task.prompt, assistantPrefix: template.assistantPrefix, annotations: {} };
   let plan = sampling;
   for (const loaded of plugins) {
-    const { annotations, ...changes } = runHook(loaded, "format", call, [{ ...prompt, annotations: {} }, task]) ?? {};
+    const formatted = runHook(loaded, "format", call, [{ ...prompt, annotations: {} }, task]);
+    checkPatch(loaded, "format", call.step, formatted);
+    const { annotations, ...changes } = formatted ?? {};
     prompt = {
       ...prompt,
       ...changes,
       annotations: mergeAnnotations(loaded, "format", call.step, prompt.annotations, annotations),
     };
-    plan = { ...plan, ...runHook(loaded, "sampling", call, [plan, task]) };
+    const sampled = runHook(loaded, "sampling", call, [plan, task]);
+    checkPatch(loaded, "sampling", call.step, sampled);
+    plan = { ...plan, ...sampled };
   }
   const context = prompt.messages === task.prompt ? template.context : tokenizer.render(prompt.messages).context;
   const text = context + prompt.assistantPrefix;

@@ -289,3 +289,50 @@ describe("Method.states()", () => {
     );
   });
 });
+
+describe("what hooks return", () => {
+  test.each([
+    ["groupSize: NaN", 'field "groupSize" is NaN, a whole number of at least 2 is wanted'],
+    ['groupSize: "three"', 'field "groupSize" is "three", a whole number of at least 2 is wanted'],
+    ["temperature: 0", 'field "temperature" is 0, a number above 0 is wanted'],
+    ["learningRate: undefined", 'field "learningRate" is undefined, a number of at least 0 is wanted'],
+    ["groupsize: 4", 'there is no field "groupsize", only groupSize, learningRate, maxRounds'],
+    ["parameters: { wrong: 1 }", 'field "parameters" is {"wrong":1}, an object of plain data for each plugin is wanted'],
+  ])("is refused from plan as { %s }", async (changes, problem) => {
+    const bad = method(await hooked("wrong", `{ plan: { run: () => ({ ${changes} }) } }`));
+    const start = `Cannot use what hook "plan" of plugin "wrong" 1.0.0 returned at step 3: ${problem}`;
+    expect(() => bad.plan(moment, PLAN, undefined)).toThrow(
+      expect.objectContaining({ code: "HOOK_RESULT_NOT_VALID", message: expect.stringContaining(start) }),
+    );
+  });
+
+  test("is refused from plan as something else than an object", async () => {
+    const bad = method(await hooked("wrong", '{ plan: { run: () => "faster" } }'));
+    expect(() => bad.plan(moment, PLAN, undefined)).toThrow('it is "faster", an object of changed fields');
+  });
+
+  test("is refused from keep as another word", async () => {
+    const bad = method(await hooked("wrong", '{ keep: { run: () => "perhaps" } }'));
+    expect(() => bad.keep(moment, PLAN, rewarded[0]!)).toThrow(
+      expect.objectContaining({
+        code: "HOOK_RESULT_NOT_VALID",
+        message: expect.stringContaining('group "3/0" got "perhaps", one of "keep", "drop", "resample" is wanted'),
+      }),
+    );
+  });
+
+  test.each([
+    ['{ "reward/mean": 1 }', 'metric "reward/mean" is in the report already, a name of its own is wanted'],
+    ['{ "early/seen": 1 }', 'metric "early/seen" is in the report already, a name of its own is wanted'],
+    ['{ "own/share": 0 / 0 }', 'metric "own/share" is NaN, a finite number is wanted'],
+    ['{ "own/share": "half" }', 'metric "own/share" is "half", a finite number is wanted'],
+  ])("is refused from observe as %s", async (metrics, problem) => {
+    const bad = method(
+      await hooked("early", '{ observe: { run: () => ({ "early/seen": 1 }) } }'),
+      await hooked("wrong", `{ observe: { run: () => (${metrics}) } }`),
+    );
+    expect(() => bad.observe(moment, report, cohort)).toThrow(
+      expect.objectContaining({ code: "HOOK_RESULT_NOT_VALID", message: expect.stringContaining(problem) }),
+    );
+  });
+});

@@ -147,6 +147,23 @@ describe("rollOut()", () => {
     expect(first?.promptText).toMatch(/^<\|im_start\|>system\nHm<\|im_end\|>\n<\|im_start\|>user\nWhat is one\?/);
   });
 
+  test.each([
+    ["format", "{ assistantPrefix: undefined }", 'field "assistantPrefix" is undefined, a text is wanted'],
+    ["format", '{ forcedPrefix: { text: "a", logprob: 1 } }', 'field "forcedPrefix" is {"text":"a","logprob":1}, a text'],
+    ["format", '{ prefix: "a" }', 'there is no field "prefix", only annotations, assistantPrefix'],
+    ["sampling", "{ maxTokens: NaN }", 'field "maxTokens" is NaN, a whole number of at least 1 is wanted'],
+    ["sampling", "{ logitBias: { 7: NaN } }", 'field "logitBias" is {"7":null}, token ids with finite numbers'],
+  ])("refuses from %s %s", async (hook, patch, problem) => {
+    const wrong = await hooked(
+      "wrong",
+      `{ ${hook}: { writes: ["prompt.assistantPrefix", "prompt.forcedPrefix"], run: () => (${patch}) } }`,
+    );
+    await expect(roll(talker(), {}, [wrong])).rejects.toMatchObject({
+      code: "HOOK_RESULT_NOT_VALID",
+      message: expect.stringContaining(`hook "${hook}" of plugin "wrong" 1.0.0 returned at step 3: ${problem}`),
+    });
+  });
+
   test("refuses two plugins that annotate under one name", async () => {
     const noting = (name: string): Promise<LoadedPlugin> =>
       hooked(name, "{ format: { run: () => ({ annotations: { same: 1 } }) } }");
