@@ -78,6 +78,38 @@ export function checkPatch(loaded: LoadedPlugin, hook: keyof typeof FIELDS, step
   }
 }
 
+/**
+ * Refuses fields of a prompt that the `format` hook does not declare: the planner finds two writers of one field by
+ * their declarations alone.
+ *
+ * @throws HOOK_RESULT_NOT_VALID
+ */
+export function checkWrites(loaded: LoadedPlugin, step: number, changes: Partial<Prompt> | undefined): void {
+  const declared = loaded.plugin.hooks.format?.writes ?? [];
+  for (const name of Object.keys(changes ?? {})) {
+    const field = `prompt.${name}`;
+    if (name !== "annotations" && !declared.includes(field))
+      throw notValid(loaded, "format", step, `it changes "${name}", "${field}" among the hook's writes is wanted`);
+  }
+}
+
+/**
+ * Refuses a temperature of its own for one training sample: the learner scores a whole update at the plan's.
+ *
+ * @throws HOOK_RESULT_NOT_VALID
+ */
+export function checkTemperature(
+  loaded: LoadedPlugin,
+  step: number,
+  changes: Partial<SamplingPlan> | undefined,
+  planned: number,
+): void {
+  const found = changes?.temperature ?? planned;
+  if (found === planned) return;
+  const problem = `field "temperature" is ${found}, in training the plan's ${planned} is wanted; a "plan" hook sets another`;
+  throw notValid(loaded, "sampling", step, problem);
+}
+
 /** Refuses what is no decision on a group. @throws HOOK_RESULT_NOT_VALID */
 export function checkDecision(loaded: LoadedPlugin, step: number, group: string, decision: unknown): void {
   if (decision === undefined || (typeof decision === "string" && Object.hasOwn(DECISIONS, decision))) return;

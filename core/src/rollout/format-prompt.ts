@@ -1,5 +1,5 @@
 import { errors } from "../errors.js";
-import { checkPatch } from "../hooks/hook-results.js";
+import { checkPatch, checkTemperature, checkWrites } from "../hooks/hook-results.js";
 import { runHook, mergeAnnotations, type HookCall } from "../hooks/hook-runner.js";
 import type { LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { Prompt, SamplingPlan } from "../hooks/prompt.js";
@@ -30,6 +30,7 @@ export function formatPrompt(
   task: Task,
   sampling: SamplingPlan,
   maxPositions: number,
+  phase: "train" | "eval",
   call: HookCall,
 ): FormattedPrompt {
   const template = tokenizer.render(task.prompt);
@@ -38,6 +39,7 @@ export function formatPrompt(
   for (const loaded of plugins) {
     const formatted = runHook(loaded, "format", call, [{ ...prompt, annotations: {} }, task]);
     checkPatch(loaded, "format", call.step, formatted);
+    checkWrites(loaded, call.step, formatted);
     const { annotations, ...changes } = formatted ?? {};
     prompt = {
       ...prompt,
@@ -46,6 +48,7 @@ export function formatPrompt(
     };
     const sampled = runHook(loaded, "sampling", call, [plan, task]);
     checkPatch(loaded, "sampling", call.step, sampled);
+    if (phase === "train") checkTemperature(loaded, call.step, sampled, sampling.temperature);
     plan = { ...plan, ...sampled };
   }
   const context = prompt.messages === task.prompt ? template.context : tokenizer.render(prompt.messages).context;

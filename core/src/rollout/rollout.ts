@@ -102,7 +102,7 @@ function format(
   group: GroupOrder,
   slot: number,
 ): FormattedPrompt {
-  return formatPrompt(tools.tokenizer, plugins, group.task, order.sampling, tools.maxPositions, {
+  return formatPrompt(tools.tokenizer, plugins, group.task, order.sampling, tools.maxPositions, order.phase, {
     seed: order.seed,
     step: order.step,
     about: `task "${group.task.id}" slot ${slot}`,

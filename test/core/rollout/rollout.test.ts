@@ -99,7 +99,7 @@ describe("rollOut()", () => {
   test("puts a forced prefix into the response, with the logprob that the plugin names", async () => {
     const forcing = await hooked(
       "forcing",
-      '{ format: { run: () => ({ forcedPrefix: { text: "no", logprob: -0.125 } }) } }',
+      '{ format: { writes: ["prompt.forcedPrefix"], run: () => ({ forcedPrefix: { text: "no", logprob: -0.125 } }) } }',
     );
     const sampler = talker();
     const [first] = await roll(sampler, {}, [forcing]);
@@ -114,23 +114,24 @@ describe("rollOut()", () => {
   test("passes prompt and sampling plan through the hooks in order, and records annotations and versions", async () => {
     const first = await hooked(
       "first",
-      "{ format: { run: (ctx, prompt, task) => ({ assistantPrefix: prompt.assistantPrefix + task.id + ctx.slot, annotations: { a: ctx.mode } }) }, sampling: { run: () => ({ temperature: 0.25, logitBias: { 7: -2 } }) } }",
+      "{ format: { writes: ['prompt.assistantPrefix'], run: (ctx, prompt, task) => ({ assistantPrefix: prompt.assistantPrefix + task.id + ctx.slot, annotations: { a: ctx.mode } }) }, sampling: { run: () => ({ topP: 0.25, logitBias: { 7: -2 } }) } }",
     );
     const second = await hooked(
       "second",
-      '{ format: { run: (_ctx, prompt) => ({ assistantPrefix: prompt.assistantPrefix + "!", annotations: { b: 1 } }) }, sampling: { run: (_ctx, plan) => ({ maxTokens: plan.temperature === 0.25 ? 9 : 1 }) } }',
+      '{ format: { writes: ["prompt.assistantPrefix"], run: (_ctx, prompt) => ({ assistantPrefix: prompt.assistantPrefix + "!", annotations: { b: 1 } }) }, sampling: { run: (_ctx, plan) => ({ maxTokens: plan.topP === 0.25 ? 9 : 1 }) } }',
     );
     const sampler = talker();
     const [, trajectory] = await roll(sampler, {}, [first, second]);
     expect(trajectory).toMatchObject({
       assistantPrefix: "<|im_start|>assistant\n<think>\none1!",
       annotations: { a: "default", b: 1 },
-      temperature: 0.25,
+      temperature: 0.5,
       maxTokens: 9,
       plugins: { first: expect.stringMatching(/^1\.0\.0\+/), second: expect.stringMatching(/^1\.0\.0\+/) },
     });
     expect(sampler.requests[1]).toMatchObject({
-      temperature: 0.25,
+      temperature: 0.5,
+      topP: 0.25,
       maxTokens: 9,
       logitBias: [[7, -2]],
       stopTokens: [tokenizer.eosToken],
@@ -141,7 +142,7 @@ describe("rollOut()", () => {
   test("renders messages that a hook changed", async () => {
     const asking = await hooked(
       "asking",
-      '{ format: { run: (_ctx, prompt) => ({ messages: [{ role: "system", content: "Hm" }, ...prompt.messages] }) } }',
+      '{ format: { writes: ["prompt.messages"], run: (_ctx, prompt) => ({ messages: [{ role: "system", content: "Hm" }, ...prompt.messages] }) } }',
     );
     const [first] = await roll(talker(), {}, [asking]);
     expect(first?.promptText).toMatch(/^<\|im_start\|>system\nHm<\|im_end\|>\n<\|im_start\|>user\nWhat is one\?/);
@@ -162,6 +163,33 @@ describe("rollOut()", () => {
       code: "HOOK_RESULT_NOT_VALID",
       message: expect.stringContaining(`hook "${hook}" of plugin "wrong" 1.0.0 returned at step 3: ${problem}`),
     });
+  });
+
+  test.each([
+    ["assistantPrefix", '"a"'],
+    ["forcedPrefix", '{ text: "a" }'],
+    ["messages", "[]"],
+  ])("refuses a change of %s that the format hook does not declare", async (field, value) => {
+    const silent = await hooked(
+      "silent",
+      `{ format: { writes: ["prompt.other"], run: () => ({ ${field}: ${value} }) } }`,
+    );
+    await expect(roll(talker(), {}, [silent])).rejects.toMatchObject({
+      code: "HOOK_RESULT_NOT_VALID",
+      message: expect.stringContaining(`it changes "${field}", "prompt.${field}" among the hook's writes is wanted`),
+    });
+  });
+
+  test("refuses in training a temperature other than the plan's, and takes it in evaluation", async () => {
+    const warm = await hooked("warm", "{ sampling: { run: () => ({ temperature: 0.75 }) } }", 'modes: ["warm"],');
+    await expect(roll(talker(), {}, [warm])).rejects.toMatchObject({
+      code: "HOOK_RESULT_NOT_VALID",
+      message: expect.stringContaining(
+        'field "temperature" is 0.75, in training the plan\'s 0.5 is wanted; a "plan" hook sets another',
+      ),
+    });
+    const [evaluated] = await roll(talker(), { phase: "eval", mode: "warm" }, [warm]);
+    expect(evaluated?.temperature).toBe(0.75);
   });
 
   test("refuses two plugins that annotate under one name", async () => {

@@ -74,7 +74,8 @@ async function format(problem: string, maxTokens: number, maxPositions: number, 
     slot: 0,
     countTokens: (text: string) => tokenizer.encode(text).length,
   });
-  return formatPrompt(tokenizer, loaded, task, sampling, maxPositions, { seed: 1, step: 1, about: "t", context });
+  const call = { seed: 1, step: 1, about: "t", context };
+  return formatPrompt(tokenizer, loaded, task, sampling, maxPositions, "train", call);
 }
 
 /** A rollout of a fixed response after a prompt, with the logprobs of the policy that saw both. */
