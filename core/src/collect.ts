@@ -6,8 +6,10 @@ import type { SamplingPlan } from "./hooks/prompt.js";
 import type { Cohort, Group, Sample } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { Task } from "./records/task.js";
+import type { Trajectory } from "./records/trajectory.js";
 import { isGradable } from "./records/verdict.js";
 import type { RunParts } from "./run-parts.js";
+import type { Stopwatch } from "./stopwatch.js";
 
 /** Which groups to roll out and verify. */
 export interface CollectOrder {
@@ -17,21 +19,27 @@ export interface CollectOrder {
   readonly plan: StepPlan;
   readonly sampling: SamplingPlan;
   readonly groups: readonly { readonly id: string; readonly task: Task; readonly size: number }[];
+  /** The live policy version: training takes no sample of another. */
+  readonly version: number;
 }
 
 /**
  * Rollout and verification of some groups: actors sample, then every group is annotated and verified on its own.
  *
- * @throws what a hook throws; a verifier's failure is a verdict, not an error
+ * @param watch gets the laps "time/generate" and "time/verify"
+ * @throws SAMPLE_NOT_LIVE, and what a hook throws; a verifier's failure is a verdict, not an error
  */
 export async function collect(
   parts: RunParts,
   config: RunConfig,
   order: CollectOrder,
   signal: AbortSignal,
+  watch?: Stopwatch,
 ): Promise<readonly Group[]> {
   const trajectories = await parts.rollouts.rollOut({ ...order, seed: config.seed }, signal);
-  return Promise.all(
+  if (order.phase === "train") checkLive(trajectories.flat(), order);
+  watch?.lap("time/generate");
+  const groups = await Promise.all(
     order.groups.map(async ({ id, task }, index): Promise<Group> => {
       const ofGroup = trajectories[index] ?? [];
       const findings = await parts.verifiers.verify({ ...order, seed: config.seed, task, trajectories: ofGroup });
@@ -42,18 +50,24 @@ export async function collect(
       return { id, task, samples };
     }),
   );
+  watch?.lap("time/verify");
+  return groups;
+}
+
+/** Steps alternate between rollout and update, so a sample of another version than the live one is a fault. */
+function checkLive(trajectories: readonly Trajectory[], { step, version }: CollectOrder): void {
+  for (const { id, versions } of trajectories) {
+    const stale = versions.find((span) => span.version !== version);
+    if (stale) throw errors.sampleNotLive({ sample: id, step, found: stale.version, live: version });
+  }
 }
 
 /**
- * Takes out what may not reach a gradient. A group that keeps fewer than two samples has nothing to compare and goes.
+ * Stops what too many failed verdicts would bias, training as well as evaluation, and counts those that failed.
  *
  * @throws VERIFIER_ERROR_RATE when more of the samples than the config allows have no gradable verdict
  */
-export function gradable(
-  groups: readonly Group[],
-  config: RunConfig,
-  step: number,
-): { readonly groups: readonly Group[]; readonly ungradable: number } {
+export function checkErrorRate(groups: readonly Group[], config: RunConfig, step: number): number {
   const all = groups.flatMap(({ samples }) => samples);
   const failed = all.filter(({ verdict }) => !isGradable(verdict));
   const first = failed[0];
@@ -67,6 +81,20 @@ export function gradable(
       example: `"${first.trajectory.id}": ${first.verdict.kind}, ${first.verdict.reason}`,
     });
   }
+  return failed.length;
+}
+
+/**
+ * Takes out what may not reach a gradient. A group that keeps fewer than two samples has nothing to compare and goes.
+ *
+ * @throws VERIFIER_ERROR_RATE
+ */
+export function gradable(
+  groups: readonly Group[],
+  config: RunConfig,
+  step: number,
+): { readonly groups: readonly Group[]; readonly ungradable: number } {
+  const ungradable = checkErrorRate(groups, config, step);
   const dropsGroup = config.verify.onUngradable === "drop-group";
   const kept = groups
     .map((group) => ({ ...group, samples: group.samples.filter(({ verdict }) => isGradable(verdict)) }))
@@ -74,7 +102,22 @@ export function gradable(
       (group, index) =>
         group.samples.length >= 2 && !(dropsGroup && group.samples.length < (groups[index]?.samples.length ?? 0)),
     );
-  return { groups: kept, ungradable: failed.length };
+  return { groups: kept, ungradable };
+}
+
+/**
+ * Fills at most `room` places of an update, in order of sampling, and says how many stay open: as many as groups of
+ * this round, those from index `first` on, asked to be sampled again. The place of a dropped group is not filled.
+ */
+export function fillPlaces(
+  rewarded: readonly RewardedGroup[],
+  decisions: readonly KeepDecision[],
+  room: number,
+  first: number,
+): { readonly kept: readonly RewardedGroup[]; readonly open: number } {
+  const kept = rewarded.filter((_, index) => decisions[index] === "keep").slice(0, room);
+  const again = decisions.slice(first).filter((decision) => decision === "resample").length;
+  return { kept, open: Math.min(room - kept.length, again) };
 }
 
 /** What the rounds of one step gave, from samples to shaped rewards. */

@@ -80,13 +80,13 @@ export const errors = defineErrors({
       place: string;
     }) =>
       `Cannot go on with hook "${d.hook}" of plugin "${d.plugin}" ${d.version} for ${d.about} at step ${d.step}: ${d.problem}${d.place ? ` at ${d.place}` : ""}`,
-    hint: "Correct the plugin, then `troupe resume`; nothing before this step is lost",
+    hint: "Correct the plugin, then `troupe resume`; steps after the last checkpoint are done again",
     exitCode: 3,
   },
   hookResultNotValid: {
     message: (d: { plugin: string; version: string; hook: string; step: number; problem: string }) =>
       `Cannot use what hook "${d.hook}" of plugin "${d.plugin}" ${d.version} returned at step ${d.step}: ${d.problem}`,
-    hint: "Correct the plugin, then `troupe resume`; nothing before this step is lost",
+    hint: "Correct the plugin, then `troupe resume`; steps after the last checkpoint are done again",
     exitCode: 3,
   },
   tokenizerNotValid: {
@@ -107,7 +107,7 @@ export const errors = defineErrors({
   referenceLogprobsMissing: {
     message: (d: { klCoefficient: number }) =>
       `Cannot compute the KL term with coefficient ${d.klCoefficient}: the batch has no reference logprobs`,
-    hint: "Score the batch with the reference policy, or set klCoefficient to 0",
+    hint: "Set loss.klCoefficient above 0 in the config, so that the run keeps its first policy to compare with; a plugin may change the coefficient from there, or leave it at 0",
     exitCode: 2,
   },
   diskFull: {
@@ -209,6 +209,12 @@ export const errors = defineErrors({
       `Cannot go on at step ${d.step}: verifier "${d.verifier}" gave no gradable verdict on ${d.failed} of ${d.total} samples (limit ${d.limit}), for example ${d.example}`,
     hint: "Look at the samples with `troupe inspect`, mend the verifier or the data, then `troupe resume`",
     exitCode: 5,
+  },
+  sampleNotLive: {
+    message: (d: { sample: string; step: number; found: number; live: number }) =>
+      `Cannot train on sample "${d.sample}" at step ${d.step}: it is of policy version ${d.found} and version ${d.live} is live`,
+    hint: "This is a bug in the engine or the runtime; please report it. `troupe resume` goes on from the last checkpoint",
+    exitCode: 1,
   },
   passAtKNotDefined: {
     message: (d: { samples: number; correct: number; k: number }) =>

@@ -1,4 +1,4 @@
-import { collect } from "./collect.js";
+import { checkErrorRate, collect } from "./collect.js";
 import { systemClock } from "./actors/clock.js";
 import { passAtK } from "./numerics/pass-at-k.js";
 import { mean, meanInterval, wilsonInterval } from "./numerics/statistics.js";
@@ -23,6 +23,8 @@ export interface EvaluationOptions {
 /**
  * Held-out performance of the live policy version in one mode. Reward hooks never run here, and chance is keyed by mode
  * and task alone, so versions and arms answer the same problems with the same draws.
+ *
+ * @throws VERIFIER_ERROR_RATE
  */
 export async function evaluate(
   session: RunSession,
@@ -45,9 +47,10 @@ export async function evaluate(
   const verified = await collect(
     parts,
     config,
-    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups },
+    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups, version: state.version },
     session.signal,
   );
+  checkErrorRate(verified, config, state.step);
   const evaluation = summarise(mode, state.version, samples, verified, (systemClock.now() - started) / 1000);
   if (!options.isProbe) {
     const rollouts = verified.flatMap((group) =>

@@ -197,9 +197,9 @@ export class RunSession {
       trainTokens: report.trainTokens,
       lastReport: report,
     });
-    state.passed += collected.sampled
-      .flatMap(({ samples }) => samples)
-      .filter(({ verdict }) => verdict.kind === "pass").length;
+    state.instructive += advantages.filter((advantage) =>
+      typeof advantage === "number" ? advantage !== 0 : advantage.some((value) => value !== 0),
+    ).length;
     const records = new StepRecords(report.step, collected, advantages);
     this.#store?.step(report, this.wallSeconds(), {
       step: report.step,

@@ -10,8 +10,8 @@ export interface RunState {
   /** Response tokens sampled in training so far. */
   trainTokens: number;
   cursor: TaskCursor;
-  /** Training samples that passed so far. */
-  passed: number;
+  /** Training samples so far with an advantage other than 0. */
+  instructive: number;
   lastReport: StepReport | undefined;
   evaluations: DatedEvaluation[];
   /** Seconds of work in earlier attempts. */
@@ -32,7 +32,7 @@ export function emptyState(evaluations: readonly DatedEvaluation[] = []): RunSta
     version: 0,
     trainTokens: 0,
     cursor: { taken: 0 },
-    passed: 0,
+    instructive: 0,
     lastReport: undefined,
     evaluations: [...evaluations],
     wallSeconds: 0,

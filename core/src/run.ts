@@ -1,4 +1,4 @@
-import { collect, gradable, type Collected } from "./collect.js";
+import { collect, fillPlaces, gradable, type Collected } from "./collect.js";
 import { evaluate } from "./evaluate.js";
 import { rewardedGroups } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
@@ -46,8 +46,8 @@ export class Run {
       if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
         await this.#session.checkpoint();
     }
-    if (state.step > 0 && state.passed === 0) {
-      const message = `no sample passed in ${state.step} steps: every advantage was 0 and nothing was learned. Start from a policy that sometimes succeeds, or choose easier tasks`;
+    if (state.step > 0 && state.instructive === 0) {
+      const message = `every advantage was 0 in ${state.step} steps: no reward taught anything. Start from a policy that sometimes succeeds, or choose easier tasks`;
       this.#session.emit({ type: "notice", part: config.name, step: state.step, level: "warning", message });
     }
     return progressOf(config, state) >= 1 ? "finished" : "interrupted";
@@ -63,12 +63,12 @@ export class Run {
     const watch = new Stopwatch();
 
     const plan = method.plan(moment, basePlan(config, step), state.lastReport);
-    const collected = await this.#collectRounds(step, plan);
-    watch.lap("time/generate");
+    const collected = await this.#collectRounds(step, plan, watch);
 
     const { cohort, rewarded, kept, shaped } = collected;
     const advantages = method.advantages(moment, plan, kept);
     const loss = method.loss(moment, plan, lossSpec(config, plan), kept);
+    watch.lap("time/verify");
     const update =
       kept.length === 0
         ? {}
@@ -114,12 +114,14 @@ export class Run {
   }
 
   /** Rounds of rollout and verification until enough groups are kept or the plan's rounds are spent. */
-  async #collectRounds(step: number, plan: StepPlan): Promise<Collected> {
+  async #collectRounds(step: number, plan: StepPlan, watch: Stopwatch): Promise<Collected> {
     const { config, parts, state } = this.#session;
     const { method } = parts;
     const moment = { step, progress: progressOf(config, state) };
     const sampled: Group[] = [];
     let rounds = 0;
+    let room = plan.promptsPerStep;
+    let judged = 0;
     for (let wanted = plan.promptsPerStep; ; rounds++) {
       const tasks = this.#select(moment, plan, wanted);
       const groups = tasks.map((task, index) => ({
@@ -131,8 +133,9 @@ export class Run {
         ...(await collect(
           parts,
           config,
-          { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups },
+          { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups, version: state.version },
           this.#session.signal,
+          watch,
         )),
       );
 
@@ -141,17 +144,14 @@ export class Run {
       const shaped = method.reward(moment, cohort);
       const rewarded = rewardedGroups(usable, shaped.rewards_N);
       const decisions = rewarded.map((group) => method.keep(moment, plan, group));
-      const kept = rewarded.filter((_, index) => decisions[index] === "keep").slice(0, plan.promptsPerStep);
-      const resampled = decisions.filter((decision) => decision === "resample").length;
-      const missing = Math.min(plan.promptsPerStep - kept.length, resampled);
-      if (missing <= 0 || rounds + 1 >= plan.maxRounds) {
+      const { kept, open } = fillPlaces(rewarded, decisions, room, judged);
+      if (open <= 0 || rounds + 1 >= plan.maxRounds) {
         return { cohort, sampled, rewarded, decisions, kept, shaped, ungradable, rounds: rounds + 1 };
       }
+      room = kept.length + open;
+      judged = rewarded.length;
       // As many as the share of kept groups so far says are needed, but never more than a full round.
-      wanted = Math.min(
-        plan.promptsPerStep,
-        Math.ceil(missing * Math.min(4, sampled.length / Math.max(1, kept.length))),
-      );
+      wanted = Math.min(plan.promptsPerStep, Math.ceil(open * Math.min(4, sampled.length / Math.max(1, kept.length))));
     }
   }
 

@@ -6,9 +6,10 @@ export class Stopwatch {
   #last = this.#started;
   readonly #laps: Record<string, number> = {};
 
+  /** Ends a lap; laps of one name add up. */
   lap(name: string): void {
     const now = systemClock.now();
-    this.#laps[name] = (now - this.#last) / 1000;
+    this.#laps[name] = (this.#laps[name] ?? 0) + (now - this.#last) / 1000;
     this.#last = now;
   }
 

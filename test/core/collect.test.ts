@@ -1,10 +1,14 @@
 import { describe, expect, test } from "vitest";
-import { gradable } from "../../core/src/collect.js";
+import { collect, fillPlaces, gradable, type CollectOrder } from "../../core/src/collect.js";
 import { runConfigSchema, type RunConfig } from "../../core/src/config/run-config.js";
 import type { Group } from "../../core/src/records/group.js";
 import type { JsonObject } from "../../core/src/records/json.js";
 import type { VerdictKind } from "../../core/src/records/verdict.js";
-import { makeGroup } from "../plugins/hook-contexts.js";
+import type { KeepDecision } from "../../core/src/hooks/hooks.js";
+import { rewardedGroups } from "../../core/src/hooks/method.js";
+import type { RunParts } from "../../core/src/run-parts.js";
+import { Stopwatch } from "../../core/src/stopwatch.js";
+import { makeGroup, PLAN } from "../plugins/hook-contexts.js";
 
 function config(verify: JsonObject): RunConfig {
   return runConfigSchema.parse({ name: "a", policy: { from: "." }, environment: { use: "b" }, verify });
@@ -68,5 +72,68 @@ describe("gradable()", () => {
 
   test("says nothing of a step without samples", () => {
     expect(gradable([], config({}), 1)).toEqual({ groups: [], ungradable: 0 });
+  });
+});
+
+describe("fillPlaces()", () => {
+  /** Ids of what is kept, and what stays open; one letter a group: keep, drop, resample. */
+  function filled(letters: string, room: number, first: number): unknown {
+    const words: Readonly<Record<string, KeepDecision>> = { k: "keep", d: "drop", r: "resample" };
+    const rewarded = rewardedGroups(
+      [...letters].map((_, index) => makeGroup(String(index), [{}, {}])),
+      [...letters].flatMap(() => [0, 0]),
+    );
+    const decisions = [...letters].map((letter) => words[letter] ?? "keep");
+    const { kept, open } = fillPlaces(rewarded, decisions, room, first);
+    return [kept.map(({ group }) => group.id).join(""), open];
+  }
+
+  test("leaves open what this round asks to sample again, never what is dropped", () => {
+    expect(filled("kkkk", 4, 0)).toEqual(["0123", 0]);
+    expect(filled("kkdr", 4, 0)).toEqual(["01", 1]);
+    expect(filled("kddd", 4, 0)).toEqual(["0", 0]);
+    // The next round of the second: one of its two groups fills the place, so the drop before it stays unfilled.
+    expect(filled("kkdrkr", 3, 4)).toEqual(["014", 0]);
+    expect(filled("kkdrrr", 3, 4)).toEqual(["01", 1]);
+    expect(filled("kkdrdd", 3, 4)).toEqual(["01", 0]);
+  });
+
+  test("keeps no more than there is room for", () => {
+    expect(filled("kkdrkk", 3, 4)).toEqual(["014", 0]);
+  });
+});
+
+describe("collect()", () => {
+  const made = makeGroup("3/0", [{ verdict: "pass" }, { verdict: "fail" }]);
+  const trajectories = made.samples.map(({ trajectory }) => ({
+    ...trajectory,
+    versions: [{ version: 2, start: 0, end: trajectory.tokens.length }],
+  }));
+  // Of all parts only the two that collect() asks.
+  const parts = {
+    rollouts: { rollOut: async () => [trajectories] },
+    verifiers: { verify: async () => made.samples.map(({ verdict }) => ({ verdict, annotations: {} })) },
+  } as unknown as RunParts;
+  const sampling = { maxTokens: 8, temperature: 1, topP: 1, topK: 0, minP: 0, logitBias: {} };
+  const asked = (version: number, phase: "train" | "eval", watch?: Stopwatch): Promise<readonly Group[]> => {
+    const groups = [{ id: made.id, task: made.task, size: 2 }];
+    const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, version };
+    return collect(parts, config({}), order, new AbortController().signal, watch);
+  };
+
+  test("refuses a training sample of another version than the live one", async () => {
+    await expect(asked(2, "train")).resolves.toHaveLength(1);
+    await expect(asked(2, "eval")).resolves.toHaveLength(1);
+    await expect(asked(3, "train")).rejects.toMatchObject({
+      code: "SAMPLE_NOT_LIVE",
+      message: 'Cannot train on sample "3/0/0" at step 3: it is of policy version 2 and version 3 is live',
+    });
+  });
+
+  test("laps rollout and verification apart", async () => {
+    const watch = new Stopwatch();
+    await asked(2, "train", watch);
+    await asked(2, "train", watch);
+    expect(Object.keys(watch.laps())).toEqual(["time/generate", "time/verify", "time/step"]);
   });
 });

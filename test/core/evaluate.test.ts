@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { summarise } from "../../core/src/evaluate.js";
+import { evaluate, summarise } from "../../core/src/evaluate.js";
+import { runConfigSchema } from "../../core/src/config/run-config.js";
+import type { RunSession } from "../../core/src/run-session.js";
+import { emptyState } from "../../core/src/run-state.js";
 import type { Group, Sample } from "../../core/src/records/group.js";
 import type { Verdict } from "../../core/src/records/verdict.js";
 import { makeGroup, type SampleSketch } from "../plugins/hook-contexts.js";
@@ -97,5 +100,38 @@ describe("summarise()", () => {
     expect(evaluation).toMatchObject({ n: 4, accuracy: 0.75, tokensPerAnswer: 5, ungradable: 2 });
     expect(evaluation.byDifficulty[0]).toMatchObject({ difficulty: 1, n: 2, accuracy: 0.75 });
     expect(evaluation.byDifficulty.map(({ n }) => n)).toEqual([2]);
+  });
+});
+
+describe("evaluate()", () => {
+  test.each([
+    [0.5, undefined],
+    [0.49, "VERIFIER_ERROR_RATE"],
+  ])("with half of the verdicts ungradable and a limit of %s ends with %s", async (maxErrorRate, code) => {
+    const groups = [group("a", 1, [{ verdict: "pass" }]), group("b", 1, [{ verdict: "timeout" }])];
+    const config = runConfigSchema.parse({
+      name: "a",
+      policy: { from: "." },
+      environment: { use: "b" },
+      verify: { maxErrorRate },
+    });
+    // Of a session only what evaluate() asks: two held-out tasks, their trajectories and their verdicts.
+    const session = {
+      config,
+      state: emptyState(),
+      signal: new AbortController().signal,
+      parts: {
+        held: { size: 2, at: (index: number) => groups[index]?.task },
+        rollouts: { rollOut: async () => groups.map(({ samples }) => samples.map(({ trajectory }) => trajectory)) },
+        verifiers: {
+          verify: async ({ task }: { task: Group["task"] }) =>
+            groups
+              .filter((one) => one.task === task)
+              .flatMap(({ samples }) => samples.map(({ verdict }) => ({ verdict, annotations: {} }))),
+        },
+      },
+    } as unknown as RunSession;
+    const ended = await evaluate(session, "default", { isProbe: true }).catch((error: unknown) => error);
+    expect(ended).toMatchObject(code === undefined ? { accuracy: 1, ungradable: 1 } : { code, exitCode: 5 });
   });
 });

@@ -190,6 +190,33 @@ describe("RunSession.open()", () => {
 });
 
 describe("a run", () => {
+  test.each<[string, string, boolean]>([
+    [
+      "every advantage is 0, though samples pass",
+      "advantage: { run: (_ctx, groups) => groups.flatMap(({ rewards_G }) => rewards_G.map(() => 0)) }",
+      true,
+    ],
+    [
+      "shaped rewards teach",
+      "reward: { run: (_ctx, cohort) => samplesOf(cohort).map(({ trajectory }) => trajectory.slot) }",
+      false,
+    ],
+  ])("warns at its end only if nothing was learned: %s", async (name, hook, isWarned) => {
+    const own = join(folder, name.replaceAll(/\W+/g, "-"));
+    writePlugin(own, "shaping", { hooks: `{ ${hook} }` });
+    const events: RunEvent[] = [];
+    const settings = { ...SETTINGS, plugins: ["./shaping.ts"] };
+    const { session } = await openSession(own, settings, (event) => events.push(event));
+    await new Run(session).train(new AbortController().signal);
+    await session.close("finished");
+    const warnings = events.filter((event) => event.type === "notice" && event.level === "warning");
+    expect(warnings).toEqual(
+      isWarned
+        ? [expect.objectContaining({ message: expect.stringMatching(/^every advantage was 0 in 4 steps: /) })]
+        : [],
+    );
+  });
+
   test("goes on when a rollout actor dies, with the same samples", async () => {
     // Ends its thread once, in the middle of step 2; both runs have the same plugin.
     const dying = (flag: string): PluginSketch => ({
