@@ -62,6 +62,7 @@ describe("runHook()", () => {
     expect(error).toMatchObject({
       code: "HOOK_FAILED",
       exitCode: 3,
+      hint: expect.stringContaining("steps after the last checkpoint are done again"),
       message: `Cannot go on with hook "plan" of plugin "failing" 1.0.0 for the step's plan at step 12: TypeError: no run at ${loaded.bundle.path}:10:9`,
       cause: expect.objectContaining({ message: "no run" }),
     });

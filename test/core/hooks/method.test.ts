@@ -297,7 +297,10 @@ describe("what hooks return", () => {
     ["temperature: 0", 'field "temperature" is 0, a number above 0 is wanted'],
     ["learningRate: undefined", 'field "learningRate" is undefined, a number of at least 0 is wanted'],
     ["groupsize: 4", 'there is no field "groupsize", only groupSize, learningRate, maxRounds'],
-    ["parameters: { wrong: 1 }", 'field "parameters" is {"wrong":1}, an object of plain data for each plugin is wanted'],
+    [
+      "parameters: { wrong: 1 }",
+      'field "parameters" is {"wrong":1}, an object of plain data for each plugin is wanted',
+    ],
   ])("is refused from plan as { %s }", async (changes, problem) => {
     const bad = method(await hooked("wrong", `{ plan: { run: () => ({ ${changes} }) } }`));
     const start = `Cannot use what hook "plan" of plugin "wrong" 1.0.0 returned at step 3: ${problem}`;

@@ -221,7 +221,12 @@ describe("policyLoss()", () => {
     const batch = batchOf([1], { weights_N: [1] });
     const compute = () =>
       policyLoss({ spec: { ...DAPO, klCoefficient: 0.1 }, batch, logprobs_N: zeros(1), entropies_N: zeros(1) });
-    expect(compute).toThrow(expect.objectContaining({ code: "REFERENCE_LOGPROBS_MISSING" }));
+    expect(compute).toThrow(
+      expect.objectContaining({
+        code: "REFERENCE_LOGPROBS_MISSING",
+        hint: expect.stringContaining("loss.klCoefficient"),
+      }),
+    );
   });
 
   it("throws LENGTH_MISMATCH when logprobs belong to another batch", () => {

@@ -150,7 +150,11 @@ describe("rollOut()", () => {
 
   test.each([
     ["format", "{ assistantPrefix: undefined }", 'field "assistantPrefix" is undefined, a text is wanted'],
-    ["format", '{ forcedPrefix: { text: "a", logprob: 1 } }', 'field "forcedPrefix" is {"text":"a","logprob":1}, a text'],
+    [
+      "format",
+      '{ forcedPrefix: { text: "a", logprob: 1 } }',
+      'field "forcedPrefix" is {"text":"a","logprob":1}, a text',
+    ],
     ["format", '{ prefix: "a" }', 'there is no field "prefix", only annotations, assistantPrefix'],
     ["sampling", "{ maxTokens: NaN }", 'field "maxTokens" is NaN, a whole number of at least 1 is wanted'],
     ["sampling", "{ logitBias: { 7: NaN } }", 'field "logitBias" is {"7":null}, token ids with finite numbers'],
