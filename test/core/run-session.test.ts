@@ -217,6 +217,18 @@ describe("a run", () => {
     );
   });
 
+  test("samples resampled groups again, not dropped ones, and laps generation and verification apart", async () => {
+    const own = join(folder, "rounds");
+    const fates = '{ 2: "drop", 3: "resample" }[group.id.split("/")[1]]';
+    writePlugin(own, "fates", { hooks: `{ keep: { run: (_ctx, { group }) => (${fates}) } }` });
+    const train = { steps: 1, promptsPerStep: 4, groupSize: 2 };
+    const { session, path } = await openSession(own, { ...SETTINGS, train, plugins: ["./fates.ts"] });
+    await new Run(session).train(new AbortController().signal);
+    await session.close("finished");
+    const { metrics } = JSON.parse(metricsOf(path)[0] ?? "{}");
+    expect(metrics).toMatchObject({ "group/rounds": 2, "group/kept": 3, "time/verify": expect.any(Number) });
+  });
+
   test("goes on when a rollout actor dies, with the same samples", async () => {
     // Ends its thread once, in the middle of step 2; both runs have the same plugin.
     const dying = (flag: string): PluginSketch => ({
