@@ -49,7 +49,8 @@ export const errors = defineErrors({
     exitCode: 2,
   },
   notTeachable: {
-    message: (d: { view: string }) => `Cannot demonstrate the tasks of view "${d.view}": only calculations can be worked out step by step`,
+    message: (d: { view: string }) =>
+      `Cannot demonstrate the tasks of view "${d.view}": only calculations can be worked out step by step`,
     hint: 'Set environment.with.view to "calculations", or start from a trained policy and leave out "distill"',
     exitCode: 2,
   },

@@ -8,7 +8,9 @@ const NUMBER = /^[-+−]?\s*\d[\d,]*(?:\.\d+)?$/;
  * only repeats the question.
  *
  * @example
- * evaluatedOnly(verifyMath("30", { assistantPrefix: "", response: "\\boxed{15*2}" })).reason; // "not-evaluated: got 15*2"
+ * const parts = { answer: "15*2" };
+ * evaluatedOnly({ kind: "pass", score: 1, reason: "equal", parts, verifier: "math", version: "1", ms: 0 }).reason;
+ * // "not-evaluated: got 15*2"
  */
 export function evaluatedOnly(verdict: Verdict): Verdict {
   const answer = String(verdict.parts?.["answer"] ?? "").trim();
