@@ -75,7 +75,7 @@ export async function executeJob(
   const received = stop.release();
   if (result.outcome === "interrupted") {
     process.exitCode = received === "SIGTERM" ? 143 : 130;
-    process.stderr.write(`stopped; every finished step is saved. Go on with: troupe resume ${directory.id}\n`);
+    process.stderr.write(`stopped. Finished steps are saved, supervised training starts over. Go on with: troupe resume ${directory.id}\n`);
   } else if (!flags.json) {
     process.stderr.write(
       `run folder  ${relative(process.cwd(), directory.path)}\nlook        troupe inspect ${directory.id}\n`,
@@ -102,7 +102,7 @@ async function executeRun(
     onEvent,
     ...(policy ? { weights: policy.directory } : {}),
   });
-  let outcome: RunOutcome = "interrupted";
+  let outcome: RunOutcome | "failed" = "failed";
   try {
     outcome = await new Run(session).train(signal);
     return outcome;

@@ -3,6 +3,7 @@ import { parse, stringify } from "yaml";
 import { z } from "zod";
 import type { ExperimentConfig } from "../src/config/experiment-config.js";
 import { runConfigSchema, type RunConfig } from "../src/config/run-config.js";
+import { describeProblems } from "../src/config/describe-problems.js";
 import { errors } from "../src/errors.js";
 import { writeFileAtomically } from "../src/store/durable-files.js";
 import type { RunDirectory } from "../src/store/run-directory.js";
@@ -44,6 +45,12 @@ export function readJobOf(directory: RunDirectory): Job {
   try {
     return jobSchema.parse(parse(readFileSync(directory.config, "utf8")));
   } catch (cause) {
-    throw errors.runConfigUnreadable({ path: directory.config, problem: String(cause) }, cause);
+    const problem =
+      cause instanceof z.ZodError
+        ? describeProblems(cause, { schema: jobSchema, place: () => "" })
+            .map((line) => line.trim())
+            .join("; ")
+        : String(cause);
+    throw errors.runConfigUnreadable({ path: directory.config, problem }, cause);
   }
 }

@@ -67,7 +67,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {
     const { debug, json } = program.opts<{ debug?: boolean; json?: boolean }>();
-    printError(error, { debug: debug === true, json: json === true });
+    printError(error, { debug: debug === true, json: json === true || argv.includes("--json") });
     process.exitCode = exitCodeOf(error);
   }
 }

@@ -141,6 +141,11 @@ export const errors = defineErrors({
     hint: "Give a number, a folder name or a path; `troupe demo` or `troupe run FILE` starts one",
     exitCode: 4,
   },
+  runsFolderNotUsable: {
+    message: (d: { root: string; problem: string }) => `Cannot keep runs in "${d.root}": ${d.problem}`,
+    hint: "TROUPE_RUNS names the folder of all runs; point it at a folder that exists or can be made",
+    exitCode: 4,
+  },
   runLocked: {
     message: (d: { run: string; pid: number }) =>
       `Cannot write run "${d.run}": process ${d.pid} on this machine is writing it`,
@@ -373,5 +378,11 @@ export const errors = defineErrors({
     message: (d: { wanted: string; run: string }) => `Cannot find ${d.wanted} in run "${d.run}"`,
     hint: "`troupe inspect RUN` lists what is stored; store.rolloutsEvery says which steps are",
     exitCode: 4,
+  },
+  optionNotValid: {
+    message: (d: { option: string; found: string; wanted: string }) =>
+      `Cannot read "${d.option} ${d.found}": ${d.wanted} is wanted`,
+    hint: "The command with --help lists its options",
+    exitCode: 2,
   },
 });

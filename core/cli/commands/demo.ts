@@ -10,6 +10,7 @@ import { readJobOf, writeJob, type Job } from "../job-file.js";
 import { count, percent, unitShare } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
 import type { ArmSummary } from "../summarise.js";
+import { wholeNumber } from "../whole-number.js";
 import { readJob, type TrainingFlags } from "./run.js";
 
 /** `troupe demo`: one tiny policy learns to reason, several ways, beside each other. */
@@ -22,9 +23,10 @@ export function define(command: Command, program: Command): void {
     .action(async (settings: readonly string[], options: { seeds: string; seed?: string; new?: boolean }) => {
       const flags = program.opts<TrainingFlags>();
       const file = demoFile();
-      const first = options.seed === undefined ? undefined : Number(options.seed);
+      const first = options.seed === undefined ? undefined : wholeNumber("--seed", options.seed, 0);
+      const seeds = wholeNumber("--seeds", options.seeds, 1);
       const results: { seed: number; arms: readonly ArmSummary[] }[] = [];
-      for (let index = 0; index < Number(options.seeds); index++) {
+      for (let index = 0; index < seeds; index++) {
         const base = readJob(file, settings);
         const seed = (first ?? (base.kind === "experiment" ? base.experiment.base.seed : 1)) + index;
         const job = readJob(file, [...settings, `seed=${seed}`]);
@@ -51,9 +53,27 @@ async function unfinished(job: Job): Promise<RunDirectory | undefined> {
   if (!existsSync(runsDirectory())) return undefined;
   const newest = await findRun(runsDirectory()).catch(() => undefined);
   if (!newest || existsSync(newest.summary) || !existsSync(newest.config)) return undefined;
-  if (JSON.stringify(readJobOf(newest)) !== JSON.stringify(job)) return undefined;
+  if (!isMadeFor(newest, job)) return undefined;
   process.stderr.write(`going on with ${newest.id}, which was interrupted; troupe demo --new starts afresh\n`);
   return newest;
+}
+
+/** Whether a run folder is this very job's; one that this version cannot read is another's. */
+function isMadeFor(directory: RunDirectory, job: Job): boolean {
+  try {
+    return JSON.stringify(readJobOf(directory)) === JSON.stringify(job);
+  } catch {
+    return false;
+  }
+}
+
+/** A folder whose config another version of Troupe wrote holds another job. */
+function isSameJob(directory: RunDirectory, job: Job): boolean {
+  try {
+    return JSON.stringify(readJobOf(directory)) === JSON.stringify(job);
+  } catch {
+    return false;
+  }
 }
 
 async function startFolder(job: Job, command: string): Promise<RunDirectory> {

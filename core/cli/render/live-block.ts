@@ -27,6 +27,7 @@ export class LiveBlock {
     this.#terminal = terminal;
     this.#draw = draw;
     terminal.write(HIDE_CURSOR);
+    process.once("exit", this.#showCursor);
     terminal.on("resize", this.#onResize);
     this.#paint();
   }
@@ -48,8 +49,12 @@ export class LiveBlock {
     this.#paint();
     this.#isClosed = true;
     this.#terminal.off("resize", this.#onResize);
-    this.#terminal.write(SHOW_CURSOR);
+    process.off("exit", this.#showCursor);
+    this.#showCursor();
   }
+
+  /** Also when the process ends before `close`. */
+  readonly #showCursor = (): void => void this.#terminal.write(SHOW_CURSOR);
 
   readonly #onResize = (): void => this.refresh();
 

@@ -84,7 +84,10 @@ function parseOverride(text: string): Override {
   const value = parseDocument(text.slice(equals + 1), { prettyErrors: false });
   const syntax = value.errors[0];
   if (syntax) throw errors.overrideNotValid({ text, problem: syntax.message }, syntax);
-  return { path: text.slice(0, equals).split("."), value: value.toJS() };
+  const path = text.slice(0, equals).split(".");
+  const inherited = path.find((key) => key in Object.prototype);
+  if (inherited !== undefined) throw errors.overrideNotValid({ text, problem: `"${inherited}" cannot be a setting` });
+  return { path, value: value.toJS() };
 }
 
 function assign(tree: Tree, { path, value }: Override): void {

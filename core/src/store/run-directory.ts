@@ -38,12 +38,14 @@ export class RunDirectory {
   /**
    * Makes a new run with the next free number.
    * @param options root: folder of all runs; about: what `run.json` says beside the name
-   * @throws FILE_NOT_PERMITTED, DISK_FULL
+   * @throws FILE_NOT_PERMITTED, DISK_FULL, RUNS_FOLDER_NOT_USABLE
    */
   static async create(options: { root: string; name: string; about?: JsonObject }): Promise<RunDirectory> {
     const root = resolve(options.root);
     return onFile(root, "write", async () => {
-      await mkdir(root, { recursive: true });
+      await mkdir(root, { recursive: true }).catch((cause: unknown) => {
+        throw asRunsFolderError(root, cause);
+      });
       for (;;) {
         const number = ((await runsIn(root)).at(-1)?.number ?? 0) + 1;
         const run = new RunDirectory(join(root, `${String(number).padStart(4, "0")}-${slug(options.name)}`));
@@ -134,7 +136,7 @@ export class RunDirectory {
 
 /**
  * Finds a run by its number ("7"), its folder name ("0007-demo") or a path; the newest when nothing is asked for.
- * @throws RUN_NOT_FOUND
+ * @throws RUN_NOT_FOUND, RUNS_FOLDER_NOT_USABLE
  */
 export async function findRun(root: string, wanted?: string): Promise<RunDirectory> {
   const runs = await runsIn(root);
@@ -151,12 +153,20 @@ export async function findRun(root: string, wanted?: string): Promise<RunDirecto
 async function runsIn(root: string): Promise<readonly { readonly name: string; readonly number: number }[]> {
   const names = await readdir(root).catch((cause: unknown) => {
     if (isMissing(cause)) return [];
-    throw cause;
+    throw asRunsFolderError(root, cause);
   });
   return names
     .filter((name) => /^\d{4,}-/.test(name))
     .map((name) => ({ name, number: Number.parseInt(name, 10) }))
     .toSorted((a, b) => a.number - b.number);
+}
+
+/** A path that is, or leads through, something else than a folder; every other failure as it is. */
+function asRunsFolderError(root: string, cause: unknown): unknown {
+  const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+  if (code !== "ENOTDIR" && code !== "EEXIST" && code !== "ENOENT") return cause;
+  const problem = code === "ENOENT" ? "it cannot be made there" : "it is, or lies in, something that is no folder";
+  return errors.runsFolderNotUsable({ root, problem }, cause);
 }
 
 function slug(name: string): string {

@@ -34,7 +34,7 @@ describe("writeJob() and readJobOf()", () => {
     const directory = await RunDirectory.create({ root: join(folder, "runs"), name: "broken" });
     expect(() => readJobOf(directory)).toThrow(expect.objectContaining({ code: "RUN_CONFIG_UNREADABLE", exitCode: 4 }));
     writeFileSync(directory.config, "kind: run\nname: x\n");
-    expect(() => readJobOf(directory)).toThrow(`Cannot read "${directory.config}": `);
+    expect(() => readJobOf(directory)).toThrow(`Cannot read "${directory.config}": baseDirectory: `);
   });
 });
 

@@ -4,6 +4,7 @@ import { exitCodeOf, printError } from "../../../core/cli/print-error.js";
 import { errors } from "../../../core/src/errors.js";
 
 const wrong = errors.overrideNotValid({ text: "a", problem: 'it has no "="' });
+const notStarted = errors.actorNotStarted({ address: "learner", problem: "it threw" }, wrong);
 const inActor = errors.handlerFailed({ address: "rollout-1", type: "rollOut", outcome: "failed" }, wrong);
 
 let out = "";
@@ -19,6 +20,7 @@ describe("exitCodeOf()", () => {
   test.each([
     ["an error of the catalogue", wrong, 2],
     ["an actor's failure, by what its handler threw", inActor, 2],
+    ["an actor that did not start, by what its init threw", notStarted, 2],
     ["a bug", new TypeError("x is not a function"), 1],
     ["something thrown that is no error", "text", 1],
     ["a mistake in the arguments", new CommanderError(1, "commander.unknownCommand", "unknown command"), 2],
@@ -56,6 +58,18 @@ describe("printError()", () => {
     err = "";
     printError(wrong, { debug: true, json: false });
     expect(err).toMatch(/\nFix: .*\nTroupeError: Cannot read.*\n +at /);
+  });
+
+  test("lets no text steer the terminal", () => {
+    printError(errors.overrideNotValid({ text: "\u001b[2Ja", problem: "\u001b]0;x\u0007" }), { debug: true, json: false });
+    expect(err).not.toContain("\u001b");
+    expect(err).not.toContain("\u0007");
+  });
+
+  test("tells programs of wrong usage as well", () => {
+    const error = new CommanderError(1, "commander.unknownCommand", "unknown command");
+    printError(error, { debug: false, json: true });
+    expect(JSON.parse(out)).toMatchObject({ type: "error", code: "WRONG_USAGE", message: "unknown command" });
   });
 
   test("prints nothing after commander, which has", () => {

@@ -105,6 +105,18 @@ describe("createView() for a terminal", () => {
     expect(stderr.written.endsWith("\x1b[?25h")).toBe(true);
   });
 
+  it("gives the cursor back when the process ends first, and only then", () => {
+    const before = process.listenerCount("exit");
+    const { view, stderr } = open("tty");
+    const onExit = process.listeners("exit").at(-1);
+    expect(process.listenerCount("exit")).toBe(before + 1);
+    expect(stderr.written).not.toContain("\x1b[?25h");
+    onExit?.(130);
+    expect(stderr.written.endsWith("\x1b[?25h")).toBe(true);
+    view.close();
+    expect(process.listenerCount("exit")).toBe(before);
+  });
+
   it("fits narrow and low windows", () => {
     const { view, stderr } = open("tty");
     stderr.columns = 30;

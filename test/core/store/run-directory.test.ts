@@ -32,6 +32,17 @@ describe("RunDirectory.create()", () => {
   });
 });
 
+describe("a root that is no folder", () => {
+  it("is refused with RUNS_FOLDER_NOT_USABLE, exit code 4, naming it", async () => {
+    const file = join(root, "file");
+    await writeFile(file, "");
+    const wanted = { code: "RUNS_FOLDER_NOT_USABLE", exitCode: 4, message: expect.stringContaining(file) };
+    await expect(RunDirectory.create({ root: file, name: "a" })).rejects.toMatchObject(wanted);
+    await expect(RunDirectory.create({ root: join(file, "in"), name: "a" })).rejects.toMatchObject(wanted);
+    await expect(findRun(file)).rejects.toMatchObject(wanted);
+  });
+});
+
 describe("findRun()", () => {
   it("finds by number, folder name, path, and the newest by default", async () => {
     const first = await RunDirectory.create({ root, name: "a" });
