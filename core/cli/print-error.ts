@@ -1,7 +1,6 @@
 import { CommanderError } from "commander";
 import { TroupeError } from "../src/error-catalogue.js";
 import { printable } from "./render/printable.js";
-import { printable } from "./render/printable.js";
 
 /** Exit code of a command that ended with this error; core/docs/errors.md lists them. */
 export function exitCodeOf(error: unknown): number {

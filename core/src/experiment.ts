@@ -84,7 +84,7 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       evaluations: isEvaluatedAlike(config, base.config) ? inherited : [],
       onEvent: experiment.onEvent,
     });
-    let outcome: RunOutcome = "interrupted";
+    let outcome: RunOutcome | "failed" = "failed";
     try {
       outcome = await new Run(session).train(signal);
       if (name === base.name) {

@@ -67,15 +67,6 @@ function isMadeFor(directory: RunDirectory, job: Job): boolean {
   }
 }
 
-/** A folder whose config another version of Troupe wrote holds another job. */
-function isSameJob(directory: RunDirectory, job: Job): boolean {
-  try {
-    return JSON.stringify(readJobOf(directory)) === JSON.stringify(job);
-  } catch {
-    return false;
-  }
-}
-
 async function startFolder(job: Job, command: string): Promise<RunDirectory> {
   const directory = await RunDirectory.create({ root: runsDirectory(), name: job.name, about: { command } });
   await writeJob(directory, job);
