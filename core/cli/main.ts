@@ -10,7 +10,7 @@ interface CommandModule {
 /** Only the command that was asked for is loaded: the list of commands shows at once. */
 const COMMANDS: Readonly<Record<string, { readonly description: string; load(): Promise<CommandModule> }>> = {
   demo: {
-    description: "train a tiny policy to reason, several ways, and compare them (about 8 minutes on two cores)",
+    description: "train a tiny policy to reason, several ways, and compare them (about 5 minutes on two cores)",
     load: () => import("./commands/demo.js"),
   },
   run: {
