@@ -1,5 +1,6 @@
+import { existsSync } from "node:fs";
 import { relative } from "node:path";
-import { keepProcessAlive, systemClock } from "../src/actors/clock.js";
+import { keepProcessAlive } from "../src/actors/clock.js";
 import { distillPolicy } from "../src/distill.js";
 import { runExperiment } from "../src/experiment.js";
 import type { RunEvent } from "../src/records/run-event.js";
@@ -11,7 +12,7 @@ import type { Job } from "./job-file.js";
 import { machineLine } from "./machine.js";
 import { createView } from "./render/terminal.js";
 import { chooseMode, type View } from "./render/view.js";
-import { summariseExperiment, type ArmSummary } from "./summarise.js";
+import { printSummary, summariseExperiment, type ArmSummary } from "./summarise.js";
 import { stopOnSignals } from "./stop-signals.js";
 
 /** What the caller of a job wants to know afterwards. */
@@ -30,14 +31,25 @@ export async function executeJob(
   directory: RunDirectory,
   flags: TrainingFlags & { readonly command: string },
 ): Promise<JobResult> {
+  if (job.kind === "experiment" && existsSync(directory.summary)) {
+    const arms = printSummary(directory, flags.json === true);
+    if (!flags.json) printPlaces(directory);
+    return { outcome: "finished", arms };
+  }
   const lock = await directory.lock();
   const view = openView(job, directory, flags);
-  const stop = stopOnSignals(() => view.note("stopping after this step, then saving. Ctrl-C again quits at once"));
+  const stop = stopOnSignals(() =>
+    view.note(`stopping after this step${isTeaching ? "" : ", then saving"}. Ctrl-C again quits at once`),
+  );
   const letGo = keepProcessAlive();
-  const started = systemClock.now();
+  // Supervised training keeps nothing until it ends.
+  let isTeaching = false;
   let result: JobResult = { outcome: "interrupted", arms: [] };
   try {
-    const onEvent = (event: RunEvent): void => view.event(event);
+    const onEvent = (event: RunEvent): void => {
+      isTeaching = event.type === "step" && event.report.stage === "distill";
+      view.event(event);
+    };
     if (job.kind === "run") {
       result = { outcome: await executeRun(job, directory, lock.attempt, onEvent, stop.signal), arms: [] };
     } else {
@@ -56,7 +68,7 @@ export async function executeJob(
       // A live picture ends before the table is printed; of records, `done` is the last.
       if (!flags.json) view.close({ outcome: experiment.outcome, run: directory.id });
       if (experiment.outcome === "finished") {
-        const summary = { command: flags.command, title: job.name, wallSeconds: (systemClock.now() - started) / 1000 };
+        const summary = { command: directory.command() ?? flags.command, title: job.name };
         result = {
           outcome: "finished",
           arms: await summariseExperiment(experiment, directory, summary, flags.json === true),
@@ -75,13 +87,16 @@ export async function executeJob(
   const received = stop.release();
   if (result.outcome === "interrupted") {
     process.exitCode = received === "SIGTERM" ? 143 : 130;
-    process.stderr.write(`stopped. Finished steps are saved, supervised training starts over. Go on with: troupe resume ${directory.id}\n`);
-  } else if (!flags.json) {
-    process.stderr.write(
-      `run folder  ${relative(process.cwd(), directory.path)}\nlook        troupe inspect ${directory.id}\n`,
-    );
-  }
+    const kept = isTeaching
+      ? "stopped while the policy was taught: teaching starts over"
+      : "stopped; every finished step is saved";
+    process.stderr.write(`${kept}. Go on with: troupe resume ${directory.id}\n`);
+  } else if (!flags.json) printPlaces(directory);
   return result;
+}
+
+function printPlaces({ id, path }: RunDirectory): void {
+  process.stderr.write(`run folder  ${relative(process.cwd(), path)}\nlook        troupe inspect ${id}\n`);
 }
 
 async function executeRun(
@@ -102,13 +117,7 @@ async function executeRun(
     onEvent,
     ...(policy ? { weights: policy.directory } : {}),
   });
-  let outcome: RunOutcome | "failed" = "failed";
-  try {
-    outcome = await new Run(session).train(signal);
-    return outcome;
-  } finally {
-    await session.close(outcome);
-  }
+  return session.closeAfter(signal, () => new Run(session).train(signal));
 }
 
 function openView(job: Job, directory: RunDirectory, flags: TrainingFlags & { readonly command: string }): View {

@@ -1,6 +1,8 @@
+import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
 import { HEADROOM_SAMPLES, type ExperimentResult, type PartResult } from "../src/experiment.js";
 import { writeFileAtomically } from "../src/store/durable-files.js";
+import { readMeasured } from "../src/store/measured-json.js";
 import { readMetrics } from "../src/store/metrics.js";
 import { listRollouts, readRollouts, type RolloutRecord } from "../src/store/rollouts.js";
 import type { RunDirectory } from "../src/store/run-directory.js";
@@ -26,7 +28,7 @@ const PAIRS_SHOWN = 4;
 export async function summariseExperiment(
   result: ExperimentResult,
   directory: RunDirectory,
-  about: { readonly command: string; readonly title: string; readonly wallSeconds: number },
+  about: { readonly command: string; readonly title: string },
   json: boolean,
 ): Promise<readonly ArmSummary[]> {
   const arms = result.parts.map(summariseArm);
@@ -34,17 +36,18 @@ export async function summariseExperiment(
   const n = arms[0]?.modes[0]?.n ?? 0;
   const seed = first?.config.seed ?? 0;
   const headroom = result.headroom.map(describeHeadroom);
+  // Every attempt's, whenever it was.
+  const wallSeconds = result.parts.reduce((sum, { seconds }) => sum + seconds, 0);
   const summary = {
     arms,
     seed,
     n,
-    wallSeconds: about.wallSeconds,
+    wallSeconds,
     commit: commitOf(),
     machine: machineLine(),
     command: about.command,
     headroom,
   };
-  await writeFileAtomically(directory.summary, `${JSON.stringify(summary, null, 2)}\n`);
   const curves: Curve[] = [];
   const marks: CurveMark[] = [];
   const samples: ArmSamples[] = [];
@@ -60,7 +63,7 @@ export async function summariseExperiment(
     machine: summary.machine,
     commit: summary.commit,
     seed,
-    wallSeconds: about.wallSeconds,
+    wallSeconds,
     n,
     arms,
     headroom,
@@ -74,11 +77,22 @@ export async function summariseExperiment(
   };
   await writeFileAtomically(directory.summarySvg, summarySvg(data));
   await writeFileAtomically(directory.report, htmlReport(data));
-  if (json) process.stdout.write(`${JSON.stringify({ type: "summary", ...summary })}\n`);
-  else
-    process.stderr.write(
-      `\n${accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100))}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`,
-    );
+  // The last file: who finds it finds them all.
+  await writeFileAtomically(directory.summary, `${JSON.stringify(summary, null, 2)}\n`);
+  return printSummary(directory, json);
+}
+
+/** Prints the summary of an experiment that is finished, as `summariseExperiment` does, and changes nothing. */
+export function printSummary(directory: RunDirectory, json: boolean): readonly ArmSummary[] {
+  // What `summariseExperiment` wrote.
+  const { arms, n } = readMeasured(directory.summary) as { arms: readonly ArmSummary[]; n: number };
+  if (json) {
+    const summary: object = JSON.parse(readFileSync(directory.summary, "utf8"));
+    process.stdout.write(`${JSON.stringify({ type: "summary", ...summary })}\n`);
+  } else {
+    const plot = accuracyPlot(arms, n, Math.min(process.stderr.columns ?? 80, 100));
+    process.stderr.write(`\n${plot}\n\n${armsTable(arms)}\n\nreport      ${directory.report}\n`);
+  }
   return arms;
 }
 

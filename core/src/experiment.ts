@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import type { RunConfig } from "./config/run-config.js";
 import { distillPolicy } from "./distill.js";
 import { evaluate } from "./evaluate.js";
@@ -6,6 +7,8 @@ import type { RunEvent } from "./records/run-event.js";
 import { Run, type RunOutcome } from "./run.js";
 import { RunSession } from "./run-session.js";
 import type { DatedEvaluation } from "./run-state.js";
+import { writeFileAtomically } from "./store/durable-files.js";
+import { readMeasured } from "./store/measured-json.js";
 import type { RunDirectory } from "./store/run-directory.js";
 
 /** One run of a comparison; "base" is the policy that all others start from. */
@@ -60,7 +63,7 @@ const HEADROOM_TASKS = 100;
 export async function runExperiment(experiment: Experiment, signal: AbortSignal): Promise<ExperimentResult> {
   const { base, baseDirectory, directory } = experiment;
   const parts: PartResult[] = [];
-  const headroom: HeadroomProbe[] = [];
+  let progress = readProgress(directory);
   experiment.onEvent({ type: "started", part: "base", detail: "supervised training on the teacher's worked answers" });
   const policy = base.config.distill
     ? await distillPolicy(base.config, baseDirectory, experiment.onEvent, signal)
@@ -71,6 +74,8 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       : `base policy trained on ${(policy.tokens / 1e6).toFixed(1)} M tokens`;
     experiment.onEvent({ type: "notice", part: "base", step: 0, level: "info", message: detail });
   }
+  if (progress.distillSeconds === undefined)
+    progress = await writeProgress(directory, { distillSeconds: policy?.seconds ?? 0 });
   let inherited: readonly DatedEvaluation[] = [];
   for (const { name, config } of [base, ...experiment.arms]) {
     if (signal.aborted) break;
@@ -84,28 +89,41 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       evaluations: isEvaluatedAlike(config, base.config) ? inherited : [],
       onEvent: experiment.onEvent,
     });
-    let outcome: RunOutcome | "failed" = "failed";
-    try {
-      outcome = await new Run(session).train(signal);
-      if (name === base.name) {
-        inherited = session.state.evaluations;
-        headroom.push(...(await probeHeadroom(session, experiment.onEvent)));
+    const outcome = await session.closeAfter(signal, async () => {
+      const ended = await new Run(session).train(signal);
+      const isBase = name === base.name;
+      if (isBase) inherited = session.state.evaluations;
+      if (isBase && ended === "finished" && !progress.base) {
+        const headroom = await probeHeadroom(session, experiment.onEvent);
+        const seconds = session.wallSeconds() + (progress.distillSeconds ?? 0);
+        progress = await writeProgress(directory, { ...progress, base: { seconds, headroom } });
       }
       const { evaluations, trainTokens } = session.state;
-      parts.push({
-        name,
-        config,
-        directory: await directory.arm(name),
-        evaluations,
-        trainTokens,
-        seconds: session.wallSeconds() + (name === base.name ? (policy?.seconds ?? 0) : 0),
-      });
-    } finally {
-      await session.close(outcome);
-    }
-    if (outcome === "interrupted") return { outcome, headroom, parts };
+      const seconds = (isBase ? progress.base?.seconds : undefined) ?? session.wallSeconds();
+      parts.push({ name, config, directory: await directory.arm(name), evaluations, trainTokens, seconds });
+      return ended;
+    });
+    if (outcome === "interrupted") return { outcome, headroom: progress.base?.headroom ?? [], parts };
   }
-  return { outcome: signal.aborted ? "interrupted" : "finished", headroom, parts };
+  return { outcome: signal.aborted ? "interrupted" : "finished", headroom: progress.base?.headroom ?? [], parts };
+}
+
+/** What an experiment knows beside its parts' checkpoints, so that nothing is measured twice or forgotten. */
+interface ExperimentProgress {
+  /** Seconds of the base policy's supervised training; 0 when it came from the cache. */
+  readonly distillSeconds?: number;
+  /** Present once the base is trained and its headroom measured; `seconds` counts everything up to there. */
+  readonly base?: { readonly seconds: number; readonly headroom: readonly HeadroomProbe[] };
+}
+
+function readProgress({ progress }: RunDirectory): ExperimentProgress {
+  // What `writeProgress` wrote.
+  return existsSync(progress) ? (readMeasured(progress) as ExperimentProgress) : {};
+}
+
+async function writeProgress(directory: RunDirectory, progress: ExperimentProgress): Promise<ExperimentProgress> {
+  await writeFileAtomically(directory.progress, `${JSON.stringify(progress, null, 2)}\n`);
+  return progress;
 }
 
 /** Whether two configs measure the same tasks in the same way; the order of the modes does not matter. */

@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
@@ -11,9 +11,11 @@ import type { Evaluation } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
+import type { RunOutcome } from "./run.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { latestCheckpoint, readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
+import { writeFileAtomically } from "./store/durable-files.js";
 import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
@@ -67,6 +69,7 @@ export class RunSession {
       const session = await RunSession.#start(options, checkpoint, store);
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
       session.emit({ type: "started", part: options.config.name, detail });
+      await session.#lockPlugins();
       return session;
     } catch (error) {
       await store.close();
@@ -180,6 +183,21 @@ export class RunSession {
     }
   }
 
+  /** Writes `plugins.lock.json`; warns of plugins that are not what the run used before. */
+  async #lockPlugins(): Promise<void> {
+    const { plugins: path } = this.#options.directory;
+    // What the line below wrote.
+    const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
+    const { versions } = this.#parts.method;
+    await writeFileAtomically(path, `${JSON.stringify(versions, null, 2)}\n`);
+    for (const [name, version] of Object.entries(versions)) {
+      const earlier = before[name];
+      if (earlier === undefined || earlier === version) continue;
+      const message = `plugin ${name} was ${earlier} before and is ${version} now: the run goes on with another method`;
+      this.emit({ type: "notice", part: this.config.name, step: this.state.step, level: "warning", message });
+    }
+  }
+
   async #loadPlugins({ parcels }: Method): Promise<void> {
     await Promise.all([this.#parts.rollouts.loadPlugins(parcels), this.#parts.verifiers.loadPlugins(parcels)]);
   }
@@ -259,6 +277,21 @@ export class RunSession {
       this.config.store.keepCheckpoints,
     );
     this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path });
+  }
+
+  /** Does the session's work, then closes it for the reason that ended the work: its outcome, `signal`, or an error. */
+  async closeAfter(signal: AbortSignal, work: () => Promise<RunOutcome>): Promise<RunOutcome> {
+    let reason: RunOutcome | "failed" = "failed";
+    try {
+      const outcome = await work();
+      reason = outcome;
+      return outcome;
+    } catch (error) {
+      if (signal.aborted && error === signal.reason) reason = "interrupted";
+      throw error;
+    } finally {
+      await this.close(reason);
+    }
   }
 
   /** Ends every actor and closes every file. */

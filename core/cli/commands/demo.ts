@@ -4,11 +4,12 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { runsDirectory } from "../../src/config/paths.js";
 import { mean } from "../../src/numerics/statistics.js";
-import { findRun, RunDirectory } from "../../src/store/run-directory.js";
+import { RunDirectory } from "../../src/store/run-directory.js";
 import { executeJob } from "../execute-job.js";
-import { readJobOf, writeJob, type Job } from "../job-file.js";
+import { writeJob, type Job } from "../job-file.js";
 import { count, percent, unitShare } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
+import { findRunOf } from "../same-job.js";
 import type { ArmSummary } from "../summarise.js";
 import { wholeNumber } from "../whole-number.js";
 import { readJob, type TrainingFlags } from "./run.js";
@@ -31,7 +32,8 @@ export function define(command: Command, program: Command): void {
         const seed = (first ?? (base.kind === "experiment" ? base.experiment.base.seed : 1)) + index;
         const job = readJob(file, [...settings, `seed=${seed}`]);
         const command = `troupe demo ${[...settings, `--seed ${seed}`].join(" ")}`;
-        const directory = (options.new ? undefined : await unfinished(job)) ?? (await startFolder(job, command));
+        const directory =
+          (options.new ? undefined : await earlier(job, seeds > 1)) ?? (await startFolder(job, command));
         const { outcome, arms } = await executeJob(job, directory, { ...flags, command });
         if (outcome === "interrupted") return;
         results.push({ seed, arms });
@@ -48,23 +50,15 @@ next        troupe inspect                       read what it answered
             troupe plugin list                   what can be combined; write your own: core/docs/hooks.md
 `;
 
-/** The newest run, when it is this very job and was interrupted before its summary. */
-async function unfinished(job: Job): Promise<RunDirectory | undefined> {
-  if (!existsSync(runsDirectory())) return undefined;
-  const newest = await findRun(runsDirectory()).catch(() => undefined);
-  if (!newest || existsSync(newest.summary) || !existsSync(newest.config)) return undefined;
-  if (!isMadeFor(newest, job)) return undefined;
-  process.stderr.write(`going on with ${newest.id}, which was interrupted; troupe demo --new starts afresh\n`);
-  return newest;
-}
-
-/** Whether a run folder is this very job's; one that this version cannot read is another's. */
-function isMadeFor(directory: RunDirectory, job: Job): boolean {
-  try {
-    return JSON.stringify(readJobOf(directory)) === JSON.stringify(job);
-  } catch {
-    return false;
-  }
+/** A run of this very job to go on with, or, for a row of seeds, one whose results are there. */
+async function earlier(job: Job, isOneOfMany: boolean): Promise<RunDirectory | undefined> {
+  const found = await findRunOf(runsDirectory(), job);
+  if (!found) return undefined;
+  const isFinished = existsSync(found.summary);
+  if (isFinished && !isOneOfMany) return undefined;
+  const what = isFinished ? `taking the results of ${found.id}` : `going on with ${found.id}, which was interrupted`;
+  process.stderr.write(`${what}; troupe demo --new starts afresh\n`);
+  return found;
 }
 
 async function startFolder(job: Job, command: string): Promise<RunDirectory> {

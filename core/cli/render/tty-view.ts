@@ -21,7 +21,7 @@ const VALUE_WIDTH = 5;
 /** What is known about one piece of work. */
 interface Part {
   readonly name: string;
-  state: "queued" | "running" | "done";
+  state: "queued" | "running" | "stopped" | "done";
   progress: Progress;
   /** The newest reports, at most `ARROW_SPAN`. */
   reports: readonly StepReport[];
@@ -89,9 +89,14 @@ export class TtyView implements View {
         this.#stay("·", event.part, `${event.plugin} ${event.from} → ${event.to}`, event.step);
         break;
       case "finished":
-        part.state = "done";
+        part.state = ["failed", "interrupted"].includes(event.reason) ? "stopped" : "done";
         part.seconds = event.seconds;
-        this.#stay("✓", event.part, event.reason, event.step);
+        this.#stay(
+          event.reason === "failed" ? "✗" : part.state === "stopped" ? "·" : "✓",
+          event.part,
+          event.reason,
+          event.step,
+        );
         break;
       case "checkpoint":
         break;
@@ -123,7 +128,7 @@ export class TtyView implements View {
   }
 
   #stay(mark: string, part: string, message: string, step: number): void {
-    const style = mark === "✓" ? "green" : mark === "!" ? "yellow" : "dim";
+    const style = mark === "✓" ? "green" : mark === "!" || mark === "✗" ? "yellow" : "dim";
     const name = fit(part, this.#nameWidth());
     this.#block.print([
       ` ${this.#paint(style, mark)} ${name}  ${oneLine(message)}${this.#paint("dim", `  step ${step}`)}`,
@@ -154,7 +159,9 @@ export class TtyView implements View {
         ? "queued"
         : part.state === "done"
           ? `done ${duration(part.seconds)}`
-          : `eta ${duration(part.progress.etaSeconds)}`;
+          : part.state === "stopped"
+            ? "stopped"
+            : `eta ${duration(part.progress.etaSeconds)}`;
     const facts = [
       fit(part.progress.label, 16),
       fit(part.accuracy === undefined ? "" : `acc ${unitShare(part.accuracy)}`, 7),

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { errors } from "../errors.js";
@@ -11,7 +12,6 @@ import { lockRun, type RunLock } from "./run-lock.js";
  *     runs/0007-demo/
  *       run.json                what it is: name, command, machine, commit, seed
  *       config.resolved.yaml    every setting as used
- *       config.origin.json      where each setting came from
  *       plugins.lock.json       plugin → version and content hash
  *       attempts/0001.json      the processes that wrote it, one after another; the last one is the lock
  *       metrics.jsonl           one line a step
@@ -19,8 +19,8 @@ import { lockRun, type RunLock } from "./run-lock.js";
  *       ledger.jsonl            which samples each step consumed
  *       rollouts/000214.jsonl   every trajectory of step 214, and 000214.tok.bin with its token arrays
  *       checkpoints/000200/     weights, optimizer, state
- *       logs/attempt_1.log
  *       arms/rlvr/              an arm of a comparison: a run directory of its own
+ *       progress.json           a comparison's seconds so far and the base policy's headroom
  *       summary.json  summary.svg  report.html
  *
  * @example
@@ -84,9 +84,6 @@ export class RunDirectory {
   get config(): string {
     return join(this.path, "config.resolved.yaml");
   }
-  get configOrigin(): string {
-    return join(this.path, "config.origin.json");
-  }
   get plugins(): string {
     return join(this.path, "plugins.lock.json");
   }
@@ -114,8 +111,15 @@ export class RunDirectory {
   get report(): string {
     return join(this.path, "report.html");
   }
-  log(attempt: number): string {
-    return join(this.path, "logs", `attempt_${attempt}.log`);
+  get progress(): string {
+    return join(this.path, "progress.json");
+  }
+
+  /** The command that the run was started with, when `run.json` says it. */
+  command(): string | undefined {
+    const about: unknown = JSON.parse(readFileSync(this.about, "utf8"));
+    const isKnown = typeof about === "object" && about !== null && "command" in about;
+    return isKnown && typeof about.command === "string" ? about.command : undefined;
   }
 
   /** The directory of one arm of a comparison, made when it is not there; the lock of the whole run covers it. */
@@ -132,6 +136,13 @@ export class RunDirectory {
   lock(): Promise<RunLock> {
     return lockRun(join(this.path, "attempts"), this.id);
   }
+}
+
+/** Every run below a root, by number. @throws RUNS_FOLDER_NOT_USABLE */
+export async function listRuns(root: string): Promise<readonly RunDirectory[]> {
+  const names = (await runsIn(root)).map(({ name }) => join(root, name));
+  const runs = await Promise.all(names.map((path) => RunDirectory.open(path).catch(() => undefined)));
+  return runs.filter((run) => run !== undefined);
 }
 
 /**

@@ -61,7 +61,10 @@ describe("printError()", () => {
   });
 
   test("lets no text steer the terminal", () => {
-    printError(errors.overrideNotValid({ text: "\u001b[2Ja", problem: "\u001b]0;x\u0007" }), { debug: true, json: false });
+    printError(errors.overrideNotValid({ text: "\u001b[2Ja", problem: "\u001b]0;x\u0007" }), {
+      debug: true,
+      json: false,
+    });
     expect(err).not.toContain("\u001b");
     expect(err).not.toContain("\u0007");
   });

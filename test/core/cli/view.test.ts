@@ -117,6 +117,18 @@ describe("createView() for a terminal", () => {
     expect(process.listenerCount("exit")).toBe(before);
   });
 
+  it("shows neither a failed nor an interrupted part as done", () => {
+    const { view, stderr } = open("tty");
+    view.event({ ...finished, reason: "failed" });
+    view.event({ ...finished, part: "base", reason: "interrupted" });
+    view.close();
+    const text = stripVTControlCharacters(stderr.written);
+    expect(text).toContain("✗ rlvr      failed");
+    expect(text).toContain("· base      interrupted");
+    expect(text).not.toContain("✓");
+    expect(text).not.toContain("done");
+  });
+
   it("fits narrow and low windows", () => {
     const { view, stderr } = open("tty");
     stderr.columns = 30;
