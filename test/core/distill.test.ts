@@ -107,7 +107,7 @@ describe("warmupThenDecay()", () => {
     [0.9, 0.1, 0.55],
     [1, 0.1, 0.1],
     [0, 0, 1],
-    [1, 1, 1],
+    [1, 1, 0.1],
   ])("at %d with a warm-up of %d is %d", (done, warmup, wanted) => {
     expect(warmupThenDecay(done, warmup)).toBeCloseTo(wanted, 12);
   });

@@ -18,7 +18,10 @@ const { plugins: _, ...base } = TINY_RUN;
 const file = writeTinyRun(folder, {
   base: {
     ...base,
-    environment: { use: "arithmetic", with: { minSteps: 1, maxSteps: 1, modulus: 3, evalTasks: 12 } },
+    environment: {
+      use: "arithmetic",
+      with: { minSteps: 1, maxSteps: 1, modulus: 3, evalTasks: 12, teacher: { errorRate: 0.35 } },
+    },
     train: { steps: 0 },
     eval: { tasks: 12, modes: ["default", "thinkfree"], plugins: ["tfpi"] },
     store: { rolloutsEvery: 20 },

@@ -163,7 +163,7 @@ describe("a run stopped with SIGINT", () => {
     const stopped = await troupe.ended;
     expect(stopped).toMatchObject({ exitCode: 130, signal: null });
     expect(stopped.stderr).toContain("stopping after this step, then saving");
-    expect(stopped.stderr).toContain("saved. Go on with: troupe resume 0001-tiny");
+    expect(stopped.stderr).toContain("Go on with: troupe resume 0001-tiny");
     expect(recordsOf(stopped).at(-1)).toMatchObject({ type: "done", outcome: "interrupted", run: "0001-tiny" });
     const run = runIn(folders) ?? "";
     const before = stepsOf(run);
