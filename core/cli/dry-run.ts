@@ -1,21 +1,25 @@
 import { resolve } from "node:path";
-import { pluginEntries, type RunConfig } from "../src/config/run-config.js";
+import type { RunConfig } from "../src/config/run-config.js";
+import { loadEngine } from "../src/engines/load-engine.js";
 import { readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
 import { planHooks } from "../src/hooks/planner.js";
-import { loadPlugin } from "../src/hooks/plugin-loader.js";
+import { checkModes, loadPlugins } from "../src/run-parts.js";
 import type { Job } from "./job-file.js";
 import { textTable } from "./render/table.js";
 
 /** Checks everything that can be checked without training, and prints what would run. */
-export async function dryRun(job: Job): Promise<void> {
+export async function dryRun(job: Job, json: boolean): Promise<void> {
   const runs =
     job.kind === "run"
       ? [{ name: job.name, config: job.config }]
       : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
-  for (const { name, config } of runs) process.stdout.write(`${await describe(name, config, job.baseDirectory)}\n\n`);
-  process.stdout.write("dry run: everything above was loaded and checked; nothing was started\n");
+  for (const { name, config } of runs) {
+    const text = await describe(name, config, job.baseDirectory);
+    process.stdout.write(json ? `${JSON.stringify({ type: "plan", name, config, text })}\n` : `${text}\n\n`);
+  }
+  if (!json) process.stdout.write("dry run: everything above was loaded and checked; nothing was started\n");
 }
 
 async function describe(name: string, config: RunConfig, baseDirectory: string): Promise<string> {
@@ -26,9 +30,10 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const context = { baseDirectory, seed: config.seed };
   const train = await environment.definition.taskset(environment.config, "train", context);
   const held = await environment.definition.taskset(environment.config, "eval", context);
-  const plugins = [];
-  for (const entry of pluginEntries(config.plugins))
-    plugins.push((await loadPlugin(entry.use, entry.with, baseDirectory)).plugin);
+  const loaded = await loadPlugins(config.plugins, baseDirectory);
+  const plugins = loaded.map(({ plugin }) => plugin);
+  checkModes(config.eval.modes, [...loaded, ...(await loadPlugins(config.eval.plugins, baseDirectory))]);
+  await loadEngine(config.policy.engine);
   const first = train.at(0);
   const prompt = tokenizer.render(first.prompt);
   const { steps, tokenBudget, promptsPerStep, groupSize } = config.train;

@@ -365,8 +365,8 @@ export const errors = defineErrors({
   },
   armNotFound: {
     message: (d: { run: string; found: string; known: readonly string[] }) =>
-      `Cannot choose arm "${d.found}" of run "${d.run}": it has ${d.known.map((name) => `"${name}"`).join(", ")}`,
-    hint: "Name one with --arm",
+      `Cannot choose arm "${d.found}" of run "${d.run}": it has ${d.known.map((name) => `"${name}"`).join(", ") || "no arms"}`,
+    hint: "Name an arm that the run has with --arm; leave --arm out for a run without arms",
     exitCode: 2,
   },
   tensorFileNotValid: {

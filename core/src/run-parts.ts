@@ -105,13 +105,15 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   }
 }
 
-async function loadPlugins(entries: RunConfig["plugins"], baseDirectory: string): Promise<readonly LoadedPlugin[]> {
+/** Loads the plugins of a config's list, in its order. */
+export async function loadPlugins(entries: RunConfig["plugins"], baseDirectory: string): Promise<readonly LoadedPlugin[]> {
   const loaded = [];
   for (const entry of pluginEntries(entries)) loaded.push(await loadPlugin(entry.use, entry.with, baseDirectory));
   return loaded;
 }
 
-function checkModes(modes: readonly string[], plugins: readonly LoadedPlugin[]): void {
+/** Checks that each mode is "default" or one that a plugin formats. @throws EVALUATION_MODE_UNKNOWN */
+export function checkModes(modes: readonly string[], plugins: readonly LoadedPlugin[]): void {
   const known = ["default", ...plugins.flatMap(({ plugin }) => plugin.modes ?? [])];
   const unknown = modes.find((mode) => !known.includes(mode));
   if (unknown !== undefined) throw errors.evaluationModeUnknown({ mode: unknown, known });

@@ -5,6 +5,7 @@ import { evaluate } from "../../src/evaluate.js";
 import { RunSession } from "../../src/run-session.js";
 import { findRun } from "../../src/store/run-directory.js";
 import { keepProcessAlive } from "../../src/actors/clock.js";
+import { armOf } from "../arm-of.js";
 import { readJobOf } from "../job-file.js";
 import { percent } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
@@ -29,19 +30,18 @@ export function define(command: Command, program: Command): void {
     .action(async (wanted: string | undefined, flags: EvalFlags) => {
       const run = await findRun(runsDirectory(), wanted);
       const job = readJobOf(run);
-      const arms = job.kind === "run" ? [] : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
-      const arm = job.kind === "run" ? job : arms.find(({ name }) => name === flags.arm);
-      if (!arm) throw errors.armNotFound({ run: run.id, found: flags.arm ?? "", known: arms.map(({ name }) => name) });
-      const directory = job.kind === "run" ? run : await run.arm(arm.name);
+      const arm = armOf(run, job, flags.arm);
+      const modes = flags.mode ?? arm.config.eval.modes;
       const letGo = keepProcessAlive();
       const session = await RunSession.openForReading({
-        config: arm.config,
+        // With the modes that were asked for, so that an unknown one is refused.
+        config: { ...arm.config, eval: { ...arm.config.eval, modes: [...modes] } },
         baseDirectory: job.baseDirectory,
-        directory,
+        directory: arm.directory,
       });
       try {
         const evaluations = [];
-        for (const mode of flags.mode ?? arm.config.eval.modes) {
+        for (const mode of modes) {
           evaluations.push(await evaluate(session, mode, { isProbe: true, ...numbers(flags) }));
         }
         if (program.opts<{ json?: boolean }>().json) {

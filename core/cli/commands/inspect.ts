@@ -5,12 +5,14 @@ import { Tokenizer } from "../../src/engines/tokenizer.js";
 import { errors } from "../../src/errors.js";
 import { listRollouts, readRollouts, readTrajectory, type RolloutRecord } from "../../src/store/rollouts.js";
 import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
+import { armOf } from "../arm-of.js";
 import { readJobOf } from "../job-file.js";
-import type { Heat } from "../render/heat.js";
+import { HEATS, type Heat } from "../render/heat.js";
 import { paintFor } from "../render/paint.js";
 import { oneLine, truncate } from "../render/printable.js";
 import { rolloutView } from "../render/rollout-view.js";
 import { textTable } from "../render/table.js";
+import { wholeNumber } from "../whole-number.js";
 
 interface InspectFlags {
   readonly arm?: string;
@@ -18,7 +20,7 @@ interface InspectFlags {
   readonly mode?: string;
   readonly failed?: boolean;
   readonly think?: boolean;
-  readonly heat?: Heat;
+  readonly heat?: string;
   readonly limit: string;
 }
 
@@ -37,14 +39,19 @@ export function define(command: Command, program: Command): void {
     .action(async (wanted: string | undefined, id: string | undefined, flags: InspectFlags) => {
       const run = await findRun(runsDirectory(), wanted);
       const job = readJobOf(run);
-      const arm = job.kind === "run" ? undefined : (flags.arm ?? job.experiment.arms.at(-1)?.name ?? "base");
-      const directory = arm === undefined ? run : await run.arm(arm);
+      const last = job.kind === "run" ? undefined : job.experiment.arms.at(-1)?.name;
+      const { name, config, directory, isArm } = armOf(run, job, flags.arm, last ?? "base");
+      const arm = isArm ? name : undefined;
+      const heat = flags.heat === undefined ? undefined : heatOf(flags.heat);
+      const limit = wholeNumber("--limit", flags.limit, 1);
+      const given = flags.step === undefined ? undefined : wholeNumber("--step", flags.step, 0);
       const json = program.opts<{ json?: boolean }>().json === true;
       if (id !== undefined) {
-        const policy = job.kind === "run" ? job.config.policy.from : job.experiment.base.policy.from;
-        return showOne(directory, id, flags, json, resolve(job.baseDirectory, policy));
+        return showOne(directory, id, { ...flags, heat }, json, resolve(job.baseDirectory, config.policy.from));
       }
-      const step = flags.step === undefined ? await newestStep(directory, flags.mode) : Number(flags.step);
+      const step = given ?? (await newestStep(directory, flags.mode));
+      if (!(await hasStep(directory, step, flags.mode)))
+        throw errors.rolloutNotFound({ wanted: `rollouts of step ${step}`, run: directory.id });
       const records = (await readRollouts(directory.rollouts, step, flags.mode)).filter(
         ({ verdict }) => !flags.failed || verdict.kind !== "pass",
       );
@@ -52,9 +59,22 @@ export function define(command: Command, program: Command): void {
         for (const record of records) process.stdout.write(`${JSON.stringify({ type: "rollout", ...record })}\n`);
       else
         process.stdout.write(
-          `${run.id}${arm === undefined ? "" : ` ${arm}`}, step ${step}: ${records.length} rollouts\n${table(records.slice(0, Number(flags.limit)))}\n\none of them: troupe inspect ${run.id} ID${arm === undefined ? "" : ` --arm ${arm}`} --think\n`,
+          `${run.id}${arm === undefined ? "" : ` ${arm}`}, step ${step}: ${records.length} rollouts\n${table(records.slice(0, limit))}\n\none of them: troupe inspect ${run.id} ID${arm === undefined ? "" : ` --arm ${arm}`} --think\n`,
         );
     });
+}
+
+function heatOf(text: string): Heat {
+  const heat = HEATS.find((known) => known === text);
+  if (!heat) throw errors.optionNotValid({ option: "--heat", found: text, wanted: `one of ${HEATS.join(", ")}` });
+  return heat;
+}
+
+async function hasStep(directory: RunDirectory, step: number, mode: string | undefined): Promise<boolean> {
+  const prefix = mode === undefined ? "" : `eval-${mode}-`;
+  return (await listRollouts(directory.rollouts)).some(
+    (name) => name.startsWith(prefix) && name.slice(prefix.length) === String(step).padStart(6, "0"),
+  );
 }
 
 async function newestStep(directory: RunDirectory, mode: string | undefined): Promise<number> {
@@ -74,7 +94,7 @@ async function newestStep(directory: RunDirectory, mode: string | undefined): Pr
 async function showOne(
   directory: RunDirectory,
   id: string,
-  flags: InspectFlags,
+  flags: { readonly think?: boolean; readonly heat: Heat | undefined },
   json: boolean,
   policy: string,
 ): Promise<void> {

@@ -27,7 +27,7 @@ export function define(command: Command, program: Command): void {
     )
     .action(async (file: string, settings: readonly string[], options: { dryRun?: boolean }) => {
       const job = readJob(file, settings);
-      if (options.dryRun) return dryRun(job);
+      if (options.dryRun) return dryRun(job, program.opts<TrainingFlags>().json === true);
       await startJob(job, program.opts<TrainingFlags>(), `troupe run ${[file, ...settings].join(" ")}`);
     });
 }

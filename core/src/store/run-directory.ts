@@ -124,9 +124,14 @@ export class RunDirectory {
 
   /** The directory of one arm of a comparison, made when it is not there; the lock of the whole run covers it. */
   async arm(name: string): Promise<RunDirectory> {
-    const path = join(this.path, "arms", slug(name));
-    await onFile(path, "write", () => mkdir(path, { recursive: true }));
-    return new RunDirectory(path);
+    const arm = this.armToRead(name);
+    await onFile(arm.path, "write", () => mkdir(arm.path, { recursive: true }));
+    return arm;
+  }
+
+  /** The directory of one arm, whether it is there or not. */
+  armToRead(name: string): RunDirectory {
+    return new RunDirectory(join(this.path, "arms", slug(name)));
   }
 
   /**
