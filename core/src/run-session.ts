@@ -38,7 +38,10 @@ export interface SessionOptions {
   readonly onEvent: (event: RunEvent) => void;
 }
 
-/** The state of a run and its connections to actors, disk and listeners; what `Run` decides, it carries out. */
+/**
+ * The state of a run and its connections to actors, disk and listeners; what `Run` decides, it carries out. It is one
+ * file because each of its actions touches all of them: state, store and listeners must not come apart.
+ */
 export class RunSession {
   readonly config: RunConfig;
   readonly state: RunState;
