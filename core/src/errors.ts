@@ -385,4 +385,9 @@ export const errors = defineErrors({
     hint: "The command with --help lists its options",
     exitCode: 2,
   },
+  configCodeFailed: {
+    message: (d: { path: string; problem: string }) => `Cannot take the settings from "${d.path}": ${d.problem}`,
+    hint: "A TypeScript config's default export is defineConfig({...}) of @troupe/core/sdk",
+    exitCode: 2,
+  },
 });

@@ -11,7 +11,7 @@ export function define(command: Command, program: Command): void {
   command
     .command("print")
     .description("print every setting with its value")
-    .argument("<config>", "YAML file")
+    .argument("<config>", "YAML or TypeScript file")
     .argument("[settings...]", "settings laid over the file")
     .option("--origin", "say where each value came from")
     .action((file: string, settings: readonly string[], options: { origin?: boolean }) => {

@@ -18,7 +18,7 @@ export interface TrainingFlags {
 /** `troupe run CONFIG [key=value …]`: trains what a config file says. */
 export function define(command: Command, program: Command): void {
   command
-    .argument("<config>", "YAML file of a run or of an experiment with arms")
+    .argument("<config>", "YAML or TypeScript file of a run, or of an experiment with arms")
     .argument("[settings...]", "settings laid over the file, as in train.steps=100")
     .option("--dry-run", "check everything, print the plan, start nothing")
     .addHelpText(

@@ -1,8 +1,9 @@
-import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { parse } from "yaml";
 import { errors } from "../errors.js";
 import { describeProblems } from "./describe-problems.js";
 import { loadConfig, type LoadedConfig } from "./load-config.js";
+import { readConfigText } from "./read-config-text.js";
 import { experimentSchema, runConfigSchema, type RunConfig } from "./run-config.js";
 
 /** A base config with the finished configs of its arms, in the order of the file. */
@@ -14,7 +15,7 @@ export interface ExperimentConfig {
 /** Whether a config file describes an experiment: it has `base` and `arms`. */
 export function isExperimentFile(file: string): boolean {
   try {
-    const tree: unknown = parse(readFileSync(file, "utf8"));
+    const tree: unknown = parse(readConfigText(resolve(file)));
     return typeof tree === "object" && tree !== null && "arms" in tree;
   } catch {
     // Whoever loads the file next says what is wrong with it.

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { isMap, isScalar, isSeq, LineCounter, parseDocument, type Document } from "yaml";
 import type { z } from "zod";
 import { errors } from "../errors.js";
 import { describeProblems } from "./describe-problems.js";
+import { isCodeConfig, readConfigText } from "./read-config-text.js";
 
-/** Where the value of a setting came from. */
-export type Origin = "default" | "command line" | `${string}:${number}`;
+/** Where the value of a setting came from: "default", "command line", `file:line`, or the file of a TypeScript config. */
+export type Origin = string;
 
 /** A checked config with its origins. */
 export interface LoadedConfig<Config> {
@@ -28,10 +28,10 @@ interface Override {
 }
 
 /**
- * Reads a YAML config, lays `key=value` overrides over it, and checks it against a schema.
+ * Reads a YAML or TypeScript config, lays `key=value` overrides over it, and checks it against a schema.
  *
  * @param overrides dotted paths, as in `train.learningRate=0.002`; values are YAML
- * @throws CONFIG_NOT_FOUND, CONFIG_NOT_YAML, CONFIG_NOT_VALID with every problem at once: file:line:column, path, what
+ * @throws CONFIG_NOT_FOUND, CONFIG_CODE_FAILED, CONFIG_NOT_YAML, CONFIG_NOT_VALID with every problem at once: file:line:column, path, what
  *   was found, the nearest known key
  */
 export function loadConfig<Schema extends z.ZodType>(
@@ -41,7 +41,7 @@ export function loadConfig<Schema extends z.ZodType>(
 ): LoadedConfig<z.output<Schema>> {
   const path = resolve(file);
   const lines = new LineCounter();
-  const document = parseDocument(readConfig(path), { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(readConfigText(path), { lineCounter: lines, prettyErrors: false });
   const syntax = document.errors[0];
   if (syntax)
     throw errors.configNotYaml(
@@ -54,7 +54,11 @@ export function loadConfig<Schema extends z.ZodType>(
   if (isTree(tree)) for (const override of given) assign(tree, override);
   const place = (keys: readonly PropertyKey[]): string => {
     const override = given.find((one) => isWithin(keys, one.path));
-    return override ? `command line ${override.path.join(".")}` : `${file}:${placeIn(document, lines, keys)}`;
+    return override
+      ? `command line ${override.path.join(".")}`
+      : isCodeConfig(path)
+        ? file
+        : `${file}:${placeIn(document, lines, keys)}`;
   };
   const parsed = schema.safeParse(tree);
   if (!parsed.success) throw errors.configNotValid({ problems: describeProblems(parsed.error, { schema, place }) });
@@ -64,18 +68,16 @@ export function loadConfig<Schema extends z.ZodType>(
     const node = document.getIn(keys, true);
     origins.set(
       keys.join("."),
-      isGiven ? "command line" : node === undefined ? "default" : `${file}:${lineOf(document, lines, keys)}`,
+      isGiven
+        ? "command line"
+        : node === undefined
+          ? "default"
+          : isCodeConfig(path)
+            ? file
+            : `${file}:${lineOf(document, lines, keys)}`,
     );
   }
   return { config: parsed.data, baseDirectory: dirname(path), origins, place };
-}
-
-function readConfig(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw errors.configNotFound({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
-  }
 }
 
 function parseOverride(text: string): Override {

@@ -47,10 +47,13 @@ describe("loadConfig()", () => {
     expect(baseDirectory).toBe(folder);
   });
 
-  test.each(["__proto__.x=1", "train.constructor.y=1", "prototype.__proto__=1"])("refuses %s and sets nothing", (text) => {
-    expect(() => load(LEAST, text)).toThrow(expect.objectContaining({ code: "OVERRIDE_NOT_VALID" }));
-    expect({}).not.toHaveProperty("x");
-  });
+  test.each(["__proto__.x=1", "train.constructor.y=1", "prototype.__proto__=1"])(
+    "refuses %s and sets nothing",
+    (text) => {
+      expect(() => load(LEAST, text)).toThrow(expect.objectContaining({ code: "OVERRIDE_NOT_VALID" }));
+      expect({}).not.toHaveProperty("x");
+    },
+  );
 
   test("names every problem at once, each with file:line:column and path", () => {
     const found = problems(`name: Not A Name

@@ -1,0 +1,55 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { extname } from "node:path";
+import { buildSync } from "esbuild";
+import { errors } from "../errors.js";
+
+const CODE = [".ts", ".mts", ".js", ".mjs"];
+
+/** Whether a config is a program whose default export is the settings, rather than YAML. */
+export function isCodeConfig(path: string): boolean {
+  return CODE.includes(extname(path));
+}
+
+/**
+ * The text of a config: of a YAML file as it stands, of a TypeScript or JavaScript file its default export as JSON,
+ * which is YAML too.
+ *
+ * @param path absolute
+ * @throws CONFIG_NOT_FOUND, CONFIG_CODE_FAILED
+ */
+export function readConfigText(path: string): string {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    throw errors.configNotFound({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
+  }
+  return isCodeConfig(path) ? JSON.stringify(defaultExportOf(path)) : text;
+}
+
+function defaultExportOf(path: string): unknown {
+  const module: { exports: { default?: unknown } } = { exports: {} };
+  try {
+    const { outputFiles } = buildSync({
+      entryPoints: [path],
+      bundle: true,
+      write: false,
+      platform: "node",
+      format: "cjs",
+      target: "node20",
+      external: ["@troupe/core"],
+      logLevel: "silent",
+    });
+    new Function("require", "module", "exports", outputFiles[0]?.text ?? "")(
+      createRequire(path),
+      module,
+      module.exports,
+    );
+  } catch (cause) {
+    throw errors.configCodeFailed({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
+  }
+  if (module.exports.default === undefined)
+    throw errors.configCodeFailed({ path, problem: "it has no default export" });
+  return module.exports.default;
+}
