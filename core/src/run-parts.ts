@@ -106,7 +106,10 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
 }
 
 /** Loads the plugins of a config's list, in its order. */
-export async function loadPlugins(entries: RunConfig["plugins"], baseDirectory: string): Promise<readonly LoadedPlugin[]> {
+export async function loadPlugins(
+  entries: RunConfig["plugins"],
+  baseDirectory: string,
+): Promise<readonly LoadedPlugin[]> {
   const loaded = [];
   for (const entry of pluginEntries(entries)) loaded.push(await loadPlugin(entry.use, entry.with, baseDirectory));
   return loaded;
