@@ -92,7 +92,7 @@ describe("a prompt longer than the policy's positions", () => {
     const end = await runTroupe(["run", file], folders);
     expect(end.exitCode).toBe(4);
     expect(end.stderr).toMatch(
-      /\nPROMPT_TOO_LONG: Cannot roll out task "eval\/0": its prompt has \d+ tokens and the policy takes 256 in all\nFix: /,
+      /\nPROMPT_TOO_LONG: Cannot roll out task "eval\/\d+": its prompt has \d+ tokens and the policy takes 256 in all\nFix: /,
     );
   });
 });

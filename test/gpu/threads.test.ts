@@ -41,7 +41,8 @@ describe.skipIf(!existsSync(fileURLToPath(built)))("attachSampler() on other thr
     const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31 });
     const expected = await engine.generate(requests);
     const workers = [startWorker(engine, requests, 1), startWorker(engine, requests, 1)];
-    for (const worker of workers) expect(await nextMessage(worker)).toBe("ready");
+    // Listen to both before waiting for either: a worker's message without a listener is gone.
+    expect(await Promise.all(workers.map(nextMessage))).toEqual(["ready", "ready"]);
     const completions = workers.map((worker) => {
       const completion = nextMessage(worker);
       worker.postMessage("go");
@@ -67,8 +68,9 @@ describe.skipIf(!existsSync(fileURLToPath(built)))("attachSampler() on other thr
     for (let round = 0; round < 3; round++) {
       const worker = startWorker(engine, many, 1_000_000);
       expect(await nextMessage(worker)).toBe("ready");
+      const answer = nextMessage(worker);
       worker.postMessage("go");
-      const first = await nextMessage(worker);
+      const first = await answer;
       expect(first).toHaveLength(10);
       await worker.terminate();
     }
