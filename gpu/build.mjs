@@ -74,7 +74,9 @@ function units() {
   }));
   const headers = join(dirname(require.resolve("node-api-headers/package.json")), "include");
   const addon = dirname(require.resolve("node-addon-api/package.json"));
-  const binding = ["-DNAPI_VERSION=8", "-DNODE_ADDON_API_CPP_EXCEPTIONS", "-isystem", headers, "-isystem", addon];
+  // The last: an error that a terminated thread can no longer throw is dropped instead of ending the process.
+  const napi = "-DNAPI_VERSION=8 -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS".split(" ");
+  const binding = [...napi, "-isystem", headers, "-isystem", addon];
   const others = readdirSync(sources)
     .filter((name) => name.endsWith(".cc"))
     .sort()

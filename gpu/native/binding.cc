@@ -109,8 +109,12 @@ class Environment {
     Napi::Env env(raw);
     Napi::HandleScope scope(env);
     if (--self->pending_ == 0) napi_unref_threadsafe_function(raw, self->deliver_);
-    if (call->status == TR_OK) call->deferred.Resolve(call->result(env));
-    else call->deferred.Reject(failure(env, call->status, call->error).Value());
+    try {
+      if (call->status == TR_OK) call->deferred.Resolve(call->result(env));
+      else call->deferred.Reject(failure(env, call->status, call->error).Value());
+    } catch (const Napi::Error&) {
+      // A thread that is being terminated runs no JavaScript, and nobody there waits any more.
+    }
   }
   static void close(void* data) {
     Environment* self = static_cast<Environment*>(data);

@@ -77,4 +77,20 @@ describe.skipIf(!existsSync(fileURLToPath(built)))("attachSampler() on other thr
     expect(await engine.generate(requests)).toEqual(expected);
     engine.dispose();
   });
+
+  it("ends nothing but the thread when it is terminated while an answer arrives", async () => {
+    const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31 });
+    const short = [requestOf(1, { maxTokens: 2 })];
+    // Answers come every 0.1 ms; before errors were dropped in a dying thread, the first few rounds aborted the process.
+    for (let round = 0; round < 25; round++) {
+      const worker = startWorker(engine, short, 1_000_000);
+      expect(await nextMessage(worker)).toBe("ready");
+      const answer = nextMessage(worker);
+      worker.postMessage("go");
+      await answer;
+      await worker.terminate();
+    }
+    expect(await engine.generate(short)).toHaveLength(1);
+    engine.dispose();
+  });
 });
