@@ -38,8 +38,8 @@ struct Sequence {
 
 class Call {
  public:
-  Call(Store& store, const TrRequests& requests, const float* packed)
-      : store_(store), m_(*store.model), r_(requests), packed_(packed) {}
+  Call(Store& store, const TrRequests& requests, const PackedWeights& weights)
+      : store_(store), m_(*store.model), r_(requests), weights_(weights) {}
 
   std::unique_ptr<Sequence> begin(long request) const {
     auto s = std::make_unique<Sequence>(store_);
@@ -68,10 +68,10 @@ class Call {
     long row = 0;
     for (long i = 0; i < count; i++)
       for (long t = sequences[i]->cached; t < (long)sequences[i]->tokens.size(); t++, row++)
-        std::memcpy(x + row * d, packed_ + m_.embedding + (long)sequences[i]->tokens[t] * d, sizeof(float) * d);
+        m_.embed(weights_, sequences[i]->tokens[t], x + row * d);
     for (int layer = 0; layer < s.layers; layer++) {
       for (long r = 0; r < rows; r += kBlockRows)
-        m_.attentionInputs(packed_, layer, x + r * d, &positions[r], std::min(kBlockRows, rows - r), qkv + r * w, nullptr);
+        m_.attentionInputs(weights_, layer, x + r * d, &positions[r], std::min(kBlockRows, rows - r), qkv + r * w, nullptr);
       row = 0;
       for (long i = 0; i < count; i++) {
         attend(*sequences[i], layer, qkv + row * w, attended + row * q);
@@ -79,7 +79,7 @@ class Call {
       }
       for (long r = 0; r < rows; r += kBlockRows) {
         long n = std::min(kBlockRows, rows - r);
-        m_.finishLayer(packed_, layer, x + r * d, attended + r * q, n, x + r * d, scratch(Slot::Inner, n * 2 * s.intermediateSize),
+        m_.finishLayer(weights_, layer, x + r * d, attended + r * q, n, x + r * d, scratch(Slot::Inner, n * 2 * s.intermediateSize),
                        x + r * d);
       }
     }
@@ -145,7 +145,7 @@ class Call {
     for (long first = 0; first < (long)due.size(); first += step) {
       long n = std::min<long>(step, (long)due.size() - first);
       float *logits = scratch(Slot::Logits, n * v), *weights = scratch(Slot::Weights, v);
-      m_.logits(packed_, x + first * d, n, scratch(Slot::Normed, n * d), logits);
+      m_.logits(weights_, x + first * d, n, scratch(Slot::Normed, n * d), logits);
       for (long i = 0; i < n; i++) take(*due[first + i].sequence, due[first + i].position, logits + i * v, weights);
     }
   }
@@ -183,7 +183,7 @@ class Call {
   Store& store_;
   const Model& m_;
   const TrRequests& r_;
-  const float* packed_;
+  const PackedWeights& weights_;
 };
 
 void check(const TrRequests& r, const Shape& s) {
@@ -222,7 +222,7 @@ std::vector<Completion> generate(Store& store, const TrRequests& requests, int m
   check(requests, store.model->shape);
   Store::Live live = store.live();
   *version = live.version;
-  Call call(store, requests, live.weights->data);
+  Call call(store, requests, *live.weights);
   std::vector<Completion> results(requests.count);
   std::vector<std::unique_ptr<Sequence>> flying;
   long places =

@@ -59,6 +59,19 @@ struct RowStatistics {
   float entropy;  // nats
 };
 
+/// What rowStatistics keeps of the ids that it has seen; begins as {−∞, 0, 0}.
+struct LogitSums {
+  float maximum;   // of z = logit · inverseTemperature
+  float sum;       // Σ exp(z − maximum)
+  float weighted;  // Σ exp(z − maximum) (z − maximum)
+};
+
+/// Ids whose statistics are summed together before they join those of the ids before them; a multiple of every panel
+/// width. Fixed, so that a row's bits do not depend on how many of its logits exist at once.
+constexpr long kVocabularyBlock = 2048;
+/// Most ids of a vocabulary.
+constexpr long kMostTokens = 1l << 21;
+
 struct Kernels {
   const char* name;
   long panel;  // width of a packed panel, floats
@@ -100,10 +113,16 @@ struct Kernels {
   /// dGateUp and the recomputed output from gateUp and dout.
   void (*swigluGrad)(const float* gateUp, const float* dout, float* dGateUp, float* out, long rows, long f);
 
-  /// weights[v] = exp(logits[v] · inverseTemperature − maximum), and what follows from them.
+  /// Adds at most kVocabularyBlock logits to a row's sums; blocks come in ascending order. Where `weights` is given,
+  /// weights[v] = exp(z[v] − maximum of this block).
+  void (*addLogits)(const float* logits, long count, float inverseTemperature, float* weights, LogitSums*);
+  RowStatistics (*finishRow)(const LogitSums&);
+  /// The two above over a whole row; weights[v] = exp(z[v] − maximum of the row).
   RowStatistics (*rowStatistics)(const float* logits, long v, float inverseTemperature, float* weights);
-  /// Overwrites logits with the gradient of dLogprob · logprob(target) + dEntropy · entropy.
-  void (*logitsGrad)(float* logits, long v, float inverseTemperature, int32_t target, float dLogprob, float dEntropy);
+  /// Overwrites consecutive logits of a row with the gradient of dLogprob · logprob(target) + dEntropy · entropy.
+  /// `target` is the index among them, −1 when it is not there.
+  void (*logitsGrad)(float* logits, long count, float inverseTemperature, const RowStatistics&, long target, float dLogprob,
+                     float dEntropy);
 
   /// out += x over n floats.
   void (*add)(const float* x, float* out, long n);

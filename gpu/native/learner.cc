@@ -79,7 +79,7 @@ void Learner::repack() {
 
 void Learner::forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
                       float* logprobs, float* entropies) {
-  pass_.forward(current_->data, tokens, n, offsets, sequences, temperature, logprobs, entropies);
+  pass_.forward(*current_, tokens, n, offsets, sequences, temperature, logprobs, entropies);
   for (long i = 0; i < n; i++)
     if (!std::isfinite(logprobs[i]) || !std::isfinite(entropies[i]))
       throw Failure(TR_NOT_FINITE, "the logprob of token " + std::to_string(i) + " is not a finite number");
@@ -91,7 +91,7 @@ void Learner::backward(const float* dLogprobs, const float* dEntropies, long n) 
   for (long i = 0; i < n; i++)
     if (!std::isfinite(dLogprobs[i]) || !std::isfinite(dEntropies[i]))
       throw Failure(TR_NOT_FINITE, "the loss gradient of token " + std::to_string(i) + " is not a finite number");
-  pass_.backward(current_->data, panels_, dLogprobs, dEntropies, gradients_);
+  pass_.backward(*current_, panels_, dLogprobs, dEntropies, gradients_);
 }
 
 const char* Learner::firstBadTensor(const float* values) const {

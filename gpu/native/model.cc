@@ -59,34 +59,46 @@ void Model::pack(const float* weights, float* packed, long part) const {
   }
 }
 
-void Model::attentionInputs(const float* packed, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
+void Model::attentionInputs(const PackedWeights& weights, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
                             float* raw) const {
   const Layer& y = layers[layer];
   long d = shape.hiddenSize, w = shape.qkvWidth();
   float* normed = scratch(Slot::Normed, rows * d);
-  kernels.rmsNorm(x, packed + y.attentionNorm, normed, rows, d, epsilon());
-  multiply(rows, w, d, normed, packed + y.qkv, qkv, shape.qkvBias ? Start::Bias : Start::Zero, packed + y.qkvBias);
+  kernels.rmsNorm(x, weights.data + y.attentionNorm, normed, rows, d, epsilon());
+  multiply(rows, w, d, normed, weights.data + y.qkv, qkv, shape.qkvBias ? Start::Bias : Start::Zero, weights.data + y.qkvBias);
   kernels.rotateHeads(qkv, w, rows, shape.heads, shape.kvHeads, shape.headSize, positions, cosine, sine,
-                      shape.qkNorm ? packed + y.qNorm : nullptr, packed + y.kNorm, raw, shape.turnedWidth(), epsilon());
+                      shape.qkNorm ? weights.data + y.qNorm : nullptr, weights.data + y.kNorm, raw, shape.turnedWidth(), epsilon());
 }
 
-void Model::finishLayer(const float* packed, int layer, const float* x, const float* attended, long rows, float* mid,
+void Model::finishLayer(const PackedWeights& weights, int layer, const float* x, const float* attended, long rows, float* mid,
                         float* gateUp, float* next) const {
   const Layer& y = layers[layer];
   long d = shape.hiddenSize, f = shape.intermediateSize;
   if (mid != x) std::memcpy(mid, x, sizeof(float) * rows * d);
-  multiply(rows, d, shape.qWidth(), attended, packed + y.output, mid, Start::Destination);
+  multiply(rows, d, shape.qWidth(), attended, weights.data + y.output, mid, Start::Destination);
   float *normed = scratch(Slot::Normed, rows * d), *activated = scratch(Slot::Activated, rows * f);
-  kernels.rmsNorm(mid, packed + y.mlpNorm, normed, rows, d, epsilon());
-  multiply(rows, 2 * f, d, normed, packed + y.gateUp, gateUp, Start::Zero);
+  kernels.rmsNorm(mid, weights.data + y.mlpNorm, normed, rows, d, epsilon());
+  multiply(rows, 2 * f, d, normed, weights.data + y.gateUp, gateUp, Start::Zero);
   kernels.swiglu(gateUp, activated, rows, f);
   if (next != mid) std::memcpy(next, mid, sizeof(float) * rows * d);
-  multiply(rows, d, f, activated, packed + y.down, next, Start::Destination);
+  multiply(rows, d, f, activated, weights.data + y.down, next, Start::Destination);
 }
 
-void Model::logits(const float* packed, const float* x, long rows, float* normed, float* out) const {
-  kernels.rmsNorm(x, packed + finalNorm, normed, rows, shape.hiddenSize, epsilon());
-  multiply(rows, shape.vocabSize, shape.hiddenSize, normed, packed + head, out, Start::Zero);
+void Model::embed(const PackedWeights& weights, int32_t token, float* out) const {
+  std::memcpy(out, weights.data + embedding + (long)token * shape.hiddenSize, sizeof(float) * shape.hiddenSize);
+}
+
+void Model::finalNormed(const PackedWeights& weights, const float* x, long rows, float* normed) const {
+  kernels.rmsNorm(x, weights.data + finalNorm, normed, rows, shape.hiddenSize, epsilon());
+}
+
+void Model::logitsOf(const PackedWeights& weights, const float* normed, long rows, long first, long count, float* out) const {
+  multiply(rows, count, shape.hiddenSize, normed, weights.data + head + first * shape.hiddenSize, out, Start::Zero);
+}
+
+void Model::logits(const PackedWeights& weights, const float* x, long rows, float* normed, float* out) const {
+  finalNormed(weights, x, rows, normed);
+  logitsOf(weights, normed, rows, 0, shape.vocabSize, out);
 }
 
 }  // namespace troupe

@@ -13,6 +13,11 @@ namespace troupe {
 /// Rows that one part of a job takes through a layer; also the unit of partial sums, hence fixed.
 constexpr long kBlockRows = 64;
 
+/// The weights of one version, ready for the kernels; immutable once published.
+struct PackedWeights {
+  Buffer data;
+};
+
 struct Model {
   /// Offsets into packed weights. Matrices are panels for y = x Wᵀ; vectors and the embedding are plain.
   struct Layer {
@@ -44,18 +49,18 @@ struct Model {
   }
 
   /// qkv = heads ready for attention from the residual stream x [rows, d]; `raw` as in Kernels::rotateHeads.
-  void attentionInputs(const float* packed, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
+  void attentionInputs(const PackedWeights&, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
                        float* raw) const;
   /// mid = x + attended · Woᵀ, then next = mid + mlp(norm(mid)). `mid` and `next` may be x; gateUp [rows, 2F] is written.
-  void finishLayer(const float* packed, int layer, const float* x, const float* attended, long rows, float* mid, float* gateUp,
+  void finishLayer(const PackedWeights&, int layer, const float* x, const float* attended, long rows, float* mid, float* gateUp,
                    float* next) const;
+  /// Copies the embedding of a token, d floats.
+  void embed(const PackedWeights&, int32_t token, float* out) const;
+  void finalNormed(const PackedWeights&, const float* x, long rows, float* normed) const;
+  /// Logits of ids [first, first + count) of normed rows; `first` is a multiple of kVocabularyBlock.
+  void logitsOf(const PackedWeights&, const float* normed, long rows, long first, long count, float* out) const;
   /// logits [rows, V] of residual rows.
-  void logits(const float* packed, const float* x, long rows, float* normed, float* out) const;
-};
-
-/// An immutable copy of the weights, ready for the kernels.
-struct PackedWeights {
-  Buffer data;
+  void logits(const PackedWeights&, const float* x, long rows, float* normed, float* out) const;
 };
 
 /// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.

@@ -2,6 +2,7 @@
 #include "packed-pass.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "failure.h"
@@ -123,7 +124,7 @@ void PackedPass::attend(int layer, long item) {
   k.attend(a);
 }
 
-void PackedPass::forward(const float* packed, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
+void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
                          float temperature, float* logprobs, float* entropies) {
   n_ = -1;
   if (!(temperature > 0)) throw Failure(TR_BAD_INPUT, "temperature must be positive: " + std::to_string(temperature));
@@ -140,17 +141,17 @@ void PackedPass::forward(const float* packed, const int32_t* tokens, long n, con
     gateUp_.reserve(copies * rows_ * 2 * f);
     if (s.qkNorm) raw_.reserve(copies * rows_ * s.turnedWidth());
   }
+  rowStatistics_.resize(rows_);
   std::memset(logprobs, 0, sizeof(float) * n);
   std::memset(entropies, 0, sizeof(float) * n);
 
   auto begin = [&](int layer, long r, long count) {
-    m.attentionInputs(packed, layer, at(x_, layer, d, r), &rowPositions_[r], count, at(qkv_, layer, w, r),
+    m.attentionInputs(weights, layer, at(x_, layer, d, r), &rowPositions_[r], count, at(qkv_, layer, w, r),
                       keep_ && s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr);
   };
   run(blocks(), [&](long b) {
     long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-    for (long i = r; i < r + count; i++)
-      std::memcpy(at(x_, 0, d, i), packed + m.embedding + (long)rowTokens_[i] * d, sizeof(float) * d);
+    for (long i = r; i < r + count; i++) m.embed(weights, rowTokens_[i], at(x_, 0, d, i));
     begin(0, r, count);
   });
   for (int layer = 0; layer < s.layers; layer++) {
@@ -159,25 +160,39 @@ void PackedPass::forward(const float* packed, const int32_t* tokens, long n, con
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
       float* x = at(x_, layer, d, r);
       float* gateUp = keep_ ? at(gateUp_, layer, 2 * f, r) : scratch(Slot::Inner, count * 2 * f);
-      m.finishLayer(packed, layer, x, at(attended_, layer, s.qWidth(), r), count, keep_ ? at(mid_, layer, d, r) : x, gateUp,
+      m.finishLayer(weights, layer, x, at(attended_, layer, s.qWidth(), r), count, keep_ ? at(mid_, layer, d, r) : x, gateUp,
                     at(x_, layer + 1, d, r));
       if (layer + 1 < s.layers) return begin(layer + 1, r, count);
-      // A wide vocabulary is taken a few rows at a time, so that the logits stay small.
-      long step = std::clamp<long>(kLogitFloats / 4 / s.vocabSize, 1, count);
-      for (long i = r; i < r + count; i += step) {
-        long c = std::min(step, r + count - i);
-        float *logits = scratch(Slot::Logits, c * s.vocabSize), *weights = scratch(Slot::Weights, s.vocabSize);
-        m.logits(packed, at(x_, s.layers, d, i), c, scratch(Slot::Normed, c * d), logits);
-        for (long j = 0; j < c; j++) {
-          const float* row = logits + j * s.vocabSize;
-          RowStatistics t = m.kernels.rowStatistics(row, s.vocabSize, inverseTemperature_, weights);
-          logprobs[rowPlaces_[i + j]] = (row[rowTargets_[i + j]] * inverseTemperature_ - t.maximum) - t.logSum;
-          entropies[rowPlaces_[i + j]] = t.entropy;
-        }
-      }
+      predict(weights, r, count, logprobs, entropies);
     });
   }
   n_ = n;
+}
+
+/// Logprobs and entropies of at most kBlockRows rows; a wide vocabulary passes by in blocks.
+void PackedPass::predict(const PackedWeights& weights, long first, long count, float* logprobs, float* entropies) {
+  const Model& m = *model_;
+  long d = m.shape.hiddenSize, v = m.shape.vocabSize, width = std::min(v, kVocabularyBlock);
+  float *normed = scratch(Slot::Normed, count * d), *logits = scratch(Slot::Logits, count * width);
+  LogitSums sums[kBlockRows];
+  float targets[kBlockRows];
+  std::fill(sums, sums + count, LogitSums{-INFINITY, 0, 0});
+  m.finalNormed(weights, at(x_, m.shape.layers, d, first), count, normed);
+  for (long from = 0; from < v; from += width) {
+    long ids = std::min(width, v - from);
+    m.logitsOf(weights, normed, count, from, ids, logits);
+    for (long i = 0; i < count; i++) {
+      const float* row = logits + i * ids;
+      m.kernels.addLogits(row, ids, inverseTemperature_, nullptr, &sums[i]);
+      long target = rowTargets_[first + i] - from;
+      if (target >= 0 && target < ids) targets[i] = row[target];
+    }
+  }
+  for (long i = 0; i < count; i++) {
+    RowStatistics t = rowStatistics_[first + i] = m.kernels.finishRow(sums[i]);
+    logprobs[rowPlaces_[first + i]] = (targets[i] * inverseTemperature_ - t.maximum) - t.logSum;
+    entropies[rowPlaces_[first + i]] = t.entropy;
+  }
 }
 
 void PackedPass::attendGrad(int layer, long item) {
@@ -237,37 +252,46 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
   });
 }
 
-void PackedPass::backwardHead(const float* packed, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
-                              float* grad) {
+void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels& back, const float* dLogprobs,
+                              const float* dEntropies, float* grad) {
   const Model& m = *model_;
   const Kernels& k = m.kernels;
-  long d = m.shape.hiddenSize, v = m.shape.vocabSize;
-  long chunk = std::max(kTokenBlock, kLogitFloats / v / kTokenBlock * kTokenBlock);
-  dlogits_.reserve(std::min(chunk, rows_) * v);
+  long d = m.shape.hiddenSize, v = m.shape.vocabSize, width = std::min(v, kVocabularyBlock);
+  long chunk = std::min(rows_, std::max(kTokenBlock, kLogitFloats / width / kTokenBlock * kTokenBlock));
+  dlogits_.reserve(chunk * width);
   headPartials_.reserve(blocks() * d);
   std::memset(headPartials_, 0, sizeof(float) * blocks() * d);
   for (long first = 0; first < rows_; first += chunk) {
-    long rows = std::min(chunk, rows_ - first);
-    run((rows + kBlockRows - 1) / kBlockRows, [&](long b) {
-      long local = b * kBlockRows, r = first + local, count = std::min(kBlockRows, rows - local);
-      float *dlogits = dlogits_ + local * v, *dnormed = scratch(Slot::Inner, count * d);
-      m.logits(packed, at(x_, m.shape.layers, d, r), count, normed_ + r * d, dlogits);
-      for (long i = 0; i < count; i++) {
-        float dl = dLogprobs[rowPlaces_[r + i]], de = dEntropies[rowPlaces_[r + i]];
-        if (dl == 0 && de == 0) std::memset(dlogits + i * v, 0, sizeof(float) * v);
-        else k.logitsGrad(dlogits + i * v, v, inverseTemperature_, rowTargets_[r + i], dl, de);
-      }
-      m.multiply(count, d, v, dlogits, back.data + back.head, dnormed, Start::Zero);
-      std::memset(dx_ + r * d, 0, sizeof(float) * count * d);
-      k.rmsNormGrad(at(x_, m.shape.layers, d, r), packed + m.finalNorm, dnormed, dx_ + r * d,
-                    headPartials_ + r / kBlockRows * d, count, d, m.epsilon());
-    });
-    weightGradients({{dlogits_, normed_ + first * d, v, d, grad + m.layout.head}}, rows, 0, {});
+    long rows = std::min(chunk, rows_ - first), parts = (rows + kBlockRows - 1) / kBlockRows;
+    for (long from = 0; from < v; from += width) {
+      long ids = std::min(width, v - from);
+      run(parts, [&](long b) {
+        long local = b * kBlockRows, r = first + local, count = std::min(kBlockRows, rows - local);
+        float *dlogits = dlogits_ + local * ids, *normed = normed_ + r * d;
+        if (from == 0) m.finalNormed(weights, at(x_, m.shape.layers, d, r), count, normed);
+        m.logitsOf(weights, normed, count, from, ids, dlogits);
+        for (long i = 0; i < count; i++) {
+          float dl = dLogprobs[rowPlaces_[r + i]], de = dEntropies[rowPlaces_[r + i]], *row = dlogits + i * ids;
+          long target = rowTargets_[r + i] - from;
+          if (dl == 0 && de == 0) std::memset(row, 0, sizeof(float) * ids);
+          else k.logitsGrad(row, ids, inverseTemperature_, rowStatistics_[r + i], target < ids ? std::max(target, -1l) : -1, dl, de);
+        }
+        k.product(count, d, ids, dlogits, ids, back.data + back.head + from * k.panel, v * k.panel, dmid_ + r * d, d,
+                  from == 0 ? Start::Zero : Start::Destination, nullptr);
+      });
+      weightGradients({{dlogits_, normed_ + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
+    }
   }
+  run(blocks(), [&](long b) {
+    long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+    std::memset(dx_ + r * d, 0, sizeof(float) * count * d);
+    k.rmsNormGrad(at(x_, m.shape.layers, d, r), weights.data + m.finalNorm, dmid_ + r * d, dx_ + r * d, headPartials_ + b * d,
+                  count, d, m.epsilon());
+  });
   addPartials(headPartials_, blocks(), d, grad + m.layout.finalNorm);
 }
 
-void PackedPass::backward(const float* packed, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
+void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
                           float* grad) {
   if (n_ < 0) throw Failure(TR_NO_FORWARD, "the gradient of a batch needs its forward pass first");
   n_ = -1;
@@ -277,7 +301,7 @@ void PackedPass::backward(const float* packed, const BackwardPanels& back, const
   long d = s.hiddenSize, w = s.qkvWidth(), f = s.intermediateSize, q = s.qWidth(), hd = s.headSize;
   dx_.reserve(rows_ * d), dmid_.reserve(rows_ * d), normed_.reserve(rows_ * d), dattended_.reserve(rows_ * q);
   dqkv_.reserve(rows_ * w), dGateUp_.reserve(rows_ * 2 * f), activated_.reserve(rows_ * f);
-  backwardHead(packed, back, dLogprobs, dEntropies, grad);
+  backwardHead(weights, back, dLogprobs, dEntropies, grad);
   // Per block: norm weights, then q and k norms, then biases.
   long width = d + 2 * hd + w;
   partials_.reserve(blocks() * width);
@@ -294,9 +318,9 @@ void PackedPass::backward(const float* packed, const BackwardPanels& back, const
       m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
       k.swigluGrad(at(gateUp_, layer, 2 * f, r), dinner, dGateUp_ + r * 2 * f, activated_ + r * f, count, f);
       m.multiply(count, d, 2 * f, dGateUp_ + r * 2 * f, back.data + panels.gateUp, dinner, Start::Zero);
-      k.rmsNorm(mid, packed + from.mlpNorm, normed_ + r * d, count, d, m.epsilon());
+      k.rmsNorm(mid, weights.data + from.mlpNorm, normed_ + r * d, count, d, m.epsilon());
       std::memcpy(dmid, dx, sizeof(float) * count * d);
-      k.rmsNormGrad(mid, packed + from.mlpNorm, dinner, dmid, partial(b, 0), count, d, m.epsilon());
+      k.rmsNormGrad(mid, weights.data + from.mlpNorm, dinner, dmid, partial(b, 0), count, d, m.epsilon());
       m.multiply(count, q, d, dmid, back.data + panels.output, dattended_ + r * q, Start::Zero);
     });
     addPartials(partials_, blocks(), d, grad + to.mlpNorm);
@@ -309,16 +333,16 @@ void PackedPass::backward(const float* packed, const BackwardPanels& back, const
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
       float *dqkv = dqkv_ + r * w, *dinner = scratch(Slot::Inner, count * d), *dx = dx_ + r * d;
       k.rotateHeadsGrad(dqkv, w, count, s.heads, s.kvHeads, hd, &rowPositions_[r], m.cosine, m.sine,
-                        s.qkNorm ? packed + from.qNorm : nullptr, packed + from.kNorm,
+                        s.qkNorm ? weights.data + from.qNorm : nullptr, weights.data + from.kNorm,
                         s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr, s.turnedWidth(), partial(b, d),
                         partial(b, d + hd), m.epsilon());
       if (s.qkvBias)
         for (long i = 0; i < count; i++) k.add(dqkv + i * w, partial(b, d + 2 * hd), w);
       m.multiply(count, d, w, dqkv, back.data + panels.qkv, dinner, Start::Zero);
       const float* x = at(x_, layer, d, r);
-      k.rmsNorm(x, packed + from.attentionNorm, normed_ + r * d, count, d, m.epsilon());
+      k.rmsNorm(x, weights.data + from.attentionNorm, normed_ + r * d, count, d, m.epsilon());
       std::memcpy(dx, dmid_ + r * d, sizeof(float) * count * d);
-      k.rmsNormGrad(x, packed + from.attentionNorm, dinner, dx, partial(b, 0), count, d, m.epsilon());
+      k.rmsNormGrad(x, weights.data + from.attentionNorm, dinner, dx, partial(b, 0), count, d, m.epsilon());
     });
     addPartials(partials_, blocks(), d, grad + to.attentionNorm);
     for (long b = 0; b < blocks(); b++) {

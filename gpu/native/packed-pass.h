@@ -31,10 +31,10 @@ class PackedPass {
   PackedPass(std::shared_ptr<const Model>, int threads, bool keep);
 
   /// Throws BadInput or BadShape; see tr_learner_forward.
-  void forward(const float* packed, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
+  void forward(const PackedWeights&, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
                float* logprobs, float* entropies);
   /// Adds to `grad`, laid out as the flat weights.
-  void backward(const float* packed, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
+  void backward(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
 
   /// Tokens of the forward pass that backward would follow; −1 when there is none.
   long tokens() const { return n_; }
@@ -53,7 +53,8 @@ class PackedPass {
   void takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences);
   void attend(int layer, long item);
   void attendGrad(int layer, long item);
-  void backwardHead(const float* packed, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
+  void predict(const PackedWeights&, long first, long count, float* logprobs, float* entropies);
+  void backwardHead(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
   /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
   void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);
   void addPartials(const Buffer& partials, long blocks, long width, float* grad) const;
@@ -69,6 +70,7 @@ class PackedPass {
   // One row per token that predicts another: a sequence's last token has none.
   std::vector<int32_t> rowTokens_, rowPositions_, rowTargets_;
   std::vector<long> rowPlaces_;  // where the prediction's logprob stands in the caller's arrays
+  std::vector<RowStatistics> rowStatistics_;
   std::vector<Span> spans_;
   Buffer x_, mid_, qkv_, raw_, attended_, gateUp_;
   Buffer dx_, dmid_, dattended_, dqkv_, dGateUp_, activated_, normed_, dlogits_, partials_, headPartials_;

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "failure.h"
+#include "kernels.h"
 
 namespace troupe {
 
@@ -19,6 +20,7 @@ Shape checkShape(const TrShape& given) {
                   {"kvHeads", s.kvHeads}, {"headSize", s.headSize}, {"intermediateSize", s.intermediateSize},
                   {"maxPositions", s.maxPositions}})
     demand(f.value > 0, std::string(f.name) + " must be positive: " + std::to_string(f.value));
+  demand(s.vocabSize <= kMostTokens, "vocabSize must be at most " + std::to_string(kMostTokens) + ": " + std::to_string(s.vocabSize));
   demand(s.heads % s.kvHeads == 0, "heads must be a multiple of kvHeads: " + std::to_string(s.heads) + " and " + std::to_string(s.kvHeads));
   demand(s.headSize % 2 == 0, "headSize must be even: " + std::to_string(s.headSize));
   demand(std::isfinite(s.ropeTheta) && s.ropeTheta > 0, "ropeTheta must be positive");

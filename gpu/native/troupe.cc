@@ -147,7 +147,7 @@ TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int3
       int32_t start = offsets[first];
       local.assign(offsets + first, offsets + last + 1);
       for (int32_t& offset : local) offset -= start;
-      pass.forward(live.weights->data, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
+      pass.forward(*live.weights, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
                    entropies + start);
       first = last;
     }

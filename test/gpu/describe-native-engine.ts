@@ -4,7 +4,7 @@ import { policyLoss } from "../../core/src/numerics/policy-loss.js";
 import { runReferenceTransformer } from "../../core/src/numerics/reference-transformer.js";
 import { kernelSet, kernelSets } from "../../gpu/src/machine.js";
 import { NativeEngine } from "../../gpu/src/native-engine.js";
-import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP } from "./engine-fixtures.js";
+import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP, WIDE_VOCABULARY } from "./engine-fixtures.js";
 
 /** Largest difference over the largest value. */
 export function relativeGap(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
@@ -50,23 +50,28 @@ export function describeNativeEngine(set: string): void {
     beforeAll(() => expect(kernelSet()).toBe(set));
     afterAll(() => engines.forEach((engine) => engine.dispose()));
 
-    it.each(SHAPES)("agrees with the float64 reference within 1e-5 when the model is a %s", async (_, shape) => {
-      const engine = await make({ shape, seed: 5 });
-      const batch = randomBatch(shape, [3, 1, 45, 2, 0, 80, 33]);
-      const weights = new Map([...(await engine.weights())].map(([name, values]) => [name, Float64Array.from(values)]));
-      const reference = runReferenceTransformer({ shape, weights, ...batch, temperature: EVERY_TERM.temperature });
-      const scores = await engine.score(batch.tokens_N, batch.offsets_S1, EVERY_TERM.temperature);
-      expect(relativeGap(scores.logprobs_N, reference.logprobs_N)).toBeLessThan(1e-5);
-      expect(relativeGap(scores.entropies_N, reference.entropies_N)).toBeLessThan(1e-5);
+    it.each([...SHAPES, ["Qwen3 with a wide vocabulary", WIDE_VOCABULARY] as const])(
+      "agrees with the float64 reference within 1e-5 when the model is a %s",
+      async (_, shape) => {
+        const engine = await make({ shape, seed: 5 });
+        const batch = randomBatch(shape, [3, 1, 45, 2, 0, 80, 33]);
+        const weights = new Map(
+          [...(await engine.weights())].map(([name, values]) => [name, Float64Array.from(values)]),
+        );
+        const reference = runReferenceTransformer({ shape, weights, ...batch, temperature: EVERY_TERM.temperature });
+        const scores = await engine.score(batch.tokens_N, batch.offsets_S1, EVERY_TERM.temperature);
+        expect(relativeGap(scores.logprobs_N, reference.logprobs_N)).toBeLessThan(1e-5);
+        expect(relativeGap(scores.entropies_N, reference.entropies_N)).toBeLessThan(1e-5);
 
-      const loss = policyLoss({ spec: EVERY_TERM, batch, ...scores });
-      const gradients = reference.backward(loss.dLogprobs_N, loss.dEntropies_N);
-      const metrics = await engine.forwardBackward(batch, EVERY_TERM);
-      expect(metrics).toEqual(loss.metrics);
-      for (const [name, values] of await engine.gradients()) {
-        expect(relativeGap(values, gradients.get(name) ?? []), name).toBeLessThan(1e-5);
-      }
-    });
+        const loss = policyLoss({ spec: EVERY_TERM, batch, ...scores });
+        const gradients = reference.backward(loss.dLogprobs_N, loss.dEntropies_N);
+        const metrics = await engine.forwardBackward(batch, EVERY_TERM);
+        expect(metrics).toEqual(loss.metrics);
+        for (const [name, values] of await engine.gradients()) {
+          expect(relativeGap(values, gradients.get(name) ?? []), name).toBeLessThan(1e-5);
+        }
+      },
+    );
 
     it("has finite differences as gradients", async () => {
       const shape = ODD_QWEN3;
@@ -100,35 +105,41 @@ export function describeNativeEngine(set: string): void {
       expect(Math.abs(slope / squares - 1)).toBeLessThan(1e-4);
     });
 
-    it("records while sampling the logprobs that training computes, bit for bit", async () => {
-      const engine = await make({ shape: ODD_QWEN3, seed: 6 });
-      const requests = Array.from({ length: 300 }, (_, i) =>
-        requestOf(i, {
-          stopTokens: [i % 37],
-          ...(i % 3 === 0 && { topP: 0.8 }),
-          ...(i % 5 === 0 && { topK: 7, minP: 0.05 }),
-          ...(i % 7 === 0 && { logitBias: [[4, 2] as const] }),
-          ...(i % 4 === 0 && { forcedTokens: Int32Array.of(1, 2, 3) }),
-        }),
-      );
-      const completions = await engine.generate(requests);
-      const { tokens_N, offsets_S1, recorded } = packCompletions(requests, completions);
-      const { logprobs_N, entropies_N } = await engine.score(tokens_N, offsets_S1, 1);
-      expect(recorded.length).toBeGreaterThan(2000);
-      expect(recorded.filter((one) => logprobs_N[one.place] !== one.logprob)).toEqual([]);
-      expect(recorded.filter((one) => entropies_N[one.place] !== one.entropy)).toEqual([]);
-      const zeros = new Float32Array(tokens_N.length);
-      const behaviourLogprobs_N = zeros.slice();
-      const weights_N = zeros.slice();
-      for (const { place, logprob } of recorded) {
-        behaviourLogprobs_N[place] = logprob;
-        weights_N[place] = 1;
-      }
-      const batch = { tokens_N, offsets_S1, weights_N, advantages_N: zeros, behaviourLogprobs_N };
-      const metrics = await engine.forwardBackward(batch, { ...EVERY_TERM, temperature: 1 });
-      expect(metrics["mismatch/max"]).toBe(0);
-      expect(metrics["ratio/max"]).toBe(1);
-    });
+    it.each([
+      ["", ODD_QWEN3, 300],
+      [" of a wide vocabulary", WIDE_VOCABULARY, 100],
+    ] as const)(
+      "records while sampling the logprobs%s that training computes, bit for bit",
+      async (_, shape, count) => {
+        const engine = await make({ shape, seed: 6 });
+        const requests = Array.from({ length: count }, (_, i) =>
+          requestOf(i, {
+            stopTokens: [i % 37],
+            ...(i % 3 === 0 && { topP: 0.8 }),
+            ...(i % 5 === 0 && { topK: 7, minP: 0.05 }),
+            ...(i % 7 === 0 && { logitBias: [[4, 2] as const] }),
+            ...(i % 4 === 0 && { forcedTokens: Int32Array.of(1, 2, 3) }),
+          }),
+        );
+        const completions = await engine.generate(requests);
+        const { tokens_N, offsets_S1, recorded } = packCompletions(requests, completions);
+        const { logprobs_N, entropies_N } = await engine.score(tokens_N, offsets_S1, 1);
+        expect(recorded.length).toBeGreaterThan(1500);
+        expect(recorded.filter((one) => logprobs_N[one.place] !== one.logprob)).toEqual([]);
+        expect(recorded.filter((one) => entropies_N[one.place] !== one.entropy)).toEqual([]);
+        const zeros = new Float32Array(tokens_N.length);
+        const behaviourLogprobs_N = zeros.slice();
+        const weights_N = zeros.slice();
+        for (const { place, logprob } of recorded) {
+          behaviourLogprobs_N[place] = logprob;
+          weights_N[place] = 1;
+        }
+        const batch = { tokens_N, offsets_S1, weights_N, advantages_N: zeros, behaviourLogprobs_N };
+        const metrics = await engine.forwardBackward(batch, { ...EVERY_TERM, temperature: 1 });
+        expect(metrics["mismatch/max"]).toBe(0);
+        expect(metrics["ratio/max"]).toBe(1);
+      },
+    );
 
     it("samples the same completion alone, in any company and in any order", async () => {
       const engine = await make({ shape: ODD_QWEN3, seed: 6 });

@@ -20,6 +20,9 @@ export const ODD_QWEN3: ModelShape = {
   qkvBias: false,
 };
 
+/** More ids than one vocabulary block, so that the head passes by in parts. */
+export const WIDE_VOCABULARY: ModelShape = { ...ODD_QWEN3, layers: 1, vocabSize: 4500 };
+
 /** The three architectures, small. */
 export const SHAPES: readonly (readonly [string, ModelShape])[] = [
   ["Qwen3", ODD_QWEN3],

@@ -393,49 +393,67 @@ void swigluGrad(const float* gateUp, const float* dout, float* dGateUp, float* o
 
 // ---- logits ---------------------------------------------------------------------------------------------------------
 
-RowStatistics rowStatistics(const float* logits, long v, float inverseTemperature, float* weights) {
-  const float lowest = -__builtin_inff();
-  F16 scale = splat16(inverseTemperature), m = splat16(lowest);
-  for (long i = 0; i < v; i += 16) {
-    m = vmax(m, loadUpTo(logits + i, v - i, lowest) * scale);
-  }
-  RowStatistics row;
-  row.maximum = joinMax(m);
-  F16 top = splat16(row.maximum), sum = splat16(0.f), weighted = splat16(0.f);
-  for (long i = 0; i < v; i += 16) {
-    long left = v - i;
-    F16 z = loadUpTo(logits + i, left) * scale - top, e = vexp(z);
-    if (left < 16) e = keepPart16(e, left);
-    storeUpTo(weights + i, left, e);
-    sum = sum + e;
-    weighted = fma(e, z, weighted);
-  }
-  row.sum = joinSum(sum);
-  row.logSum = __builtin_logf(row.sum);
-  row.entropy = row.logSum - joinSum(weighted) / row.sum;
-  return row;
+/// With M, S, W of the ids before and m, s, w of those after, relative to their own maxima, and t = max(M, m):
+///   S ← e^(M − t) S + e^(m − t) s        W ← e^(M − t) (W + (M − t) S) + e^(m − t) (w + (m − t) s)
+LogitSums join(const LogitSums& before, const LogitSums& after) {
+  if (before.sum == 0.f) return after;
+  float t = before.maximum > after.maximum ? before.maximum : after.maximum, m = before.maximum - t, n = after.maximum - t;
+  float old = __builtin_expf(m), now = __builtin_expf(n);
+  return {t, old * before.sum + now * after.sum,
+          old * (before.weighted + m * before.sum) + now * (after.weighted + n * after.sum)};
 }
 
-/// s = logits / T, p = softmax(s):  d logprob(y) / ds_j = [j = y] − p_j,  d entropy / ds_j = −p_j (ln p_j + entropy)
-void logitsGrad(float* logits, long v, float inverseTemperature, int32_t target, float dLogprob, float dEntropy) {
-  F16 scale = splat16(inverseTemperature), m = splat16(-__builtin_inff());
-  for (long i = 0; i < v; i += 16) m = vmax(m, loadUpTo(logits + i, v - i, -__builtin_inff()));
-  F16 top = splat16(joinMax(m) * inverseTemperature), sum = splat16(0.f), weighted = splat16(0.f);
-  for (long i = 0; i < v; i += 16) {
-    long left = v - i;
+void addLogits(const float* logits, long count, float inverseTemperature, float* weights, LogitSums* sums) {
+  const float lowest = -__builtin_inff();
+  F16 scale = splat16(inverseTemperature), m = splat16(lowest);
+  for (long i = 0; i < count; i += 16) m = vmax(m, loadUpTo(logits + i, count - i, lowest) * scale);
+  float maximum = joinMax(m);
+  F16 top = splat16(maximum), s = splat16(0.f), w = splat16(0.f);
+  for (long i = 0; i < count; i += 16) {
+    long left = count - i;
     F16 z = loadUpTo(logits + i, left) * scale - top, e = vexp(z);
     if (left < 16) e = keepPart16(e, left);
-    sum = sum + e;
-    weighted = fma(e, z, weighted);
+    if (weights != nullptr) storeUpTo(weights + i, left, e);
+    s = s + e;
+    w = fma(e, z, w);
   }
-  float total = joinSum(sum), logSum = __builtin_logf(total), entropy = logSum - joinSum(weighted) / total;
-  F16 inverse = splat16(1.f / total), lp = splat16(-dLogprob), en = splat16(-dEntropy), shift = splat16(entropy - logSum);
-  for (long i = 0; i < v; i += 16) {
-    long left = v - i;
+  *sums = join(*sums, {maximum, joinSum(s), joinSum(w)});
+}
+
+RowStatistics finishRow(const LogitSums& sums) {
+  float logSum = __builtin_logf(sums.sum);
+  return {sums.maximum, logSum, sums.sum, logSum - sums.weighted / sums.sum};
+}
+
+RowStatistics rowStatistics(const float* logits, long v, float inverseTemperature, float* weights) {
+  LogitSums sums{-__builtin_inff(), 0.f, 0.f};
+  float tops[kMostTokens / kVocabularyBlock];
+  for (long b = 0; b < v; b += kVocabularyBlock) {
+    LogitSums block{-__builtin_inff(), 0.f, 0.f};
+    addLogits(logits + b, least(kVocabularyBlock, v - b), inverseTemperature, weights + b, &block);
+    tops[b / kVocabularyBlock] = block.maximum;
+    sums = join(sums, block);
+  }
+  if (v > kVocabularyBlock)
+    for (long b = 0; b < v; b += kVocabularyBlock) {
+      long end = least(b + kVocabularyBlock, v);
+      F16 factor = splat16(__builtin_expf(tops[b / kVocabularyBlock] - sums.maximum));
+      for (long i = b; i < end; i += 16) storeUpTo(weights + i, end - i, loadUpTo(weights + i, end - i) * factor);
+    }
+  return finishRow(sums);
+}
+
+/// z = logits / T, p = softmax(z):  d logprob(y) / dz_j = [j = y] − p_j,  d entropy / dz_j = −p_j (ln p_j + entropy)
+void logitsGrad(float* logits, long count, float inverseTemperature, const RowStatistics& row, long target, float dLogprob,
+                float dEntropy) {
+  F16 scale = splat16(inverseTemperature), top = splat16(row.maximum), inverse = splat16(1.f / row.sum);
+  F16 lp = splat16(-dLogprob), en = splat16(-dEntropy), shift = splat16(row.entropy - row.logSum);
+  for (long i = 0; i < count; i += 16) {
+    long left = count - i;
     F16 z = loadUpTo(logits + i, left) * scale - top, p = vexp(z) * inverse;
     storeUpTo(logits + i, left, p * fma(en, z + shift, lp) * scale);
   }
-  logits[target] += dLogprob * inverseTemperature;
+  if (target >= 0) logits[target] += dLogprob * inverseTemperature;
 }
 
 // ---- parameters -----------------------------------------------------------------------------------------------------
@@ -519,6 +537,8 @@ const Kernels table = {
     attendGradScratch,
     swiglu,
     swigluGrad,
+    addLogits,
+    finishRow,
     rowStatistics,
     logitsGrad,
     add,
