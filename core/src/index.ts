@@ -6,7 +6,7 @@ export { loadExperiment, type ExperimentConfig } from "./config/experiment-confi
 export { runConfigSchema, type RunConfig } from "./config/run-config.js";
 export { distillPolicy, type DistilledPolicy } from "./distill.js";
 export { loadEngine } from "./engines/load-engine.js";
-export { readModelShape } from "./engines/model-shape.js";
+export { hubConfigOf, readModelShape } from "./engines/model-shape.js";
 export { Tokenizer } from "./engines/tokenizer.js";
 export { evaluate } from "./evaluate.js";
 export { runExperiment, type Experiment, type ExperimentResult } from "./experiment.js";

@@ -22,6 +22,7 @@ export * from "./numerics/length-penalty.js";
 export { clippedSurrogate } from "./numerics/clipped-surrogate.js";
 export { klEstimate } from "./numerics/kl.js";
 export { passAtK } from "./numerics/pass-at-k.js";
+export { hubConfigOf, readModelShape } from "./engines/model-shape.js";
 export { combineLossMetrics, policyLoss } from "./numerics/policy-loss.js";
 export { groupTokenMeanWeights, tokenWeights } from "./numerics/token-weights.js";
 export { cosine, updateAlignment } from "./numerics/update-alignment.js";

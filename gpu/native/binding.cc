@@ -170,13 +170,21 @@ int32_t intAt(const Napi::Object& object, const char* key) { return object.Get(k
 double numberAt(const Napi::Object& object, const char* key) { return object.Get(key).As<Napi::Number>().DoubleValue(); }
 
 TrShape shapeOf(const Napi::Object& o) {
-  return {intAt(o, "vocabSize"),       intAt(o, "hiddenSize"),
+  TrShape shape{intAt(o, "vocabSize"),       intAt(o, "hiddenSize"),
           intAt(o, "layers"),          intAt(o, "heads"),
           intAt(o, "kvHeads"),         intAt(o, "headSize"),
           intAt(o, "intermediateSize"), intAt(o, "maxPositions"),
           numberAt(o, "ropeTheta"),    numberAt(o, "rmsNormEpsilon"),
           o.Get("tieEmbeddings").ToBoolean(), o.Get("qkNorm").ToBoolean(),
-          o.Get("qkvBias").ToBoolean()};
+          o.Get("qkvBias").ToBoolean(), 0, 0, 0, 0};
+  if (o.Get("ropeScaling").IsObject()) {
+    Napi::Object scaling = o.Get("ropeScaling").As<Napi::Object>();
+    shape.ropeFactor = numberAt(scaling, "factor");
+    shape.ropeLowFrequencyFactor = numberAt(scaling, "lowFrequencyFactor");
+    shape.ropeHighFrequencyFactor = numberAt(scaling, "highFrequencyFactor");
+    shape.ropeOriginalPositions = numberAt(scaling, "originalPositions");
+  }
+  return shape;
 }
 
 // ---- module functions, in the order of `NativeAddon` in src/addon.ts -------------------------------------------------
@@ -319,19 +327,27 @@ Napi::Value setStepCount(const Napi::CallbackInfo& info) {
 Napi::Value readArray(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);
   TrArray which = (TrArray)info[1].As<Napi::Number>().Int32Value();
-  auto out = std::make_shared<std::vector<float>>(tr_learner_size(learner.get()));
+  int64_t offset = info[2].As<Napi::Number>().Int64Value();
+  auto out = std::make_shared<std::vector<float>>(info[3].As<Napi::Number>().Int64Value());
   return environment(info).start(
-      info.Env(), [=] { return tr_learner_read(learner.get(), which, out->data(), (int64_t)out->size()); },
+      info.Env(), [=] { return tr_learner_read(learner.get(), which, offset, out->data(), (int64_t)out->size()); },
       [out](Napi::Env env) { return arrayOf<Napi::Float32Array>(env, out->data(), out->size()); });
 }
 
 Napi::Value writeArray(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);
   TrArray which = (TrArray)info[1].As<Napi::Number>().Int32Value();
-  auto values = floats(info[2]);
+  int64_t offset = info[2].As<Napi::Number>().Int64Value();
+  auto values = floats(info[3]);
   return environment(info).start(
-      info.Env(), [=] { return tr_learner_write(learner.get(), which, values->data(), (int64_t)values->size()); },
+      info.Env(), [=] { return tr_learner_write(learner.get(), which, offset, values->data(), (int64_t)values->size()); },
       [](Napi::Env env) { return env.Undefined(); });
+}
+
+Napi::Value packWeights(const Napi::CallbackInfo& info) {
+  Learner learner = unwrap<Learner>(info, 0);
+  return environment(info).start(
+      info.Env(), [=] { return tr_learner_pack(learner.get()); }, [](Napi::Env env) { return env.Undefined(); });
 }
 
 Napi::Value publish(const Napi::CallbackInfo& info) {
@@ -428,7 +444,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
                   {"measurePeaks", measurePeaks}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
                   {"tensors", tensors}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
                   {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
-                  {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"publish", publish},
+                  {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"packWeights", packWeights},
+                  {"publish", publish},
                   {"storeId", storeId}, {"openStore", openStore}, {"releaseStore", releaseStore},
                   {"storeVersion", storeVersion}, {"storeLimits", storeLimits}, {"createAbort", createAbort},
                   {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate}})

@@ -94,10 +94,10 @@ void Learner::backward(const float* dLogprobs, const float* dEntropies, long n) 
   pass_.backward(*current_, panels_, dLogprobs, dEntropies, gradients_);
 }
 
-const char* Learner::firstBadTensor(const float* values) const {
-  for (const TrTensor& t : tensors_)
-    for (long i = 0, n = t.rows * std::max<long>(t.columns, 1); i < n; i++)
-      if (!std::isfinite(values[t.offset + i])) return t.name;
+const char* Learner::firstBadTensor(const float* values, long offset, long n) const {
+  for (const Tensor& t : model_->layout.tensors)
+    for (long i = std::max(t.offset, offset); i < std::min(t.offset + t.size(), offset + n); i++)
+      if (!std::isfinite(values[i - offset])) return t.name.c_str();
   return nullptr;
 }
 
@@ -111,7 +111,7 @@ double Learner::step(const TrOptimizerStep& o) {
   for (double s : sums) total += s;
   double norm = std::sqrt(total);
   if (!std::isfinite(norm)) {
-    const char* bad = firstBadTensor(gradients_);
+    const char* bad = firstBadTensor(gradients_, 0, size());
     std::string name = bad == nullptr ? "the norm of all" : bad;
     std::memset(gradients_, 0, sizeof(float) * size());
     throw Failure(TR_NOT_FINITE, "the gradient of \"" + name + "\" is not finite");
@@ -152,11 +152,10 @@ const float* Learner::array(TrArray which) const {
   throw Failure(TR_BAD_INPUT, "there is no array number " + std::to_string(which));
 }
 
-void Learner::write(TrArray which, const float* values) {
-  if (const char* bad = firstBadTensor(values))
+void Learner::write(TrArray which, long offset, const float* values, long n) {
+  if (const char* bad = firstBadTensor(values, offset, n))
     throw Failure(TR_NOT_FINITE, "a value given for \"" + std::string(bad) + "\" is not finite");
-  std::memcpy(const_cast<float*>(array(which)), values, sizeof(float) * size());
-  if (which == TR_WEIGHTS) repack();
+  std::memcpy(const_cast<float*>(array(which)) + offset, values, sizeof(float) * n);
 }
 
 }  // namespace troupe

@@ -21,7 +21,10 @@ class Learner {
 
   /// One of the flat arrays, size() floats.
   const float* array(TrArray) const;
-  void write(TrArray, const float* values);
+  /// Weights that were written are used after repack().
+  void write(TrArray, long offset, const float* values, long n);
+  /// Makes packed weights and backward panels of the master weights.
+  void repack();
 
   long size() const { return model_->layout.size; }
   const Model& model() const { return *model_; }
@@ -31,10 +34,8 @@ class Learner {
 
  private:
   void initialise(uint64_t seed);
-  /// Makes packed weights and backward panels of the master weights.
-  void repack();
-  /// Name of the first tensor with a value that is not finite, or null.
-  const char* firstBadTensor(const float* values) const;
+  /// Name of the first tensor with a value that is not finite among `values`, which begin at `offset`; or null.
+  const char* firstBadTensor(const float* values, long offset, long n) const;
 
   std::shared_ptr<const Model> model_;
   std::shared_ptr<Store> store_;

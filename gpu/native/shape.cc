@@ -25,6 +25,12 @@ Shape checkShape(const TrShape& given) {
   demand(s.headSize % 2 == 0, "headSize must be even: " + std::to_string(s.headSize));
   demand(std::isfinite(s.ropeTheta) && s.ropeTheta > 0, "ropeTheta must be positive");
   demand(std::isfinite(s.rmsNormEpsilon) && s.rmsNormEpsilon > 0, "rmsNormEpsilon must be positive");
+  demand(std::isfinite(s.ropeFactor) && (s.ropeFactor == 0 || s.ropeFactor >= 1), "the rope scaling's factor must be at least 1");
+  if (s.ropeFactor != 0) {
+    demand(s.ropeLowFrequencyFactor > 0 && s.ropeHighFrequencyFactor > s.ropeLowFrequencyFactor,
+           "the rope scaling's high frequency factor must be greater than the low one, and both positive");
+    demand(s.ropeOriginalPositions > 0, "the rope scaling's original positions must be positive");
+  }
   return s;
 }
 

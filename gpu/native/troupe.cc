@@ -56,6 +56,12 @@ int poolThreads(int32_t wanted) {
   return wanted <= 0 ? all : std::min<int>(wanted, all);
 }
 
+void checkRange(const troupe::Learner& learner, int64_t offset, int64_t n) {
+  if (offset < 0 || n < 0 || offset > learner.size() - n)
+    throw troupe::Failure(TR_BAD_SHAPE, std::to_string(n) + " numbers from " + std::to_string(offset) + " on do not lie in the array's " +
+                                            std::to_string(learner.size()));
+}
+
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 /// Best rate of several repetitions of `body`, which gives the amount of work it did, with all of `threads` at it.
@@ -106,17 +112,20 @@ TrStatus tr_learner_step(TrLearner* l, const TrOptimizerStep* step, double* grad
 void tr_learner_reset_optimizer(TrLearner* l) { l->learner.resetOptimizer(); }
 int64_t tr_learner_step_count(const TrLearner* l) { return l->learner.stepCount; }
 void tr_learner_set_step_count(TrLearner* l, int64_t count) { l->learner.stepCount = count; }
-TrStatus tr_learner_read(const TrLearner* l, TrArray array, float* out, int64_t n) {
+TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, float* out, int64_t n) {
   return guarded([&] {
-    if (n != l->learner.size()) throw troupe::Failure(TR_BAD_SHAPE, "the array has " + std::to_string(l->learner.size()) + " numbers");
-    std::memcpy(out, l->learner.array(array), sizeof(float) * n);
+    checkRange(l->learner, offset, n);
+    std::memcpy(out, l->learner.array(array) + offset, sizeof(float) * n);
   });
 }
-TrStatus tr_learner_write(TrLearner* l, TrArray array, const float* values, int64_t n) {
+TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
   return guarded([&] {
-    if (n != l->learner.size()) throw troupe::Failure(TR_BAD_SHAPE, "the array has " + std::to_string(l->learner.size()) + " numbers");
-    l->learner.write(array, values);
+    checkRange(l->learner, offset, n);
+    l->learner.write(array, offset, values, n);
   });
+}
+TrStatus tr_learner_pack(TrLearner* l) {
+  return guarded([&] { l->learner.repack(); });
 }
 TrStatus tr_learner_publish(TrLearner* l, int64_t version, int64_t* published) {
   return guarded([&] { *published = l->learner.publish(version); });

@@ -28,6 +28,8 @@ typedef struct TrShape {
   int32_t vocabSize, hiddenSize, layers, heads, kvHeads, headSize, intermediateSize, maxPositions;
   double ropeTheta, rmsNormEpsilon;
   int32_t tieEmbeddings, qkNorm, qkvBias;
+  /// Llama 3's stretching of slow rotary frequencies; ropeFactor 0: none.
+  double ropeFactor, ropeLowFrequencyFactor, ropeHighFrequencyFactor, ropeOriginalPositions;
 } TrShape;
 
 /// One parameter tensor in the flat arrays of a learner: Hugging Face name, [rows, columns] (columns 0: a vector).
@@ -105,9 +107,11 @@ TrStatus tr_learner_step(TrLearner*, const TrOptimizerStep*, double* gradNorm);
 void tr_learner_reset_optimizer(TrLearner*);
 int64_t tr_learner_step_count(const TrLearner*);
 void tr_learner_set_step_count(TrLearner*, int64_t);
-/// Copies a flat array out, or in; writing weights takes effect at once for the learner.
-TrStatus tr_learner_read(const TrLearner*, TrArray, float* out, int64_t n);
-TrStatus tr_learner_write(TrLearner*, TrArray, const float* values, int64_t n);
+/// Copies n numbers of a flat array out, or in, from `offset` on. Weights that were written are used after
+/// tr_learner_pack, so that a model can be read tensor by tensor.
+TrStatus tr_learner_read(const TrLearner*, TrArray, int64_t offset, float* out, int64_t n);
+TrStatus tr_learner_write(TrLearner*, TrArray, int64_t offset, const float* values, int64_t n);
+TrStatus tr_learner_pack(TrLearner*);
 /// Makes the learner's weights the store's live version; `version` < 0: the next number.
 TrStatus tr_learner_publish(TrLearner*, int64_t version, int64_t* published);
 /// Registry id of the learner's store; valid in every thread of the process while a learner or sampler holds it.

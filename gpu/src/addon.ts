@@ -96,8 +96,10 @@ export interface NativeAddon {
   resetOptimizer(learner: LearnerHandle): void;
   stepCount(learner: LearnerHandle): number;
   setStepCount(learner: LearnerHandle, count: number): void;
-  readArray(learner: LearnerHandle, array: number): Promise<Float32Array>;
-  writeArray(learner: LearnerHandle, array: number, values: Float32Array): Promise<void>;
+  readArray(learner: LearnerHandle, array: number, offset: number, length: number): Promise<Float32Array>;
+  writeArray(learner: LearnerHandle, array: number, offset: number, values: Float32Array): Promise<void>;
+  /** Weights that were written take effect. */
+  packWeights(learner: LearnerHandle): Promise<void>;
   publish(learner: LearnerHandle, version: number): number;
   storeId(learner: LearnerHandle): number;
   openStore(id: number): StoreHandle;

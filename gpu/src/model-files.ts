@@ -1,7 +1,10 @@
-import { open, readFile, rename } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import {
   float32Of,
+  hubConfigOf,
+  readModelShape,
   readSafetensors,
   tensorOf,
   writeSafetensors,
@@ -19,34 +22,6 @@ export interface OptimizerState {
 }
 
 const PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
-
-/** `config.json` of a shape, in Hugging Face layout. */
-export function hubConfigOf(shape: ModelShape): Record<string, unknown> {
-  const [architecture, type] = shape.qkNorm
-    ? ["Qwen3ForCausalLM", "qwen3"]
-    : shape.qkvBias
-      ? ["Qwen2ForCausalLM", "qwen2"]
-      : ["LlamaForCausalLM", "llama"];
-  return {
-    architectures: [architecture],
-    model_type: type,
-    hidden_act: "silu",
-    vocab_size: shape.vocabSize,
-    hidden_size: shape.hiddenSize,
-    num_hidden_layers: shape.layers,
-    num_attention_heads: shape.heads,
-    num_key_value_heads: shape.kvHeads,
-    head_dim: shape.headSize,
-    intermediate_size: shape.intermediateSize,
-    max_position_embeddings: shape.maxPositions,
-    rope_theta: shape.ropeTheta,
-    rope_scaling: null,
-    rms_norm_eps: shape.rmsNormEpsilon,
-    tie_word_embeddings: shape.tieEmbeddings,
-    attention_bias: shape.qkvBias,
-    torch_dtype: "float32",
-  };
-}
 
 /** Writes `config.json` and `model.safetensors`, each whole or not at all. */
 export async function saveWeights(
@@ -82,7 +57,7 @@ export async function loadWeights(
   shape: ModelShape,
   places: readonly TensorPlace[],
 ): Promise<Float32Array> {
-  await checkConfig(join(directory, "config.json"), shape);
+  checkConfig(directory, shape);
   const path = join(directory, "model.safetensors");
   const { tensors } = await readSafetensors(path);
   const found = new Map(tensors);
@@ -144,30 +119,17 @@ function gather(
   return flat;
 }
 
-async function checkConfig(path: string, shape: ModelShape): Promise<void> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch {
-    // Weights alone are enough: their names and shapes are checked one by one.
-    return;
-  }
-  let found: unknown;
-  try {
-    found = JSON.parse(text);
-  } catch (cause) {
-    throw errors.weightsNotValid({ path, problem: "it is not JSON" }, cause);
-  }
-  const fields = new Map(Object.entries(Object(found)));
-  for (const [name, wanted] of Object.entries(hubConfigOf(shape))) {
-    // What names the file's origin, and the number type, may differ.
-    if (["model_type", "architectures", "torch_dtype", "attention_bias", "max_position_embeddings"].includes(name))
-      continue;
-    const value = fields.get(name);
-    if (value !== undefined && value !== wanted) {
+function checkConfig(directory: string, shape: ModelShape): void {
+  // Weights alone are enough: their names and shapes are checked one by one.
+  if (!existsSync(join(directory, "config.json"))) return;
+  // How far positions reach changes no weight.
+  const found = new Map(Object.entries({ ropeScaling: "none", ...readModelShape(directory), maxPositions: "any" }));
+  for (const [field, wanted] of Object.entries({ ropeScaling: "none", ...shape, maxPositions: "any" })) {
+    const [text, wantedText] = [found.get(field), wanted].map((value) => JSON.stringify(value));
+    if (text !== wantedText) {
       throw errors.weightsNotValid({
-        path,
-        problem: `${name} is ${JSON.stringify(value)}, the engine has ${JSON.stringify(wanted)}`,
+        path: join(directory, "config.json"),
+        problem: `it tells of ${field} ${text}, the engine has ${wantedText}`,
       });
     }
   }

@@ -127,11 +127,11 @@ export class NativeEngine implements PolicyEngine {
   save(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
     return this.#inOrder("save", async (learner) => {
       const addon = nativeAddon();
-      await saveWeights(directory, this.shape, this.#places, await addon.readArray(learner, ARRAY.weights));
+      await saveWeights(directory, this.shape, this.#places, await this.#read(learner, ARRAY.weights));
       if (!options.optimizer) return;
       await saveOptimizer(directory, this.#places, {
-        firstMoments: await addon.readArray(learner, ARRAY.firstMoments),
-        secondMoments: await addon.readArray(learner, ARRAY.secondMoments),
+        firstMoments: await this.#read(learner, ARRAY.firstMoments),
+        secondMoments: await this.#read(learner, ARRAY.secondMoments),
         steps: addon.stepCount(learner),
       });
     });
@@ -148,26 +148,23 @@ export class NativeEngine implements PolicyEngine {
       const addon = nativeAddon();
       const weights = await loadWeights(directory, this.shape, this.#places);
       const optimizer = options.optimizer ? await loadOptimizer(directory, this.#places) : undefined;
-      await addon.writeArray(learner, ARRAY.weights, weights);
+      await addon.writeArray(learner, ARRAY.weights, 0, weights);
+      await addon.packWeights(learner);
       if (!optimizer) return;
-      await addon.writeArray(learner, ARRAY.firstMoments, optimizer.firstMoments);
-      await addon.writeArray(learner, ARRAY.secondMoments, optimizer.secondMoments);
+      await addon.writeArray(learner, ARRAY.firstMoments, 0, optimizer.firstMoments);
+      await addon.writeArray(learner, ARRAY.secondMoments, 0, optimizer.secondMoments);
       addon.setStepCount(learner, optimizer.steps);
     });
   }
 
   /** Gradients by tensor name, as added up so far; for tests and diagnostics. */
   gradients(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read gradients", async (learner) =>
-      this.#byName(await nativeAddon().readArray(learner, ARRAY.gradients)),
-    );
+    return this.#inOrder("read gradients", async (learner) => this.#byName(await this.#read(learner, ARRAY.gradients)));
   }
 
   /** The learner's weights by tensor name. */
   weights(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read weights", async (learner) =>
-      this.#byName(await nativeAddon().readArray(learner, ARRAY.weights)),
-    );
+    return this.#inOrder("read weights", async (learner) => this.#byName(await this.#read(learner, ARRAY.weights)));
   }
 
   dispose(): void {
@@ -175,6 +172,11 @@ export class NativeEngine implements PolicyEngine {
     this.#isDisposed = true;
     this.#sampler.dispose();
     nativeAddon().releaseLearner(this.#learner);
+  }
+
+  #read(learner: LearnerHandle, array: number): Promise<Float32Array> {
+    const last = this.#places.at(-1);
+    return nativeAddon().readArray(learner, array, 0, last ? last.offset + last.shape.reduce((a, b) => a * b, 1) : 0);
   }
 
   #byName(flat: Float32Array): Map<string, Float32Array> {

@@ -4,17 +4,9 @@ import { policyLoss } from "../../core/src/numerics/policy-loss.js";
 import { runReferenceTransformer } from "../../core/src/numerics/reference-transformer.js";
 import { kernelSet, kernelSets } from "../../gpu/src/machine.js";
 import { NativeEngine } from "../../gpu/src/native-engine.js";
+import { describeReferenceStates } from "./describe-reference-states.js";
 import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP, WIDE_VOCABULARY } from "./engine-fixtures.js";
-
-/** Largest difference over the largest value. */
-export function relativeGap(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
-  let [gap, size] = [0, 0];
-  for (let i = 0; i < expected.length; i++) {
-    gap = Math.max(gap, Math.abs((actual[i] ?? NaN) - (expected[i] ?? 0)));
-    size = Math.max(size, Math.abs(expected[i] ?? 0));
-  }
-  return size === 0 ? gap : gap / size;
-}
+import { relativeGap } from "./relative-gap.js";
 
 /** Completions as one packed batch: prompts and responses, and for every response token what sampling recorded. */
 export function packCompletions(requests: readonly GenerateRequest[], completions: readonly Completion[]) {
@@ -48,6 +40,7 @@ export function describeNativeEngine(set: string): void {
       return engine;
     };
     beforeAll(() => expect(kernelSet()).toBe(set));
+    describeReferenceStates();
     afterAll(() => engines.forEach((engine) => engine.dispose()));
 
     it.each([...SHAPES, ["Qwen3 with a wide vocabulary", WIDE_VOCABULARY] as const])(

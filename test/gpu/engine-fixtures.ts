@@ -23,13 +23,23 @@ export const ODD_QWEN3: ModelShape = {
 /** More ids than one vocabulary block, so that the head passes by in parts. */
 export const WIDE_VOCABULARY: ModelShape = { ...ODD_QWEN3, layers: 1, vocabSize: 4500 };
 
-/** The three architectures, small. */
+/** The architectures, small. */
 export const SHAPES: readonly (readonly [string, ModelShape])[] = [
   ["Qwen3", ODD_QWEN3],
   ["Qwen2", { ...ODD_QWEN3, qkNorm: false, qkvBias: true, heads: 3, kvHeads: 3, headSize: 14 }],
   [
     "Llama",
-    { ...ODD_QWEN3, qkNorm: false, tieEmbeddings: false, kvHeads: 1, vocabSize: 70, hiddenSize: 48, headSize: 40 },
+    {
+      ...ODD_QWEN3,
+      qkNorm: false,
+      tieEmbeddings: false,
+      kvHeads: 1,
+      vocabSize: 70,
+      hiddenSize: 48,
+      headSize: 40,
+      // Pairs 0 to 8 keep their frequency, 9 to 12 have a mixed one, the rest turn slower.
+      ropeScaling: { factor: 8, lowFrequencyFactor: 1, highFrequencyFactor: 4, originalPositions: 500 },
+    },
   ],
 ];
 

@@ -6,7 +6,7 @@ import { adamwUpdate } from "../../core/src/numerics/adamw.js";
 import { readSafetensors, writeSafetensors } from "../../core/src/store/safetensors.js";
 import { attachSampler, NativeEngine } from "../../gpu/src/native-engine.js";
 import { microBatches } from "../../gpu/src/micro-batches.js";
-import { relativeGap } from "./describe-native-engine.js";
+import { relativeGap } from "./relative-gap.js";
 import { EVERY_TERM, NEXT_TOKEN, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP } from "./engine-fixtures.js";
 
 const cleanups: (() => void)[] = [];
@@ -45,6 +45,10 @@ describe("NativeEngine.create()", () => {
     ["headSize", { headSize: 7 }],
     ["layers", { layers: 0 }],
     ["ropeTheta", { ropeTheta: NaN }],
+    [
+      "high frequency factor",
+      { ropeScaling: { factor: 8, lowFrequencyFactor: 4, highFrequencyFactor: 4, originalPositions: 64 } },
+    ],
   ])("throws SHAPE_NOT_VALID naming %s when it does not fit", async (field, fields) => {
     const failure = NativeEngine.create({ shape: { ...ODD_QWEN3, ...fields }, seed: 1 });
     await expect(failure).rejects.toMatchObject({ code: "SHAPE_NOT_VALID", message: expect.stringContaining(field) });
@@ -269,7 +273,7 @@ describe("NativeEngine.load()", () => {
     writeFileSync(join(folder, "config.json"), config.replace(/"rope_theta": 1000/, '"rope_theta": 5'));
     await expect(engine.load(folder)).rejects.toMatchObject({
       code: "WEIGHTS_NOT_VALID",
-      message: expect.stringContaining("rope_theta is 5"),
+      message: expect.stringContaining("ropeTheta 5, the engine has 1000"),
     });
     await expect(engine.load(join(folder, "nowhere"))).rejects.toMatchObject({ code: "TENSOR_FILE_NOT_VALID" });
     expect(await engine.weights()).toEqual(before);

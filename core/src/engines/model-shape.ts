@@ -2,9 +2,33 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import { errors } from "../errors.js";
-import type { ModelShape } from "./policy-engine.js";
+import type { ModelShape, RopeScaling } from "./policy-engine.js";
 
 const count = z.int().positive();
+const positive = z.number().positive();
+
+/** Fields that would change the computation in a way that the engines do not have, with the one value they may have. */
+const fixed = {
+  hidden_act: z.literal("silu").default("silu"),
+  mlp_bias: z.literal(false).optional(),
+  use_sliding_window: z.literal(false).optional(),
+  layer_types: z.array(z.literal("full_attention")).nullish(),
+  partial_rotary_factor: z.literal(1).optional(),
+  quantization_config: z.null().optional(),
+};
+
+const rope = z.looseObject({
+  rope_theta: positive.optional(),
+  rope_type: z.string().optional(),
+  type: z.string().optional(),
+});
+
+const llama3 = z.looseObject({
+  factor: z.number().min(1),
+  low_freq_factor: positive,
+  high_freq_factor: positive,
+  original_max_position_embeddings: count,
+});
 
 const hubConfig = z.looseObject({
   architectures: z.array(z.string()).min(1),
@@ -12,61 +36,61 @@ const hubConfig = z.looseObject({
   hidden_size: count,
   num_hidden_layers: count,
   num_attention_heads: count,
-  num_key_value_heads: count.optional(),
-  head_dim: count.optional(),
+  num_key_value_heads: count.nullish(),
+  head_dim: count.nullish(),
   intermediate_size: count,
   max_position_embeddings: count,
-  rope_theta: z.number().positive().default(10_000),
-  rope_scaling: z.null().optional(),
-  rms_norm_eps: z.number().positive().default(1e-6),
+  rope_theta: positive.optional(),
+  rope_scaling: rope.nullish(),
+  rope_parameters: rope.nullish(),
+  rms_norm_eps: positive.default(1e-6),
   tie_word_embeddings: z.boolean().default(false),
-  hidden_act: z.literal("silu").default("silu"),
+  attention_bias: z.boolean().optional(),
+  ...fixed,
 });
 
-const ARCHITECTURES: Readonly<Record<string, { readonly qkNorm: boolean; readonly qkvBias: boolean }>> = {
-  Qwen3ForCausalLM: { qkNorm: true, qkvBias: false },
-  Qwen2ForCausalLM: { qkNorm: false, qkvBias: true },
-  LlamaForCausalLM: { qkNorm: false, qkvBias: false },
-};
+type HubConfig = z.output<typeof hubConfig>;
+
+const ARCHITECTURES = {
+  Qwen3ForCausalLM: { type: "qwen3", qkNorm: true, qkvBias: false },
+  Qwen2ForCausalLM: { type: "qwen2", qkNorm: false, qkvBias: true },
+  LlamaForCausalLM: { type: "llama", qkNorm: false, qkvBias: false },
+} as const;
+
+/** What transformers takes for a Qwen3 whose config does not say. */
+const QWEN3_HEAD_SIZE = 128;
 
 /**
  * Reads the shape of a policy from `config.json` in Hugging Face layout.
  *
  * @param tokens ids that the tokenizer can make: the vocabulary must hold them
- * @throws MODEL_CONFIG_NOT_VALID naming the file, the field and what is wanted
+ * @throws MODEL_CONFIG_NOT_VALID naming the file, the field, what was found and what is wanted
  */
-export function readModelShape(directory: string, tokens: number): ModelShape {
+export function readModelShape(directory: string, tokens = 0): ModelShape {
   const path = join(directory, "config.json");
+  const fail = (problem: string, cause?: unknown) => errors.modelConfigNotValid({ path, problem }, cause);
   let json: unknown;
   try {
     json = JSON.parse(readFileSync(path, "utf8"));
   } catch (cause) {
-    throw errors.modelConfigNotValid({ path, problem: String(cause) }, cause);
+    throw fail(String(cause), cause);
   }
-  const parsed = hubConfig.safeParse(json);
-  if (!parsed.success) {
-    const problem = parsed.error.issues.map((issue) => `${issue.path.join(".")}: ${issue.message}`).join("; ");
-    throw errors.modelConfigNotValid({ path, problem });
-  }
+  const parsed = hubConfig.safeParse(json, { reportInput: true });
+  if (!parsed.success) throw fail(describeIssues(parsed.error));
   const config = parsed.data;
   const architecture = config.architectures[0] ?? "";
-  const kind = ARCHITECTURES[architecture];
-  if (!kind)
-    throw errors.modelConfigNotValid({
-      path,
-      problem: `architecture "${architecture}" is not one of ${Object.keys(ARCHITECTURES).join(", ")}`,
-    });
+  const kind = Object.entries(ARCHITECTURES).find(([name]) => name === architecture)?.[1];
+  if (!kind) throw fail(`architecture "${architecture}" is not one of ${Object.keys(ARCHITECTURES).join(", ")}`);
   if (config.vocab_size < tokens)
-    throw errors.modelConfigNotValid({
-      path,
-      problem: `vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids`,
-    });
-  const headSize = config.head_dim ?? config.hidden_size / config.num_attention_heads;
+    throw fail(`vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids`);
+  if (config.attention_bias === true && !kind.qkvBias)
+    throw fail("attention_bias is true, wanted is false: of these architectures only Qwen2 has biases");
+  const headSize = config.head_dim ?? (kind.qkNorm ? QWEN3_HEAD_SIZE : config.hidden_size / config.num_attention_heads);
   if (!Number.isInteger(headSize))
-    throw errors.modelConfigNotValid({
-      path,
-      problem: `hidden_size ${config.hidden_size} is no multiple of num_attention_heads ${config.num_attention_heads}, and head_dim is not given`,
-    });
+    throw fail(
+      `hidden_size ${config.hidden_size} is no multiple of num_attention_heads ${config.num_attention_heads}, and head_dim is not given`,
+    );
+  const ropeScaling = scalingOf(config, fail);
   return {
     vocabSize: config.vocab_size,
     hiddenSize: config.hidden_size,
@@ -76,9 +100,78 @@ export function readModelShape(directory: string, tokens: number): ModelShape {
     headSize,
     intermediateSize: config.intermediate_size,
     maxPositions: config.max_position_embeddings,
-    ropeTheta: config.rope_theta,
+    ropeTheta: config.rope_parameters?.rope_theta ?? config.rope_theta ?? 10_000,
+    ...(ropeScaling ? { ropeScaling } : {}),
     rmsNormEpsilon: config.rms_norm_eps,
     tieEmbeddings: config.tie_word_embeddings,
-    ...kind,
+    qkNorm: kind.qkNorm,
+    qkvBias: kind.qkvBias,
   };
+}
+
+/** `config.json` of a shape, in Hugging Face layout: what `readModelShape` reads and transformers loads. */
+export function hubConfigOf(
+  shape: ModelShape,
+  elementType: "float32" | "bfloat16" = "float32",
+): Record<string, unknown> {
+  const [architecture, { type }] = Object.entries(ARCHITECTURES).find(
+    ([, kind]) => kind.qkNorm === shape.qkNorm && kind.qkvBias === shape.qkvBias,
+  ) ?? ["LlamaForCausalLM", ARCHITECTURES.LlamaForCausalLM];
+  const scaling = shape.ropeScaling;
+  return {
+    architectures: [architecture],
+    model_type: type,
+    hidden_act: "silu",
+    vocab_size: shape.vocabSize,
+    hidden_size: shape.hiddenSize,
+    num_hidden_layers: shape.layers,
+    num_attention_heads: shape.heads,
+    num_key_value_heads: shape.kvHeads,
+    head_dim: shape.headSize,
+    intermediate_size: shape.intermediateSize,
+    max_position_embeddings: shape.maxPositions,
+    rope_theta: shape.ropeTheta,
+    rope_scaling: scaling
+      ? {
+          rope_type: "llama3",
+          factor: scaling.factor,
+          low_freq_factor: scaling.lowFrequencyFactor,
+          high_freq_factor: scaling.highFrequencyFactor,
+          original_max_position_embeddings: scaling.originalPositions,
+        }
+      : null,
+    rms_norm_eps: shape.rmsNormEpsilon,
+    tie_word_embeddings: shape.tieEmbeddings,
+    attention_bias: shape.qkvBias,
+    torch_dtype: elementType,
+  };
+}
+
+/** Older folders say it in `rope_scaling`, those of transformers 5 in `rope_parameters`. */
+function scalingOf(config: HubConfig, fail: (problem: string, cause?: unknown) => Error): RopeScaling | undefined {
+  const name = config.rope_parameters ? "rope_parameters" : "rope_scaling";
+  const given = config[name];
+  const type = given?.rope_type ?? given?.type ?? "default";
+  if (type === "default") return undefined;
+  if (type !== "llama3") throw fail(`${name}: type "${type}" is not supported, wanted is "llama3" or none`);
+  const parsed = llama3.safeParse(given, { reportInput: true });
+  if (!parsed.success) throw fail(describeIssues(parsed.error, `${name}.`));
+  const { factor, low_freq_factor, high_freq_factor, original_max_position_embeddings } = parsed.data;
+  if (high_freq_factor <= low_freq_factor)
+    throw fail(`${name}.high_freq_factor ${high_freq_factor} must be greater than low_freq_factor ${low_freq_factor}`);
+  return {
+    factor,
+    lowFrequencyFactor: low_freq_factor,
+    highFrequencyFactor: high_freq_factor,
+    originalPositions: original_max_position_embeddings,
+  };
+}
+
+function describeIssues(error: z.ZodError, prefix = ""): string {
+  return error.issues
+    .map(({ path, message, input }) => {
+      const found = input === undefined ? "" : `, found ${JSON.stringify(input)}`;
+      return `${prefix}${path.join(".")}: ${message}${found}`;
+    })
+    .join("; ");
 }

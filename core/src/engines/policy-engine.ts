@@ -1,6 +1,15 @@
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
 
+/** How Llama 3 stretches slow rotary frequencies to reach further than it was first trained; `rotaryFrequencies()`. */
+export interface RopeScaling {
+  readonly factor: number;
+  readonly lowFrequencyFactor: number;
+  readonly highFrequencyFactor: number;
+  /** Longest sequence before stretching, in tokens. */
+  readonly originalPositions: number;
+}
+
 /** Shape of a decoder-only transformer in the Qwen3 manner: RMSNorm, RoPE, GQA, per-head q/k norms, SwiGLU. */
 export interface ModelShape {
   readonly vocabSize: number;
@@ -12,6 +21,7 @@ export interface ModelShape {
   readonly intermediateSize: number;
   readonly maxPositions: number;
   readonly ropeTheta: number;
+  readonly ropeScaling?: RopeScaling;
   readonly rmsNormEpsilon: number;
   readonly tieEmbeddings: boolean;
   readonly qkNorm: boolean;

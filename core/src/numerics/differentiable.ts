@@ -105,16 +105,17 @@ export function rmsNorm(weight: Parameter, epsilon: number): Operation {
 
 /**
  * Rotary positions in the half-split form of Hugging Face: component i of a head turns with component i + headSize / 2,
- * by position · theta^(−2i / headSize). Rows hold one or more heads of one token.
+ * by position · frequencies[i]. Rows hold one or more heads of one token.
  */
-export function rotary(positions_N: ArrayLike<number>, headSize: number, theta: number): Operation {
+export function rotary(positions_N: ArrayLike<number>, frequencies: Float64Array): Operation {
+  const headSize = 2 * frequencies.length;
   const turn = (input: Float64Array, direction: 1 | -1): Float64Array => {
     const output = new Float64Array(input.length);
     const width = input.length / positions_N.length;
     for (let at = 0; at < input.length; at += headSize) {
       const position = positions_N[Math.floor(at / width)]!;
       for (let i = 0; i < headSize / 2; i++) {
-        const angle = direction * position * theta ** ((-2 * i) / headSize);
+        const angle = direction * position * frequencies[i]!;
         const [a, b] = [input[at + i]!, input[at + i + headSize / 2]!];
         output[at + i] = a * Math.cos(angle) - b * Math.sin(angle);
         output[at + i + headSize / 2] = b * Math.cos(angle) + a * Math.sin(angle);

@@ -13,6 +13,7 @@ import {
   type Operation,
   type Parameter,
 } from "./differentiable.js";
+import { rotaryFrequencies } from "./rotary-frequencies.js";
 import { tokenLogprob, tokenLogprobBackward } from "./token-logprobs.js";
 
 /** Weights and packed tokens of one pass. */
@@ -48,8 +49,8 @@ export interface ReferencePass {
  *     logits = head(norm(x))
  *
  * Norms of q and k are per head and present when `shape.qkNorm`; q, k and v have biases when `shape.qkvBias`; the head is
- * the embedding when `shape.tieEmbeddings`. Covers Qwen3, Qwen2 and Llama without scaled rotary frequencies. Its time
- * grows with weights × tokens and with the square of the sequence length: for models of a few thousand weights.
+ * the embedding when `shape.tieEmbeddings`. Covers Qwen3, Qwen2 and Llama. Its time grows with weights × tokens and with
+ * the square of the sequence length: for models of a few thousand weights.
  *
  * @throws TENSOR_MISSING, LENGTH_MISMATCH
  */
@@ -127,7 +128,7 @@ function attentionOf(shape: ModelShape, offsets_S1: ArrayLike<number>, parameter
     );
   const position = (name: string) => [
     ...(shape.qkNorm ? [rmsNorm(parameter(`self_attn.${name}_norm.weight`, headSize), shape.rmsNormEpsilon)] : []),
-    rotary(positionsOf(offsets_S1), headSize, shape.ropeTheta),
+    rotary(positionsOf(offsets_S1), rotaryFrequencies(shape)),
   ];
   const query = chain(project("q", heads * headSize), ...position("q"));
   const key = chain(project("k", kvHeads * headSize), ...position("k"));

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { adamwUpdate, type AdamwState, type Tensors } from "../../../core/src/numerics/adamw.js";
-import { expectAgreement, readTensors, REFERENCE_STATES } from "./reference-states.js";
+import { expectAgreement, readTensors, REFERENCE_MODELS, REFERENCE_STATES } from "./reference-states.js";
 
 const settings = { learningRate: 0.1, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradNorm: Infinity };
 const tensor = (...values: number[]) => new Map([["w", Float64Array.from(values)]]);
@@ -58,20 +58,17 @@ describe("adamwUpdate()", () => {
 });
 
 describe.skipIf(!existsSync(REFERENCE_STATES))("adamwUpdate() against PyTorch", () => {
-  it.each(["tiny-llama", "tiny-qwen2", "tiny-qwen3"])(
-    "agrees on the first update when the checkpoint is %s",
-    (model) => {
-      const weights = readTensors(join(REFERENCE_STATES, model, "model.safetensors"));
-      const reference = readTensors(join(REFERENCE_STATES, model, "reference.safetensors"));
-      const gradients = new Map(Array.from(weights.keys(), (name) => [name, reference.get(`grad.${name}`)!]));
-      const { parameters, gradNorm } = adamwUpdate(weights, gradients, undefined, {
-        ...settings,
-        learningRate: 1e-3,
-        weightDecay: 0.1,
-        maxGradNorm: 1,
-      });
-      expectAgreement([gradNorm], reference.get("grad_norm")!);
-      for (const [name, values] of parameters) expectAgreement(values, reference.get(`after.${name}`)!);
-    },
-  );
+  it.each(REFERENCE_MODELS)("agrees on the first update when the checkpoint is %s", (model) => {
+    const weights = readTensors(join(REFERENCE_STATES, model, "model.safetensors"));
+    const reference = readTensors(join(REFERENCE_STATES, model, "reference.safetensors"));
+    const gradients = new Map(Array.from(weights.keys(), (name) => [name, reference.get(`grad.${name}`)!]));
+    const { parameters, gradNorm } = adamwUpdate(weights, gradients, undefined, {
+      ...settings,
+      learningRate: 1e-3,
+      weightDecay: 0.1,
+      maxGradNorm: 1,
+    });
+    expectAgreement([gradNorm], reference.get("grad_norm")!);
+    for (const [name, values] of parameters) expectAgreement(values, reference.get(`after.${name}`)!);
+  });
 });

@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
-import type { ModelShape } from "../../../core/src/engines/policy-engine.js";
 
 /** Folder of random checkpoints with results of a float64 PyTorch forward and backward; beside the repository. */
 export const REFERENCE_STATES = fileURLToPath(new URL("../../../../shared/data/models/refstates", import.meta.url));
+
+/** The checkpoints: an untied head, stretched rotary frequencies, biases, and norms of q and k. */
+export const REFERENCE_MODELS = ["tiny-llama", "tiny-llama3-rope", "tiny-qwen2", "tiny-qwen3"] as const;
 
 /** Every tensor of a safetensors file as float64; F32 and I32 only. */
 export function readTensors(path: string): Map<string, Float64Array> {
@@ -27,26 +29,6 @@ export function readTensors(path: string): Map<string, Float64Array> {
     );
   }
   return tensors;
-}
-
-/** Shape from a Hugging Face `config.json`. */
-export function readShape(path: string): ModelShape {
-  const config = JSON.parse(readFileSync(path, "utf8"));
-  return {
-    vocabSize: config.vocab_size,
-    hiddenSize: config.hidden_size,
-    layers: config.num_hidden_layers,
-    heads: config.num_attention_heads,
-    kvHeads: config.num_key_value_heads,
-    headSize: config.head_dim,
-    intermediateSize: config.intermediate_size,
-    maxPositions: config.max_position_embeddings,
-    ropeTheta: config.rope_theta,
-    rmsNormEpsilon: config.rms_norm_eps,
-    tieEmbeddings: config.tie_word_embeddings,
-    qkNorm: config.model_type === "qwen3",
-    qkvBias: config.model_type === "qwen2",
-  };
 }
 
 /** Largest difference within 1e-6 of the largest value: the files hold float32. */

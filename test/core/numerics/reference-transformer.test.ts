@@ -1,12 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { readModelShape } from "../../../core/src/engines/model-shape.js";
 import type { ModelShape } from "../../../core/src/engines/policy-engine.js";
 import { policyLoss } from "../../../core/src/numerics/policy-loss.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import { runReferenceTransformer } from "../../../core/src/numerics/reference-transformer.js";
 import { batchOf, DAPO } from "./loss-fixtures.js";
-import { expectAgreement, readShape, readTensors, REFERENCE_STATES } from "./reference-states.js";
+import { expectAgreement, readTensors, REFERENCE_MODELS, REFERENCE_STATES } from "./reference-states.js";
 
 const base: ModelShape = {
   vocabSize: 7,
@@ -28,6 +29,14 @@ const variants: [string, ModelShape][] = [
   ["Qwen3", base],
   ["Qwen2", { ...base, qkNorm: false, qkvBias: true, headSize: 2, heads: 3, kvHeads: 3 }],
   ["Llama", { ...base, qkNorm: false, tieEmbeddings: false, kvHeads: 1 }],
+  [
+    "Llama with stretched rotary frequencies",
+    {
+      ...base,
+      qkNorm: false,
+      ropeScaling: { factor: 4, lowFrequencyFactor: 1, highFrequencyFactor: 3, originalPositions: 10 },
+    },
+  ],
 ];
 
 function randomWeights(shape: ModelShape): Map<string, Float64Array> {
@@ -131,8 +140,8 @@ describe("runReferenceTransformer()", () => {
 });
 
 describe.skipIf(!existsSync(REFERENCE_STATES))("runReferenceTransformer() against PyTorch", () => {
-  it.each(["tiny-llama", "tiny-qwen2", "tiny-qwen3"])("agrees in float64 when the checkpoint is %s", (model) => {
-    const shape = readShape(join(REFERENCE_STATES, model, "config.json"));
+  it.each(REFERENCE_MODELS)("agrees in float64 when the checkpoint is %s", (model) => {
+    const shape = readModelShape(join(REFERENCE_STATES, model));
     const weights = readTensors(join(REFERENCE_STATES, model, "model.safetensors"));
     const reference = readTensors(join(REFERENCE_STATES, model, "reference.safetensors"));
     const get = (name: string) => reference.get(name)!;
