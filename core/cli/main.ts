@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "measure a run's newest checkpoint on held-out tasks; the run stays as it is",
     load: () => import("./commands/evaluate.js"),
   },
+  verify: {
+    description: "judge answers outside of a run: one, a file of them, or a verifier's own calibration set",
+    load: () => import("./commands/verify.js"),
+  },
   inspect: {
     description: "read rollouts: the newest step's as a table, or one by its id",
     load: () => import("./commands/inspect.js"),

@@ -390,4 +390,27 @@ export const errors = defineErrors({
     hint: "A TypeScript config's default export is defineConfig({...}) of @troupe/core/sdk",
     exitCode: 2,
   },
+  judgeMissing: {
+    message: (d: { environment: string }) =>
+      `Cannot judge single cases with environment "${d.environment}": its definition has no "judge"`,
+    hint: "Give defineEnvironment() a judge made by defineJudge()",
+    exitCode: 3,
+  },
+  caseNotValid: {
+    message: (d: { source: string; line: number; problem: string }) =>
+      `Cannot judge ${d.source}:${d.line}: ${d.problem}`,
+    hint: "A line is a JSON object with the fields that `troupe verify NAME --help` lists; the other lines were judged",
+    exitCode: 4,
+  },
+  linesUnreadable: {
+    message: (d: { source: string; problem: string }) => `Cannot read "${d.source}": ${d.problem}`,
+    hint: 'Name a readable JSON Lines file, or "-" for standard input',
+    exitCode: 4,
+  },
+  calibrationMissing: {
+    message: (d: { environment: string; path: string }) =>
+      `Cannot measure the verifier of environment "${d.environment}": there is no "${d.path}"`,
+    hint: "Lay a calibration set beside the environment's index file: lines with category, label and the case",
+    exitCode: 4,
+  },
 });

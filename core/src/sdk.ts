@@ -2,6 +2,7 @@
 export { defineErrors, TroupeError, type ErrorEntry } from "./error-catalogue.js";
 export * from "./config/define-config.js";
 export * from "./environments/environment.js";
+export type * from "./environments/judge.js";
 export * from "./hooks/hooks.js";
 export * from "./hooks/plugin-context.js";
 export * from "./hooks/plugin.js";

@@ -20,15 +20,25 @@ export type Equality = "equal" | "different" | "undecided";
  * @throws MATH_WORK_EXCEEDED
  */
 export function compareScalars(gold: Expression, answer: Expression, budget: WorkBudget): Equality {
+  return decideScalars(gold, answer, budget).equality;
+}
+
+/** What `compareScalars` finds, and the step that found it. */
+export function decideScalars(
+  gold: Expression,
+  answer: Expression,
+  budget: WorkBudget,
+): { readonly equality: Equality; readonly by: string } {
   const exactGold = exactValue(gold, budget);
   const exactAnswer = exactValue(answer, budget);
   if (exactGold !== undefined && exactAnswer !== undefined)
-    return isEqual(exactGold, exactAnswer) ? "equal" : "different";
+    return { equality: isEqual(exactGold, exactAnswer) ? "equal" : "different", by: "exact fractions" };
   const byResidues = compareResidues(gold, answer, budget);
-  if (byResidues !== "undecided") return byResidues;
+  if (byResidues !== "undecided") return { equality: byResidues, by: "residues modulo two primes" };
   const byNumbers = compareNumbers(gold, answer, "10", budget);
-  if (byNumbers === "equal" || (!hasBareLogarithm(gold) && !hasBareLogarithm(answer))) return byNumbers;
-  return compareNumbers(gold, answer, "e", budget);
+  if (byNumbers === "equal" || (!hasBareLogarithm(gold) && !hasBareLogarithm(answer)))
+    return { equality: byNumbers, by: "values of 256 bits" };
+  return { equality: compareNumbers(gold, answer, "e", budget), by: "values of 256 bits, logarithms natural" };
 }
 
 /** A logarithm without a base is to base 10 in some books and natural in others. */

@@ -1,4 +1,4 @@
-import { compareScalars, isRoundingOf } from "./compare-scalar.js";
+import { compareScalars, decideScalars, isRoundingOf } from "./compare-scalar.js";
 import { exactValue } from "./exact-value.js";
 import { keyOf, mapChildren, someNode, symbolsOf, type Expression } from "./expression.js";
 import { expandSigns, foldMatrix, intervalOf, namedList, namedValue, orientRelation } from "./normal-form.js";
@@ -6,6 +6,8 @@ import { numericPoint, numericValue } from "./numeric-value.js";
 import { isNegative } from "./precise-real.js";
 import { isReal, over } from "./precise-complex.js";
 import { rational } from "./rational.js";
+import { printExpression } from "./print-expression.js";
+import type { TraceStep } from "./trace.js";
 import type { WorkBudget } from "./work-budget.js";
 
 /** How answers are compared, and what the comparison leaves behind. */
@@ -13,6 +15,7 @@ export interface Comparison {
   readonly budget: WorkBudget;
   /** "unit": 50 % equals 0.5, and also 50 where one side leaves the sign out. "value": 50 % equals 0.5 alone. */
   readonly percent: "unit" | "value";
+  readonly trace: TraceStep[];
   /** Set when two forms met that no method could evaluate; the answer counts as different. */
   isUndecided: boolean;
 }
@@ -161,9 +164,25 @@ function isSameScalar(gold: Expression, answer: Expression, comparison: Comparis
     (answer.kind === "constant" && answer.name === "infinity")
   )
     return false;
-  const equality = compareScalars(gold, answer, budget);
+  const { equality, by } = decideScalars(gold, answer, budget);
+  noteStep(comparison, "compare", gold, answer, `${equality}, by ${by}`);
   if (equality === "undecided") comparison.isUndecided = true;
-  return equality === "equal" || isRoundingOf(answer, gold, budget) || isRoundingOf(gold, answer, budget);
+  if (equality === "equal") return true;
+  const isRounding = isRoundingOf(answer, gold, budget) || isRoundingOf(gold, answer, budget);
+  if (isRounding) noteStep(comparison, "round", gold, answer, "one is the other, rounded at its last decimal");
+  return isRounding;
+}
+
+/** A long list of items would bury what decided. */
+const MAX_TRACE = 40;
+
+function noteStep({ trace }: Comparison, step: string, gold: Expression, answer: Expression, says: string): void {
+  if (trace.length < MAX_TRACE) trace.push({ step, says: `${shown(gold)} and ${shown(answer)}: ${says}` });
+}
+
+function shown(node: Expression): string {
+  const text = printExpression(node);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
 /** Equal values with one unit, or with a unit on one side only. */

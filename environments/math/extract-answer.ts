@@ -11,8 +11,11 @@ export const STRICT_EXTRACTION: ExtractionOptions = { mode: "boxed", thinking: "
 /** Why a response holds no answer. */
 export type NoAnswer = "no-think-close" | "no-box" | "no-answer-phrase" | "empty-box" | "unbalanced-braces";
 
+/** Where an answer stood; "caller" when it was handed over alone. */
+export type AnswerPlace = "box" | "phrase" | "caller";
+
 export type Extraction =
-  | { readonly answer: string; readonly from: "box" | "phrase" }
+  | { readonly answer: string; readonly from: AnswerPlace }
   | { readonly answer: undefined; readonly reason: NoAnswer };
 
 /** What the assistant's turn already held, and what the policy added to it; special tokens kept in both. */

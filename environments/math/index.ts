@@ -2,6 +2,7 @@ import { defineEnvironment } from "@troupe/core/sdk";
 import { settingsSchema } from "./settings.js";
 import { problemTaskset } from "./taskset.js";
 import { evaluatedOnly } from "./evaluated-only.js";
+import { mathJudge } from "./judge.js";
 import { calculationTeacher } from "./teacher.js";
 import { MATH_VERIFIER, verifyMath } from "./verify-math.js";
 
@@ -24,4 +25,5 @@ export default defineEnvironment({
     },
   }),
   teacher: calculationTeacher,
+  judge: mathJudge,
 });

@@ -2,8 +2,16 @@ import { TroupeError, type JsonObject, type Verdict } from "@troupe/core/sdk";
 import { isSameAnswer, type Comparison } from "./compare.js";
 import { isSameChoice, isSameText } from "./compare-text.js";
 import type { Expression } from "./expression.js";
-import { extractAnswer, STRICT_EXTRACTION, type AssistantText, type ExtractionOptions } from "./extract-answer.js";
+import {
+  extractAnswer,
+  STRICT_EXTRACTION,
+  type AssistantText,
+  type Extraction,
+  type ExtractionOptions,
+} from "./extract-answer.js";
 import { parseExpression } from "./parse-expression.js";
+import { printExpression } from "./print-expression.js";
+import type { TraceStep } from "./trace.js";
 import { SIZE_LIMITS, WorkBudget } from "./work-budget.js";
 
 /** Stamped into every verdict; raised whenever a verdict could change. */
@@ -15,6 +23,8 @@ export interface MathOptions {
   readonly extraction?: ExtractionOptions;
   /** "unit": the percent sign may be left out like any unit, 50 % = 50 = 0.5. "value": 50 % = 0.5 alone. */
   readonly percent?: "unit" | "value";
+  /** Puts the steps that led to the verdict into `parts.trace`. */
+  readonly explain?: boolean;
   /** Milliseconds of some clock; without it `Verdict.ms` is 0, for the caller to fill in. */
   readonly now?: () => number;
 }
@@ -30,22 +40,49 @@ type Finding = Pick<Verdict, "kind" | "reason"> & { readonly parts?: JsonObject 
  *
  * Deterministic; work is bounded by counted steps, so a hostile answer costs milliseconds.
  *
+ * @param text the response, or with what the prompt wrote into the assistant's turn before it
  * @example
- * verifyMath("\\frac{1}{2}", { assistantPrefix: "", response: "It is \\boxed{0.5}." }).kind; // "pass"
+ * verifyMath("\\frac{1}{2}", "It is \\boxed{0.5}.").kind; // "pass"
  */
-export function verifyMath(gold: string | readonly string[], text: AssistantText, options: MathOptions = {}): Verdict {
+export function verifyMath(
+  gold: string | readonly string[],
+  text: string | AssistantText,
+  options: MathOptions = {},
+): Verdict {
+  const turn = typeof text === "string" ? { assistantPrefix: "", response: text } : text;
+  return verdictOn(gold, () => extractAnswer(turn, options.extraction ?? STRICT_EXTRACTION), options);
+}
+
+/**
+ * Checks an answer that stands alone: nothing is extracted from it.
+ *
+ * @example
+ * verifyAnswer("2\\sqrt{2}", "\\sqrt{8}").kind; // "pass"
+ */
+export function verifyAnswer(gold: string | readonly string[], answer: string, options: MathOptions = {}): Verdict {
+  return verdictOn(gold, () => ({ answer, from: "caller" }), options);
+}
+
+function verdictOn(gold: string | readonly string[], extract: () => Extraction, options: MathOptions): Verdict {
   const start = options.now?.() ?? 0;
-  const finding = findVerdict(typeof gold === "string" ? [gold] : gold, text, options);
+  const trace: TraceStep[] = [];
+  const finding = findVerdict(typeof gold === "string" ? [gold] : gold, extract, options, trace);
   const score = finding.kind === "pass" ? 1 : finding.kind === "fail" ? 0 : undefined;
   return {
     ...finding,
+    ...(options.explain === true ? { parts: { ...finding.parts, trace: trace.map((step) => ({ ...step })) } } : {}),
     ...(score === undefined ? {} : { score }),
     ...MATH_VERIFIER,
     ms: (options.now?.() ?? 0) - start,
   };
 }
 
-function findVerdict(golds: readonly string[], text: AssistantText, options: MathOptions): Finding {
+function findVerdict(
+  golds: readonly string[],
+  extract: () => Extraction,
+  options: MathOptions,
+  trace: TraceStep[],
+): Finding {
   const task = options.taskId === undefined ? "the task" : `task "${options.taskId}"`;
   try {
     if (golds.length === 0) return { kind: "error", reason: `no-reference: ${task} has no reference answer` };
@@ -55,14 +92,23 @@ function findVerdict(golds: readonly string[], text: AssistantText, options: Mat
       if (typeof reference === "string")
         return { kind: "error", reason: `unusable-reference: ${task} has "${excerpt(gold)}", ${reference}` };
       references.push(reference);
+      trace.push({ step: "reference", says: `${excerpt(gold)} is read as ${readingsText(reference.readings)}` });
     }
-    const extraction = extractAnswer(text, options.extraction ?? STRICT_EXTRACTION);
-    if (extraction.answer === undefined) return { kind: "fail", reason: extraction.reason };
+    const extraction = extract();
+    if (extraction.answer === undefined) {
+      trace.push({ step: "extract", says: `no answer: ${extraction.reason}` });
+      return { kind: "fail", reason: extraction.reason };
+    }
+    trace.push({ step: "extract", says: `${excerpt(extraction.answer)}, from the ${extraction.from}` });
     const parts = { answer: excerpt(extraction.answer), from: extraction.from };
-    return { ...judge(references, extraction.answer, options), parts };
+    return { ...judge(references, extraction.answer, options, trace), parts };
   } catch (error) {
     return { kind: "error", reason: `grader-failed: ${error instanceof Error ? error.message : String(error)}` };
   }
+}
+
+function readingsText(readings: readonly Expression[]): string {
+  return readings.map((reading) => excerpt(printExpression(reading))).join(", or as ");
 }
 
 interface Reference {
@@ -82,13 +128,18 @@ function readReference(gold: string): Reference | string {
   }
 }
 
-function judge(references: readonly Reference[], answer: string, options: MathOptions): Finding {
+function judge(references: readonly Reference[], answer: string, options: MathOptions, trace: TraceStep[]): Finding {
   const written = trimmed(answer);
   // Before anything that takes longer on longer text.
   if (written.length > SIZE_LIMITS.characters) {
     return { kind: "fail", reason: `budget-exceeded: the answer has ${written.length} characters` };
   }
-  const comparison: Comparison = { budget: new WorkBudget(), percent: options.percent ?? "unit", isUndecided: false };
+  const comparison: Comparison = {
+    budget: new WorkBudget(),
+    percent: options.percent ?? "unit",
+    isUndecided: false,
+    trace,
+  };
   try {
     let readings: readonly Expression[] | undefined;
     for (const reference of references) {
@@ -96,7 +147,10 @@ function judge(references: readonly Reference[], answer: string, options: MathOp
       const choice = isSameChoice(reference.written, written);
       if (choice === true) return { kind: "pass", reason: "same-choice" };
       if (choice === false) continue;
-      readings ??= parseExpression(written, comparison.budget);
+      if (readings === undefined) {
+        readings = parseExpression(written, comparison.budget);
+        trace.push({ step: "answer", says: `${excerpt(written)} is read as ${readingsText(readings)}` });
+      }
       const isSame = readings.some((reading) =>
         reference.readings.some((gold) => isSameAnswer(gold, reading, comparison)),
       );

@@ -24,12 +24,24 @@ export async function loadEnvironment(
   settings: unknown,
   baseDirectory: string,
 ): Promise<LoadedEnvironment> {
-  const bundle = await bundleModule("environment", use, baseDirectory);
-  const definition = checkEnvironment(use, evaluateBundle("environment", use, bundle));
+  const { bundle, definition } = await loadDefinition(use, baseDirectory);
   const parsed = definition.config.safeParse(settings);
   if (!parsed.success)
     throw errors.environmentConfigNotValid({ environment: definition.name, problems: problemsOf(parsed.error) });
   return { definition, config: parsed.data, bundle };
+}
+
+/**
+ * Builds and evaluates an environment without settings: what it is, before anything is asked of it.
+ *
+ * @throws MODULE_NOT_FOUND, MODULE_BUILD_FAILED, MODULE_LOAD_FAILED, ENVIRONMENT_NOT_VALID
+ */
+export async function loadDefinition(
+  use: string,
+  baseDirectory: string,
+): Promise<Pick<LoadedEnvironment, "bundle" | "definition">> {
+  const bundle = await bundleModule("environment", use, baseDirectory);
+  return { bundle, definition: checkEnvironment(use, evaluateBundle("environment", use, bundle)) };
 }
 
 /** Evaluates a parcel on another thread than the one that built it. */

@@ -3,6 +3,7 @@ import type { Random } from "../numerics/random.js";
 import type { Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
+import type { Judge, JudgeDefinition } from "./judge.js";
 
 /** Which part of the tasks: what is trained on, or what is held out. */
 export type Split = "train" | "eval";
@@ -51,6 +52,24 @@ export interface EnvironmentDefinition<Config = unknown> {
   verifier(config: Config): Verifier;
   /** Present when the environment can teach. */
   readonly teacher?: (config: Config) => Teacher;
+  /** Present when single cases can be judged outside of a run. */
+  readonly judge?: JudgeDefinition;
+}
+
+/**
+ * Declares how single cases are judged. The type of the case flows from its schema into the judge.
+ *
+ * @example
+ * const caseSchema = z.strictObject({ gold: z.string(), answer: z.string() });
+ * const verdict = { kind: "pass", score: 1, reason: "equal", verifier: "same", version: "1", ms: 0 } as const;
+ * defineJudge({ caseSchema, open: async () => ({ verifier: "same", version: "1", atOnce: 1, judge: () => verdict, close: async () => {} }) });
+ */
+export function defineJudge<Schema extends z.ZodType>(definition: {
+  readonly caseSchema: Schema;
+  open(): Promise<Judge<z.output<Schema>>>;
+}): JudgeDefinition {
+  // Only what the schema let through reaches the judge, so it may be passed on as unknown.
+  return definition as unknown as JudgeDefinition;
 }
 
 /**

@@ -1,0 +1,28 @@
+import type { z } from "zod";
+import type { Verdict } from "../records/verdict.js";
+
+/** How much a verdict should say. */
+export interface JudgeOptions {
+  /** Puts the steps that led to the verdict into `parts.trace`, a list of `{step, says}`. */
+  readonly explain?: boolean;
+}
+
+/**
+ * Judges single cases outside of a run. A caller may rely on: the same case gets the same verdict; nothing that a case
+ * holds makes `judge` throw; up to `atOnce` cases may be under way together; after `close` nothing is left running.
+ */
+export interface Judge<Case = unknown> {
+  readonly verifier: string;
+  readonly version: string;
+  /** How many cases at once keep it busy. */
+  readonly atOnce: number;
+  judge(one: Case, options?: JudgeOptions): Verdict | Promise<Verdict>;
+  close(): Promise<void>;
+}
+
+/** How an environment's verifier is reached by `troupe verify`, and by services: a case in, a verdict out. */
+export interface JudgeDefinition<Case = unknown> {
+  /** What a case holds; a line of `troupe verify NAME --jsonl` is a case with an `id`. */
+  readonly caseSchema: z.ZodType<Case>;
+  open(): Promise<Judge<Case>>;
+}
