@@ -9,6 +9,7 @@ import { Tokenizer } from "./engines/tokenizer.js";
 import { loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
+import { engineOptions } from "./engines/engine-options.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
@@ -67,9 +68,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       learnActor,
       {
         engine: config.policy.engine,
-        shape,
-        seed: config.seed,
-        threads: config.policy.threads,
+        options: engineOptions(config, shape),
         ...(start.weights === undefined ? {} : { weights: start.weights }),
         hasReference: config.loss.klCoefficient > 0,
       },

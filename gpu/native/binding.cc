@@ -225,13 +225,14 @@ Napi::Value createLearner(const Napi::CallbackInfo& info) {
   TrShape shape = shapeOf(info[0].As<Napi::Object>());
   auto seed = words(info[1]);
   uint64_t key = (*seed)[0] | (uint64_t)(*seed)[1] << 32;
-  int32_t threads = info[2].As<Napi::Number>().Int32Value();
+  Napi::Object o = info[2].As<Napi::Object>();
+  TrLearnerOptions options{intAt(o, "threads"), intAt(o, "recompute")};
   auto made = std::make_shared<Learner>();
   return environment(info).start(
       info.Env(),
       [=] {
         TrLearner* learner = nullptr;
-        TrStatus status = tr_learner_create(&shape, key, threads, &learner);
+        TrStatus status = tr_learner_create(&shape, key, &options, &learner);
         if (status == TR_OK) *made = Learner(learner, tr_learner_free);
         return status;
       },

@@ -18,17 +18,17 @@ constexpr double kTwoPi = 6.283185307179586;
 
 }  // namespace
 
-Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, int threads)
+Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, const TrLearnerOptions& options)
     : model_(std::make_shared<Model>(shape, kernels)),
-      store_(std::make_shared<Store>(model_, threads)),
+      store_(std::make_shared<Store>(model_, options.threads)),
       storeId_(Store::registerStore(store_)),
-      threads_(threads),
+      threads_(options.threads),
       weights_(size()),
       gradients_(size()),
       first_(size()),
       second_(size()),
       panels_(*model_),
-      pass_(model_, threads, true) {
+      pass_(model_, options.threads, true, static_cast<Recompute>(options.recompute)) {
   for (const Tensor& t : model_->layout.tensors) tensors_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
   initialise(seed);
   std::memset(gradients_, 0, sizeof(float) * size());

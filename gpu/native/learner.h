@@ -10,7 +10,7 @@ namespace troupe {
 
 class Learner {
  public:
-  Learner(const Shape&, const Kernels&, uint64_t seed, int threads);
+  Learner(const Shape&, const Kernels&, uint64_t seed, const TrLearnerOptions&);
 
   void forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                float* entropies);

@@ -85,18 +85,32 @@ void Model::attentionInputs(const PackedWeights& weights, int layer, const float
                       shape.qkNorm ? weights.data + y.qNorm : nullptr, weights.data + y.kNorm, raw, shape.turnedWidth(), epsilon());
 }
 
-void Model::finishLayer(const PackedWeights& weights, int layer, const float* x, const float* attended, long rows, float* mid,
-                        float* gateUp, float* next) const {
+void Model::addAttended(const PackedWeights& weights, int layer, const float* x, const float* attended, long rows,
+                        float* mid) const {
+  if (mid != x) std::memcpy(mid, x, sizeof(float) * rows * shape.hiddenSize);
+  multiply(rows, shape.hiddenSize, shape.qWidth(), attended, weights.data + layers[layer].output, mid, Start::Destination);
+}
+
+void Model::gateUpOf(const PackedWeights& weights, int layer, const float* mid, long rows, float* normed, float* gateUp) const {
   const Layer& y = layers[layer];
+  kernels.rmsNorm(mid, weights.data + y.mlpNorm, normed, rows, shape.hiddenSize, epsilon());
+  multiply(rows, 2l * shape.intermediateSize, shape.hiddenSize, normed, weights.data + y.gateUp, gateUp, Start::Zero);
+}
+
+void Model::addFeedForward(const PackedWeights& weights, int layer, const float* mid, const float* gateUp, long rows,
+                           float* next) const {
   long d = shape.hiddenSize, f = shape.intermediateSize;
-  if (mid != x) std::memcpy(mid, x, sizeof(float) * rows * d);
-  multiply(rows, d, shape.qWidth(), attended, weights.data + y.output, mid, Start::Destination);
-  float *normed = scratch(Slot::Normed, rows * d), *activated = scratch(Slot::Activated, rows * f);
-  kernels.rmsNorm(mid, weights.data + y.mlpNorm, normed, rows, d, epsilon());
-  multiply(rows, 2 * f, d, normed, weights.data + y.gateUp, gateUp, Start::Zero);
+  float* activated = scratch(Slot::Activated, rows * f);
   kernels.swiglu(gateUp, activated, rows, f);
   if (next != mid) std::memcpy(next, mid, sizeof(float) * rows * d);
-  multiply(rows, d, f, activated, weights.data + y.down, next, Start::Destination);
+  multiply(rows, d, f, activated, weights.data + layers[layer].down, next, Start::Destination);
+}
+
+void Model::finishLayer(const PackedWeights& weights, int layer, const float* x, const float* attended, long rows, float* mid,
+                        float* gateUp, float* next) const {
+  addAttended(weights, layer, x, attended, rows, mid);
+  gateUpOf(weights, layer, mid, rows, scratch(Slot::Normed, rows * shape.hiddenSize), gateUp);
+  addFeedForward(weights, layer, mid, gateUp, rows, next);
 }
 
 void Model::embed(const PackedWeights& weights, int32_t token, float* out) const {

@@ -54,6 +54,10 @@ struct Model {
   /// mid = x + attended · Woᵀ, then next = mid + mlp(norm(mid)). `mid` and `next` may be x; gateUp [rows, 2F] is written.
   void finishLayer(const PackedWeights&, int layer, const float* x, const float* attended, long rows, float* mid, float* gateUp,
                    float* next) const;
+  /// The three steps of finishLayer: mid = x + attended · Woᵀ, the gate and up products of mid, and the product down.
+  void addAttended(const PackedWeights&, int layer, const float* x, const float* attended, long rows, float* mid) const;
+  void gateUpOf(const PackedWeights&, int layer, const float* mid, long rows, float* normed, float* gateUp) const;
+  void addFeedForward(const PackedWeights&, int layer, const float* mid, const float* gateUp, long rows, float* next) const;
   /// Copies the embedding of a token, d floats.
   void embed(const PackedWeights&, int32_t token, float* out) const;
   void finalNormed(const PackedWeights&, const float* x, long rows, float* normed) const;
@@ -64,7 +68,7 @@ struct Model {
 };
 
 /// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
-enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, Count };
+enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Count };
 float* scratch(Slot, long n);
 
 }  // namespace troupe

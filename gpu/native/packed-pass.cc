@@ -11,14 +11,10 @@
 namespace troupe {
 namespace {
 
-// Weight gradients are summed within blocks of this many tokens, and the blocks added in order.
-constexpr long kTokenBlock = 128;
 // A weight-gradient part: outputs x inputs. Large parts pack their right side less often, small ones balance better;
 // parts share no sum, so their size changes no bit and may depend on the number of threads.
 constexpr long kMostTileOutputs = 256, kLeastTileOutputs = 32, kTileInputs = 128;
 constexpr long kPartsPerThread = 3;
-// Logit gradients held at once, floats; the vocabulary's backward runs in chunks of rows under this.
-constexpr long kLogitFloats = 1l << 22;
 constexpr long kEmbeddingColumns = 32;
 
 }  // namespace
@@ -61,8 +57,13 @@ void checkOffsets(const int32_t* offsets, long sequences, long n) {
     if (offsets[s + 1] < offsets[s]) throw Failure(TR_BAD_SHAPE, "offsets decrease at sequence " + std::to_string(s));
 }
 
-PackedPass::PackedPass(std::shared_ptr<const Model> model, int threads, bool keep)
-    : model_(std::move(model)), threads_(threads), keep_(keep) {}
+PackedPass::PackedPass(std::shared_ptr<const Model> model, int threads, bool trains, Recompute recompute)
+    : model_(std::move(model)), threads_(threads), trains_(trains), recompute_(recompute) {}
+
+void PackedPass::reserve(PassBuffer first, PassBuffer last) {
+  for (int b = static_cast<int>(first); b < static_cast<int>(last); b++)
+    buffers_[b].reserve(floatsOf(*model_, plan(), static_cast<PassBuffer>(b)));
+}
 
 void PackedPass::run(long parts, const std::function<void(long)>& part) const { Pool::shared().run(parts, threads_, part); }
 
@@ -100,7 +101,7 @@ void PackedPass::attend(int layer, long item) {
   float* storage = scratch(Slot::Pages, pages * pageSize);
   thread_local std::vector<const float*> keyPages, valuePages;
   keyPages.resize(pages), valuePages.resize(pages);
-  float* rows = at(qkv_, layer, w, span.first);
+  float* rows = at(PassBuffer::Heads, layer, w, span.first);
   for (long p = 0; p < pages; p++) {
     float *key = storage + p * pageSize, *value = key + kPageKeys * hd;
     const float* from = rows + p * kPageKeys * w + s.qWidth() + kv * hd;
@@ -112,7 +113,7 @@ void PackedPass::attend(int layer, long item) {
   AttendArgs a;
   a.q = rows + kv * s.group() * hd;
   a.ldq = w;
-  a.out = at(attended_, layer, s.qWidth(), span.first) + kv * s.group() * hd;
+  a.out = at(PassBuffer::Attended, layer, s.qWidth(), span.first) + kv * s.group() * hd;
   a.ldo = s.qWidth();
   a.rows = span.count;
   a.firstPosition = 0;
@@ -124,6 +125,27 @@ void PackedPass::attend(int layer, long item) {
   k.attend(a);
 }
 
+void PackedPass::beginLayer(const PackedWeights& weights, int layer, long row, long count) {
+  const Shape& s = model_->shape;
+  model_->attentionInputs(weights, layer, at(PassBuffer::Residual, layer, s.hiddenSize, row), &rowPositions_[row], count,
+                          at(PassBuffer::Heads, layer, s.qkvWidth(), row),
+                          trains_ && s.qkNorm ? at(PassBuffer::RawHeads, layer, s.turnedWidth(), row) : nullptr);
+}
+
+void PackedPass::recomputeLayer(const PackedWeights& weights, int layer) {
+  const Shape& s = model_->shape;
+  run(blocks(), [&](long b) {
+    long r = b * kBlockRows;
+    beginLayer(weights, layer, r, std::min(kBlockRows, rows_ - r));
+  });
+  run((long)spans_.size() * s.kvHeads, [&](long item) { attend(layer, item); });
+  run(blocks(), [&](long b) {
+    long r = b * kBlockRows, d = s.hiddenSize;
+    model_->addAttended(weights, layer, at(PassBuffer::Residual, layer, d, r), at(PassBuffer::Attended, layer, s.qWidth(), r),
+                        std::min(kBlockRows, rows_ - r), at(PassBuffer::Mid, layer, d, r));
+  });
+}
+
 void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
                          float temperature, float* logprobs, float* entropies) {
   n_ = -1;
@@ -131,38 +153,27 @@ void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, lo
   takeRows(tokens, n, offsets, sequences);
   const Model& m = *model_;
   const Shape& s = m.shape;
-  long d = s.hiddenSize, w = s.qkvWidth(), f = s.intermediateSize, copies = keep_ ? s.layers : 1;
+  long d = s.hiddenSize, f = s.intermediateSize;
   inverseTemperature_ = 1.f / temperature;
-  x_.reserve((keep_ ? s.layers + 1 : 1) * rows_ * d);
-  qkv_.reserve(copies * rows_ * w);
-  attended_.reserve(copies * rows_ * s.qWidth());
-  if (keep_) {
-    mid_.reserve(copies * rows_ * d);
-    gateUp_.reserve(copies * rows_ * 2 * f);
-    if (s.qkNorm) raw_.reserve(copies * rows_ * s.turnedWidth());
-  }
+  reserve(PassBuffer::Residual, kFirstOfBackward);
   rowStatistics_.resize(rows_);
   std::memset(logprobs, 0, sizeof(float) * n);
   std::memset(entropies, 0, sizeof(float) * n);
 
-  auto begin = [&](int layer, long r, long count) {
-    m.attentionInputs(weights, layer, at(x_, layer, d, r), &rowPositions_[r], count, at(qkv_, layer, w, r),
-                      keep_ && s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr);
-  };
   run(blocks(), [&](long b) {
     long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-    for (long i = r; i < r + count; i++) m.embed(weights, rowTokens_[i], at(x_, 0, d, i));
-    begin(0, r, count);
+    for (long i = r; i < r + count; i++) m.embed(weights, rowTokens_[i], at(PassBuffer::Residual, 0, d, i));
+    beginLayer(weights, 0, r, count);
   });
   for (int layer = 0; layer < s.layers; layer++) {
     run((long)spans_.size() * s.kvHeads, [&](long item) { attend(layer, item); });
     run(blocks(), [&](long b) {
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-      float* x = at(x_, layer, d, r);
-      float* gateUp = keep_ ? at(gateUp_, layer, 2 * f, r) : scratch(Slot::Inner, count * 2 * f);
-      m.finishLayer(weights, layer, x, at(attended_, layer, s.qWidth(), r), count, keep_ ? at(mid_, layer, d, r) : x, gateUp,
-                    at(x_, layer + 1, d, r));
-      if (layer + 1 < s.layers) return begin(layer + 1, r, count);
+      float* x = at(PassBuffer::Residual, layer, d, r);
+      float* gateUp = keepsGateUp() ? at(PassBuffer::GateUp, layer, 2 * f, r) : scratch(Slot::GateUp, count * 2 * f);
+      m.finishLayer(weights, layer, x, at(PassBuffer::Attended, layer, s.qWidth(), r), count,
+                    trains_ ? at(PassBuffer::Mid, layer, d, r) : x, gateUp, at(PassBuffer::Residual, layer + 1, d, r));
+      if (layer + 1 < s.layers) return beginLayer(weights, layer + 1, r, count);
       predict(weights, r, count, logprobs, entropies);
     });
   }
@@ -177,7 +188,7 @@ void PackedPass::predict(const PackedWeights& weights, long first, long count, f
   LogitSums sums[kBlockRows];
   float targets[kBlockRows];
   std::fill(sums, sums + count, LogitSums{-INFINITY, 0, 0});
-  m.finalNormed(weights, at(x_, m.shape.layers, d, first), count, normed);
+  m.finalNormed(weights, at(PassBuffer::Residual, m.shape.layers, d, first), count, normed);
   for (long from = 0; from < v; from += width) {
     long ids = std::min(width, v - from);
     m.logitsOf(weights, normed, count, from, ids, logits);
@@ -199,13 +210,13 @@ void PackedPass::attendGrad(int layer, long item) {
   const Shape& s = model_->shape;
   Span span = spans_[item / s.kvHeads];
   long kv = item % s.kvHeads, w = s.qkvWidth(), hd = s.headSize;
-  const float* rows = at(qkv_, layer, w, span.first);
-  float* drows = dqkv_ + span.first * w;
+  const float* rows = at(PassBuffer::Heads, layer, w, span.first);
+  float* drows = all(PassBuffer::HeadsGrad) + span.first * w;
   long query = kv * s.group() * hd, key = s.qWidth() + kv * hd, value = key + s.kvWidth();
   AttendGradArgs a;
   a.q = rows + query, a.k = rows + key, a.v = rows + value;
   a.ld = w;
-  a.dout = dattended_ + span.first * s.qWidth() + query;
+  a.dout = all(PassBuffer::AttendedGrad) + span.first * s.qWidth() + query;
   a.ldo = s.qWidth();
   a.dq = drows + query, a.dk = drows + key, a.dv = drows + value;
   a.ldd = w;
@@ -214,7 +225,7 @@ void PackedPass::attendGrad(int layer, long item) {
   model_->kernels.attendGrad(a);
 }
 
-void PackedPass::addPartials(const Buffer& partials, long blocks, long width, float* grad) const {
+void PackedPass::addPartials(const float* partials, long blocks, long width, float* grad) const {
   for (long b = 0; b < blocks; b++) model_->kernels.add(partials + b * width, grad, width);
 }
 
@@ -257,18 +268,18 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
   const Model& m = *model_;
   const Kernels& k = m.kernels;
   long d = m.shape.hiddenSize, v = m.shape.vocabSize, width = std::min(v, kVocabularyBlock);
-  long chunk = std::min(rows_, std::max(kTokenBlock, kLogitFloats / width / kTokenBlock * kTokenBlock));
-  dlogits_.reserve(chunk * width);
-  headPartials_.reserve(blocks() * d);
-  std::memset(headPartials_, 0, sizeof(float) * blocks() * d);
+  long chunk = headChunk(m, rows_);
+  float *logits = all(PassBuffer::LogitsGrad), *partials = all(PassBuffer::HeadPartials), *input = all(PassBuffer::Normed);
+  float *dx = all(PassBuffer::ResidualGrad), *dnormed = all(PassBuffer::MidGrad);
+  std::memset(partials, 0, sizeof(float) * blocks() * d);
   for (long first = 0; first < rows_; first += chunk) {
     long rows = std::min(chunk, rows_ - first), parts = (rows + kBlockRows - 1) / kBlockRows;
     for (long from = 0; from < v; from += width) {
       long ids = std::min(width, v - from);
       run(parts, [&](long b) {
         long local = b * kBlockRows, r = first + local, count = std::min(kBlockRows, rows - local);
-        float *dlogits = dlogits_ + local * ids, *normed = normed_ + r * d;
-        if (from == 0) m.finalNormed(weights, at(x_, m.shape.layers, d, r), count, normed);
+        float *dlogits = logits + local * ids, *normed = input + r * d;
+        if (from == 0) m.finalNormed(weights, at(PassBuffer::Residual, m.shape.layers, d, r), count, normed);
         m.logitsOf(weights, normed, count, from, ids, dlogits);
         for (long i = 0; i < count; i++) {
           float dl = dLogprobs[rowPlaces_[r + i]], de = dEntropies[rowPlaces_[r + i]], *row = dlogits + i * ids;
@@ -276,19 +287,19 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
           if (dl == 0 && de == 0) std::memset(row, 0, sizeof(float) * ids);
           else k.logitsGrad(row, ids, inverseTemperature_, rowStatistics_[r + i], target < ids ? std::max(target, -1l) : -1, dl, de);
         }
-        k.product(count, d, ids, dlogits, ids, back.data + back.head + from * k.panel, v * k.panel, dmid_ + r * d, d,
+        k.product(count, d, ids, dlogits, ids, back.data + back.head + from * k.panel, v * k.panel, dnormed + r * d, d,
                   from == 0 ? Start::Zero : Start::Destination, nullptr);
       });
-      weightGradients({{dlogits_, normed_ + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
+      weightGradients({{logits, input + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
     }
   }
   run(blocks(), [&](long b) {
     long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-    std::memset(dx_ + r * d, 0, sizeof(float) * count * d);
-    k.rmsNormGrad(at(x_, m.shape.layers, d, r), weights.data + m.finalNorm, dmid_ + r * d, dx_ + r * d, headPartials_ + b * d,
+    std::memset(dx + r * d, 0, sizeof(float) * count * d);
+    k.rmsNormGrad(at(PassBuffer::Residual, m.shape.layers, d, r), weights.data + m.finalNorm, dnormed + r * d, dx + r * d, partials + b * d,
                   count, d, m.epsilon());
   });
-  addPartials(headPartials_, blocks(), d, grad + m.layout.finalNorm);
+  addPartials(partials, blocks(), d, grad + m.layout.finalNorm);
 }
 
 void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
@@ -299,52 +310,61 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
   const Shape& s = m.shape;
   const Kernels& k = m.kernels;
   long d = s.hiddenSize, w = s.qkvWidth(), f = s.intermediateSize, q = s.qWidth(), hd = s.headSize;
-  dx_.reserve(rows_ * d), dmid_.reserve(rows_ * d), normed_.reserve(rows_ * d), dattended_.reserve(rows_ * q);
-  dqkv_.reserve(rows_ * w), dGateUp_.reserve(rows_ * 2 * f), activated_.reserve(rows_ * f);
+  reserve(kFirstOfBackward, PassBuffer::Count);
+  float *dxs = all(PassBuffer::ResidualGrad), *dmids = all(PassBuffer::MidGrad), *normed = all(PassBuffer::Normed);
+  float *dattended = all(PassBuffer::AttendedGrad), *dqkvs = all(PassBuffer::HeadsGrad), *dGateUps = all(PassBuffer::GateUpGrad);
+  float *activated = all(PassBuffer::Activated), *partials = all(PassBuffer::Partials);
   backwardHead(weights, back, dLogprobs, dEntropies, grad);
   // Per block: norm weights, then q and k norms, then biases.
   long width = d + 2 * hd + w;
-  partials_.reserve(blocks() * width);
-  auto partial = [&](long b, long at) { return partials_ + at * blocks() + b * (at == 0 ? d : at == d + 2 * hd ? w : hd); };
+  auto partial = [&](long b, long at) { return partials + at * blocks() + b * (at == 0 ? d : at == d + 2 * hd ? w : hd); };
   for (int layer = s.layers - 1; layer >= 0; layer--) {
+    // Forward left the last layer in the one place that all layers share.
+    if (recompute_ == Recompute::Layers && layer + 1 < s.layers) recomputeLayer(weights, layer);
     const Layout::Layer& to = m.layout.layers[layer];
     const Model::Layer& from = m.layers[layer];
     const BackwardPanels::Layer& panels = back.layers[layer];
-    std::memset(partials_, 0, sizeof(float) * blocks() * width);
+    std::memset(partials, 0, sizeof(float) * blocks() * width);
     run(blocks(), [&](long b) {
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-      const float* mid = at(mid_, layer, d, r);
-      float *dx = dx_ + r * d, *dmid = dmid_ + r * d, *dinner = scratch(Slot::Inner, count * std::max(f, d));
+      const float* mid = at(PassBuffer::Mid, layer, d, r);
+      float *dx = dxs + r * d, *dmid = dmids + r * d, *dinner = scratch(Slot::Inner, count * std::max(f, d));
       m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
-      k.swigluGrad(at(gateUp_, layer, 2 * f, r), dinner, dGateUp_ + r * 2 * f, activated_ + r * f, count, f);
-      m.multiply(count, d, 2 * f, dGateUp_ + r * 2 * f, back.data + panels.gateUp, dinner, Start::Zero);
-      k.rmsNorm(mid, weights.data + from.mlpNorm, normed_ + r * d, count, d, m.epsilon());
+      const float* gateUp = at(PassBuffer::GateUp, layer, 2 * f, r);
+      if (!keepsGateUp()) {
+        float* again = scratch(Slot::GateUp, count * 2 * f);
+        m.gateUpOf(weights, layer, mid, count, normed + r * d, again);
+        gateUp = again;
+      }
+      k.swigluGrad(gateUp, dinner, dGateUps + r * 2 * f, activated + r * f, count, f);
+      m.multiply(count, d, 2 * f, dGateUps + r * 2 * f, back.data + panels.gateUp, dinner, Start::Zero);
+      k.rmsNorm(mid, weights.data + from.mlpNorm, normed + r * d, count, d, m.epsilon());
       std::memcpy(dmid, dx, sizeof(float) * count * d);
       k.rmsNormGrad(mid, weights.data + from.mlpNorm, dinner, dmid, partial(b, 0), count, d, m.epsilon());
-      m.multiply(count, q, d, dmid, back.data + panels.output, dattended_ + r * q, Start::Zero);
+      m.multiply(count, q, d, dmid, back.data + panels.output, dattended + r * q, Start::Zero);
     });
-    addPartials(partials_, blocks(), d, grad + to.mlpNorm);
-    std::memset(partials_, 0, sizeof(float) * blocks() * d);
-    weightGradients({{dGateUp_, normed_, 2 * f, d, grad + to.gateUp},
-                     {dx_, activated_, d, f, grad + to.down},
-                     {dmid_, at(attended_, layer, q, 0), d, q, grad + to.output}},
+    addPartials(partials, blocks(), d, grad + to.mlpNorm);
+    std::memset(partials, 0, sizeof(float) * blocks() * d);
+    weightGradients({{dGateUps, normed, 2 * f, d, grad + to.gateUp},
+                     {dxs, activated, d, f, grad + to.down},
+                     {dmids, at(PassBuffer::Attended, layer, q, 0), d, q, grad + to.output}},
                     rows_, (long)spans_.size() * s.kvHeads, [&](long item) { attendGrad(layer, item); });
     run(blocks(), [&](long b) {
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
-      float *dqkv = dqkv_ + r * w, *dinner = scratch(Slot::Inner, count * d), *dx = dx_ + r * d;
+      float *dqkv = dqkvs + r * w, *dinner = scratch(Slot::Inner, count * d), *dx = dxs + r * d;
       k.rotateHeadsGrad(dqkv, w, count, s.heads, s.kvHeads, hd, &rowPositions_[r], m.cosine, m.sine,
                         s.qkNorm ? weights.data + from.qNorm : nullptr, weights.data + from.kNorm,
-                        s.qkNorm ? at(raw_, layer, s.turnedWidth(), r) : nullptr, s.turnedWidth(), partial(b, d),
+                        s.qkNorm ? at(PassBuffer::RawHeads, layer, s.turnedWidth(), r) : nullptr, s.turnedWidth(), partial(b, d),
                         partial(b, d + hd), m.epsilon());
       if (s.qkvBias)
         for (long i = 0; i < count; i++) k.add(dqkv + i * w, partial(b, d + 2 * hd), w);
       m.multiply(count, d, w, dqkv, back.data + panels.qkv, dinner, Start::Zero);
-      const float* x = at(x_, layer, d, r);
-      k.rmsNorm(x, weights.data + from.attentionNorm, normed_ + r * d, count, d, m.epsilon());
-      std::memcpy(dx, dmid_ + r * d, sizeof(float) * count * d);
+      const float* x = at(PassBuffer::Residual, layer, d, r);
+      k.rmsNorm(x, weights.data + from.attentionNorm, normed + r * d, count, d, m.epsilon());
+      std::memcpy(dx, dmids + r * d, sizeof(float) * count * d);
       k.rmsNormGrad(x, weights.data + from.attentionNorm, dinner, dx, partial(b, 0), count, d, m.epsilon());
     });
-    addPartials(partials_, blocks(), d, grad + to.attentionNorm);
+    addPartials(partials, blocks(), d, grad + to.attentionNorm);
     for (long b = 0; b < blocks(); b++) {
       if (s.qkNorm) {
         k.add(partial(b, d), grad + to.qNorm, hd);
@@ -352,13 +372,13 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
       }
       if (s.qkvBias) k.add(partial(b, d + 2 * hd), grad + to.qkvBias, w);
     }
-    weightGradients({{dqkv_, normed_, w, d, grad + to.qkv}}, rows_, 0, {});
+    weightGradients({{dqkvs, normed, w, d, grad + to.qkv}}, rows_, 0, {});
   }
   // Columns are shared out, rows go in order: no two threads add to one number.
   run((d + kEmbeddingColumns - 1) / kEmbeddingColumns, [&](long part) {
     long c = part * kEmbeddingColumns, count = std::min(kEmbeddingColumns, d - c);
     for (long r = 0; r < rows_; r++)
-      k.add(dx_ + r * d + c, grad + m.layout.embedding + (long)rowTokens_[r] * d + c, count);
+      k.add(dxs + r * d + c, grad + m.layout.embedding + (long)rowTokens_[r] * d + c, count);
   });
 }
 

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "model.h"
+#include "pass-buffers.h"
 
 namespace troupe {
 
@@ -27,8 +27,8 @@ void checkOffsets(const int32_t* offsets, long sequences, long n);
 
 class PackedPass {
  public:
-  /// `keep`: activations of every layer stay for backward.
-  PackedPass(std::shared_ptr<const Model>, int threads, bool keep);
+  /// `trains`: a backward half may follow each forward half.
+  PackedPass(std::shared_ptr<const Model>, int threads, bool trains, Recompute = Recompute::Nothing);
 
   /// Throws BadInput or BadShape; see tr_learner_forward.
   void forward(const PackedWeights&, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
@@ -57,14 +57,27 @@ class PackedPass {
   void backwardHead(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
   /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
   void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);
-  void addPartials(const Buffer& partials, long blocks, long width, float* grad) const;
+  void addPartials(const float* partials, long blocks, long width, float* grad) const;
   void run(long parts, const std::function<void(long)>& part) const;
-  long blocks() const { return (rows_ + kBlockRows - 1) / kBlockRows; }
-  float* at(const Buffer& b, int layer, long width, long row) const { return b + ((keep_ ? layer : 0) * rows_ + row) * width; }
+  long blocks() const { return blocksOf(rows_); }
+  bool keepsGateUp() const { return trains_ && recompute_ == Recompute::Nothing; }
+  PassPlan plan() const { return {trains_, recompute_, rows_}; }
+  void reserve(PassBuffer first, PassBuffer last);
+  float* all(PassBuffer b) const { return buffers_[static_cast<int>(b)]; }
+  /// Row `row` of what the forward half kept of a layer.
+  float* at(PassBuffer b, int layer, long width, long row) const {
+    bool perLayer = trains_ && (b == PassBuffer::Residual || recompute_ != Recompute::Layers);
+    return all(b) + ((perLayer ? layer : 0) * rows_ + row) * width;
+  }
+  /// Heads ready for attention, from the layer's residual stream.
+  void beginLayer(const PackedWeights&, int layer, long row, long count);
+  /// Computes again what forward did not keep of a layer.
+  void recomputeLayer(const PackedWeights&, int layer);
 
   std::shared_ptr<const Model> model_;
   int threads_;
-  bool keep_;
+  bool trains_;
+  Recompute recompute_;
   long n_ = -1, rows_ = 0;
   float inverseTemperature_ = 1;
   // One row per token that predicts another: a sequence's last token has none.
@@ -72,8 +85,7 @@ class PackedPass {
   std::vector<long> rowPlaces_;  // where the prediction's logprob stands in the caller's arrays
   std::vector<RowStatistics> rowStatistics_;
   std::vector<Span> spans_;
-  Buffer x_, mid_, qkv_, raw_, attended_, gateUp_;
-  Buffer dx_, dmid_, dattended_, dqkv_, dGateUp_, activated_, normed_, dlogits_, partials_, headPartials_;
+  Buffer buffers_[static_cast<int>(PassBuffer::Count)];
 };
 
 }  // namespace troupe

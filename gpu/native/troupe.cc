@@ -88,9 +88,11 @@ TrStatus tr_kernel_set(const char** name) {
 }
 int32_t tr_threads(void) { return troupe::Pool::shared().threads(); }
 
-TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, int32_t threads, TrLearner** out) {
+TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerOptions* options, TrLearner** out) {
   return guarded([&] {
-    *out = new TrLearner{troupe::Learner(troupe::checkShape(*shape), troupe::selectedKernels(), seed, poolThreads(threads))};
+    TrLearnerOptions checked = *options;
+    checked.threads = poolThreads(checked.threads);
+    *out = new TrLearner{troupe::Learner(troupe::checkShape(*shape), troupe::selectedKernels(), seed, checked)};
   });
 }
 void tr_learner_free(TrLearner* l) { delete l; }

@@ -38,6 +38,14 @@ typedef struct TrTensor {
   int64_t offset, rows, columns;
 } TrTensor;
 
+/// What a training pass computes again in its backward half instead of keeping it. No level changes a bit.
+typedef enum TrRecompute { TR_RECOMPUTE_NOTHING = 0, TR_RECOMPUTE_FEED_FORWARD = 1, TR_RECOMPUTE_LAYERS = 2 } TrRecompute;
+
+typedef struct TrLearnerOptions {
+  int32_t threads;    // ≤ 0: all of the pool
+  int32_t recompute;  // TrRecompute
+} TrLearnerOptions;
+
 typedef struct TrOptimizerStep {
   float learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm;
 } TrOptimizerStep;
@@ -89,8 +97,8 @@ TrStatus tr_kernel_set(const char** name);
 int32_t tr_threads(void);
 
 /// Weights drawn from `seed`: normal with deviation 1/√(inputs), divided by √(2 · layers) where a projection writes
-/// to the residual stream; norms 1, biases 0. `threads` ≤ 0: all of the pool. Version 0 is live.
-TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, int32_t threads, TrLearner** out);
+/// to the residual stream; norms 1, biases 0. Version 0 is live.
+TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerOptions*, TrLearner** out);
 void tr_learner_free(TrLearner*);
 /// Number of parameters, and of tensors; the tensor table lives as long as the learner.
 int64_t tr_learner_size(const TrLearner*);

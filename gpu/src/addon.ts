@@ -30,6 +30,15 @@ export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments:
 /** Numbers in `TrStopReason`, in order. */
 export const STOP_REASONS = ["stop", "length", "aborted"] as const;
 
+/** Numbers in `TrRecompute`, in order. */
+export const RECOMPUTE = ["nothing", "feed-forward", "layers"] as const;
+
+/** `TrLearnerOptions`. */
+export interface LearnerOptions {
+  readonly threads: number;
+  readonly recompute: number;
+}
+
 /** Where one tensor lies in the flat arrays. */
 export interface TensorPlace {
   readonly name: string;
@@ -82,7 +91,7 @@ export interface NativeAddon {
   threads(): number;
   philox(key: Uint32Array, counter: Uint32Array): Uint32Array;
   measurePeaks(): Promise<Peaks>;
-  createLearner(shape: ModelShape, seed: Uint32Array, threads: number): Promise<LearnerHandle>;
+  createLearner(shape: ModelShape, seed: Uint32Array, options: LearnerOptions): Promise<LearnerHandle>;
   releaseLearner(learner: LearnerHandle): void;
   tensors(learner: LearnerHandle): readonly TensorPlace[];
   learnerForward(

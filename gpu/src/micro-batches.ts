@@ -1,11 +1,19 @@
 import type { Batch, ModelShape } from "@troupe/core/sdk";
 import { errors } from "./errors.js";
 
-/** Activations and their gradients that one micro-batch may take, bytes; a longer single sequence still gets its own. */
+/** Activations and their gradients that one micro-batch may take, bytes. */
 const ACTIVATION_BYTES = 128 * 2 ** 20;
 
+/** Fewer tokens would pay for each pass over the weights too seldom. */
+const LEAST_TOKENS = 1024;
+
+/** Tokens of one micro-batch where the settings do not say: it depends on the shape alone, so every machine cuts alike. */
+export function microBatchTokens(shape: ModelShape): number {
+  return Math.max(LEAST_TOKENS, Math.floor(ACTIVATION_BYTES / activationBytes(shape)));
+}
+
 /** Bytes of activations and gradients that one token of a training pass needs. */
-export function activationBytes(shape: ModelShape): number {
+function activationBytes(shape: ModelShape): number {
   const { hiddenSize, layers, heads, kvHeads, headSize, intermediateSize, qkNorm } = shape;
   const queries = heads * headSize;
   const fused = queries + 2 * kvHeads * headSize;
@@ -15,14 +23,13 @@ export function activationBytes(shape: ModelShape): number {
 }
 
 /**
- * Cuts a batch into micro-batches of whole sequences, in order, each under a budget of tokens that depends on the shape
- * alone: the same batch is always cut the same way, on every machine.
+ * Cuts a batch into micro-batches of whole sequences, in order, each of at most `budget` tokens; a longer sequence gets
+ * one of its own. The same batch is always cut the same way.
  *
  * @throws SHAPE_NOT_VALID when offsets and arrays do not fit together
  */
-export function microBatches(batch: Batch, shape: ModelShape): Batch[] {
+export function microBatches(batch: Batch, budget: number): Batch[] {
   checkLengths(batch);
-  const budget = Math.max(1, Math.floor(ACTIVATION_BYTES / activationBytes(shape)));
   const { offsets_S1 } = batch;
   const parts: Batch[] = [];
   for (let first = 0; first + 1 < offsets_S1.length;) {

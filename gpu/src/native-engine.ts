@@ -5,6 +5,7 @@ import {
   type Batch,
   type Completion,
   type EngineCapabilities,
+  type EngineOptions,
   type GenerateRequest,
   type LossSpec,
   type ModelShape,
@@ -12,9 +13,9 @@ import {
   type PolicyEngine,
   type Scores,
 } from "@troupe/core/sdk";
-import { ARRAY, callNative, nativeAddon, type LearnerHandle, type TensorPlace } from "./addon.js";
+import { ARRAY, callNative, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
-import { microBatches } from "./micro-batches.js";
+import { microBatches, microBatchTokens } from "./micro-batches.js";
 import { loadOptimizer, loadWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import { NativeSampler } from "./native-sampler.js";
 
@@ -41,13 +42,15 @@ export class NativeEngine implements PolicyEngine {
   readonly #sampler: NativeSampler;
   readonly #places: readonly TensorPlace[];
   readonly #storeId: number;
+  readonly #microBatchTokens: number;
   #isDisposed = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(shape: ModelShape, learner: LearnerHandle, threads: number) {
+  private constructor(shape: ModelShape, learner: LearnerHandle, threads: number, microBatchTokens: number) {
     const addon = nativeAddon();
     this.shape = shape;
     this.#learner = learner;
+    this.#microBatchTokens = microBatchTokens;
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(this.#storeId);
     this.#places = addon.tensors(learner);
@@ -62,12 +65,14 @@ export class NativeEngine implements PolicyEngine {
    * @param options threads caps how many threads work at one call; all that the process may use when absent
    * @throws SHAPE_NOT_VALID, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING
    */
-  static async create(options: { shape: ModelShape; seed: number; threads?: number }): Promise<NativeEngine> {
+  static async create(options: EngineOptions): Promise<NativeEngine> {
     const addon = nativeAddon();
-    const { shape, seed, threads = addon.threads() } = options;
+    const { shape, seed, threads = addon.threads(), training = {} } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
-    const learner = await callNative("create an engine", () => addon.createLearner(shape, key, threads));
-    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()));
+    const recompute = RECOMPUTE.indexOf(training.recompute ?? "nothing");
+    const learner = await callNative("create an engine", () => addon.createLearner(shape, key, { threads, recompute }));
+    const tokens = training.microBatchTokens ?? microBatchTokens(shape);
+    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), tokens);
   }
 
   version(): number {
@@ -91,7 +96,7 @@ export class NativeEngine implements PolicyEngine {
     return this.#inOrder("train on a batch", async (learner) => {
       const addon = nativeAddon();
       const metrics: Readonly<Record<string, number>>[] = [];
-      for (const part of microBatches(batch, this.shape)) {
+      for (const part of microBatches(batch, this.#microBatchTokens)) {
         const scores = await addon.learnerForward(learner, part.tokens_N, part.offsets_S1, loss.temperature);
         const result = policyLoss({ spec: loss, batch: part, ...scores });
         if (!Number.isFinite(result.loss)) {

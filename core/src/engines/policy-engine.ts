@@ -118,9 +118,28 @@ export interface PolicyEngine extends Sampler {
   load(directory: string, options?: { optimizer?: boolean }): Promise<void>;
 }
 
+/** How an engine is made. */
+export interface EngineOptions {
+  readonly shape: ModelShape;
+  /** Weights are drawn from it. */
+  readonly seed: number;
+  /** Threads that work at one call at most; all that the process may use when absent. */
+  readonly threads?: number;
+  /** How training spends memory; absent means `recompute: "nothing"` and micro-batches of the engine's own size. */
+  readonly training?: TrainingMemory;
+}
+
+/** How training trades time for memory. Neither setting changes the loss; `recompute` changes no bit of a gradient. */
+export interface TrainingMemory {
+  /** What the backward pass computes again instead of keeping it: "feed-forward" the gate and up products, "layers" all but each layer's input. */
+  readonly recompute?: "nothing" | "feed-forward" | "layers";
+  /** Tokens of one micro-batch at most; a longer sequence gets one of its own. */
+  readonly microBatchTokens?: number;
+}
+
 /** What an engine's module exports; core loads it by the name in the config. */
 export interface EngineModule {
   /** A policy with random weights drawn from `seed`. */
-  createEngine(options: { shape: ModelShape; seed: number; threads?: number }): Promise<PolicyEngine>;
+  createEngine(options: EngineOptions): Promise<PolicyEngine>;
   attachSampler(handle: unknown): Sampler;
 }

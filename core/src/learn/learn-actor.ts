@@ -1,15 +1,13 @@
 import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
-import type { ModelShape, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
+import type { EngineOptions, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
 
 /** What the learner is started with. */
 export interface LearnActorArgs {
   readonly engine: string;
-  readonly shape: ModelShape;
-  readonly seed: number;
-  readonly threads: number;
+  readonly options: EngineOptions;
   /** Folder with weights to begin from; undefined draws them from the seed. */
   readonly weights?: string;
   /** Keeps the weights that it begins from as a reference policy, for a loss with a KL term. */
@@ -56,11 +54,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
   async init(args) {
     const module = await loadEngine(args.engine);
     const create = async (): Promise<PolicyEngine> => {
-      const engine = await module.createEngine({
-        shape: args.shape,
-        seed: args.seed,
-        ...(args.threads > 0 ? { threads: args.threads } : {}),
-      });
+      const engine = await module.createEngine(args.options);
       if (args.weights !== undefined) await engine.load(args.weights);
       await engine.publish(0);
       return engine;

@@ -13,7 +13,7 @@ function script(body: string): string {
     import { learnActor } from "CORE/learn/learn-actor.js";
     const shape = readModelShape(${JSON.stringify(policy)}, ${TINY_POLICY.vocab_size});
     const system = new ActorSystem();
-    const spawn = (changes = {}) => system.spawn(learnActor, { engine: "@troupe/gpu", shape, seed: 1, threads: 2, hasReference: false, ...changes }, { placement: { at: "thread" } });
+    const spawn = (changes = {}) => system.spawn(learnActor, { engine: "@troupe/gpu", options: { shape, seed: 1, threads: 2 }, hasReference: false, ...changes }, { placement: { at: "thread" } });
     const batch = { tokens_N: Int32Array.of(1, 2, 3, 4), offsets_S1: Int32Array.of(0, 4), weights_N: Float32Array.of(0, 0, 0.5, 0.5), advantages_N: Float32Array.of(0, 0, 1, -1), behaviourLogprobs_N: new Float32Array(4) };
     const spec = { temperature: 1, ratio: "token", clipLow: 0.2, clipHigh: 0.2, dualClip: Infinity, aggregation: "token-mean", normConstant: 1, klCoefficient: 0, klEstimator: "k3", entropyCoefficient: 0, importance: null, maskTruncated: false, nextTokenCoefficient: 0 };
     const optimizer = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };

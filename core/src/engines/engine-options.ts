@@ -1,0 +1,14 @@
+import type { RunConfig } from "../config/run-config.js";
+import type { EngineOptions, ModelShape } from "./policy-engine.js";
+
+/** How the engine of a run is made. */
+export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
+  const { threads } = config.policy;
+  const { recompute, microBatchTokens } = config.train;
+  return {
+    shape,
+    seed: config.seed,
+    ...(threads > 0 ? { threads } : {}),
+    training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },
+  };
+}
