@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
@@ -20,6 +20,7 @@ import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { RunStore } from "./store/run-store.js";
+import { hasWeights } from "./store/tensor-folder.js";
 import { emptyState, type DatedEvaluation, type RunState } from "./run-state.js";
 import { StepRecords } from "./step-records.js";
 
@@ -316,5 +317,5 @@ export class RunSession {
 }
 
 function weightsIn(directory: string): string | undefined {
-  return existsSync(join(directory, "model.safetensors")) ? directory : undefined;
+  return hasWeights(directory) ? directory : undefined;
 }

@@ -29,5 +29,9 @@ export { groupTokenMeanWeights, tokenWeights } from "./numerics/token-weights.js
 export { cosine, updateAlignment } from "./numerics/update-alignment.js";
 export { deriveKey, keyToHex, Random } from "./numerics/random.js";
 export * from "./numerics/statistics.js";
+export { writeFileAtomically } from "./store/durable-files.js";
 export * from "./store/safetensors.js";
+export * from "./store/tensor-folder.js";
+export * from "./store/tensor-header.js";
+export * from "./store/tensor-values.js";
 export { z } from "zod";

@@ -1,37 +1,54 @@
 import { existsSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import {
-  float32Of,
   hubConfigOf,
+  openTensorFolder,
   readModelShape,
-  readSafetensors,
-  tensorOf,
+  TensorReader,
+  writeFileAtomically,
   writeSafetensors,
+  writeTensorFolder,
   type ModelShape,
-  type StoredTensor,
+  type SaveOptions,
+  type TensorFolder,
 } from "@troupe/core/sdk";
 import type { TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
+import { checkTensors, streamTensors, type ReadFlat } from "./flat-tensors.js";
 
 /** Adam's moments and the number of updates behind them. */
 export interface OptimizerState {
-  readonly firstMoments: Float32Array;
-  readonly secondMoments: Float32Array;
+  readonly firstMoments: ReadFlat;
+  readonly secondMoments: ReadFlat;
   readonly steps: number;
 }
 
-const PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
+/** An open `optimizer.safetensors`, checked. */
+export interface OptimizerFile {
+  readonly files: ReadonlyMap<string, TensorReader>;
+  readonly steps: number;
+  close(): Promise<void>;
+}
 
-/** Writes `config.json` and `model.safetensors`, each whole or not at all. */
+/** What stands before a tensor's name in `optimizer.safetensors`. */
+export const MOMENT_PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
+
+/** A buffer that old Llama checkpoints carry and that follows from the config. */
+const DERIVED = /\.rotary_emb\.inv_freq$/;
+
+/** Writes `config.json` and the weights, in one file or in shards, each file whole or not at all. */
 export async function saveWeights(
   directory: string,
   shape: ModelShape,
   places: readonly TensorPlace[],
-  weights: Float32Array,
+  read: ReadFlat,
+  { elementType = "float32", maxShardBytes }: SaveOptions,
 ): Promise<void> {
-  await writeSafetensors(join(directory, "model.safetensors"), tensorsOf(places, weights, ""));
-  await writeJson(join(directory, "config.json"), hubConfigOf(shape));
+  await writeTensorFolder(directory, streamTensors(places, read, "", elementType), maxShardBytes);
+  await writeFileAtomically(
+    join(directory, "config.json"),
+    `${JSON.stringify(hubConfigOf(shape, elementType), null, 2)}\n`,
+  );
 }
 
 /** Writes `optimizer.safetensors`: both moments of every tensor, and the number of updates. */
@@ -41,82 +58,56 @@ export async function saveOptimizer(
   state: OptimizerState,
 ): Promise<void> {
   const tensors = new Map([
-    ...tensorsOf(places, state.firstMoments, PREFIXES.firstMoments),
-    ...tensorsOf(places, state.secondMoments, PREFIXES.secondMoments),
+    ...streamTensors(places, state.firstMoments, MOMENT_PREFIXES.firstMoments),
+    ...streamTensors(places, state.secondMoments, MOMENT_PREFIXES.secondMoments),
   ]);
   await writeSafetensors(join(directory, "optimizer.safetensors"), tensors, { steps: String(state.steps) });
 }
 
 /**
- * Reads `model.safetensors` into the flat array; `config.json`, where there is one, must tell of the same shape.
+ * Opens a folder's weights and checks all of them: one file or shards, float32, bfloat16 or float16; `config.json`,
+ * where there is one, must tell of the same shape.
  *
- * @throws WEIGHTS_NOT_VALID naming the tensor or field, TENSOR_FILE_NOT_VALID
+ * @throws WEIGHTS_NOT_VALID naming the file and the tensor or field, TENSOR_FILE_NOT_VALID, MODEL_CONFIG_NOT_VALID
  */
-export async function loadWeights(
+export async function openWeights(
   directory: string,
   shape: ModelShape,
   places: readonly TensorPlace[],
-): Promise<Float32Array> {
+): Promise<TensorFolder> {
   checkConfig(directory, shape);
-  const path = join(directory, "model.safetensors");
-  const { tensors } = await readSafetensors(path);
-  const found = new Map(tensors);
-  // Checkpoints of tied models may carry the head a second time.
-  if (shape.tieEmbeddings) found.delete("lm_head.weight");
-  const values = gather(path, found, places, "");
-  const known = new Set(places.map((place) => place.name));
-  const unknown = [...found.keys()].find((name) => !known.has(name));
-  if (unknown !== undefined)
-    throw errors.weightsNotValid({ path, problem: `tensor "${unknown}" has no place in this model` });
-  return values;
+  const folder = await openTensorFolder(directory);
+  try {
+    const known = new Set(places.map((place) => place.name));
+    // Checkpoints of tied models may carry the head a second time.
+    if (shape.tieEmbeddings) known.add("lm_head.weight");
+    for (const [name, file] of folder.files) {
+      if (!known.has(name) && !DERIVED.test(name))
+        throw errors.weightsNotValid({ path: file.path, problem: `tensor "${name}" has no place in this model` });
+    }
+    await checkTensors(directory, folder.files, places);
+    return folder;
+  } catch (cause) {
+    await folder.close();
+    throw cause;
+  }
 }
 
 /** @throws WEIGHTS_NOT_VALID naming the tensor, TENSOR_FILE_NOT_VALID */
-export async function loadOptimizer(directory: string, places: readonly TensorPlace[]): Promise<OptimizerState> {
+export async function openOptimizer(directory: string, places: readonly TensorPlace[]): Promise<OptimizerFile> {
   const path = join(directory, "optimizer.safetensors");
-  const { tensors, metadata } = await readSafetensors(path);
-  const steps = Number(metadata["steps"]);
-  if (!Number.isSafeInteger(steps) || steps < 0)
-    throw errors.weightsNotValid({ path, problem: "it has no step count" });
-  return {
-    firstMoments: gather(path, tensors, places, PREFIXES.firstMoments),
-    secondMoments: gather(path, tensors, places, PREFIXES.secondMoments),
-    steps,
-  };
-}
-
-function tensorsOf(places: readonly TensorPlace[], flat: Float32Array, prefix: string): Map<string, StoredTensor> {
-  return new Map(
-    places.map(({ name, offset, shape }) => [
-      `${prefix}${name}`,
-      tensorOf(flat.subarray(offset, offset + elementsOf(shape)), shape),
-    ]),
-  );
-}
-
-function gather(
-  path: string,
-  tensors: ReadonlyMap<string, StoredTensor>,
-  places: readonly TensorPlace[],
-  prefix: string,
-): Float32Array {
-  const last = places.at(-1);
-  const flat = new Float32Array(last ? last.offset + elementsOf(last.shape) : 0);
-  for (const { name, offset, shape } of places) {
-    const label = `${prefix}${name}`;
-    const tensor = tensors.get(label);
-    if (!tensor) throw errors.weightsNotValid({ path, problem: `tensor "${label}" is missing` });
-    if (String(tensor.shape) !== String(shape)) {
-      throw errors.weightsNotValid({
-        path,
-        problem: `tensor "${label}" has shape [${tensor.shape.join(", ")}], wanted is [${shape.join(", ")}]`,
-      });
-    }
-    const values = float32Of(tensor);
-    if (!values) throw errors.weightsNotValid({ path, problem: `tensor "${label}" has element type ${tensor.type}` });
-    flat.set(values, offset);
+  const file = await TensorReader.open(path);
+  try {
+    const steps = Number(file.metadata["steps"]);
+    if (!Number.isSafeInteger(steps) || steps < 0)
+      throw errors.weightsNotValid({ path, problem: "it has no step count" });
+    const files = new Map(Array.from(file.tensors.keys(), (name) => [name, file]));
+    for (const prefix of Object.values(MOMENT_PREFIXES)) await checkTensors(path, files, places, prefix);
+    return { files, steps, close: () => file.close() };
+  } catch (cause) {
+    await file.close();
+    throw cause;
   }
-  return flat;
 }
 
 function checkConfig(directory: string, shape: ModelShape): void {
@@ -133,20 +124,4 @@ function checkConfig(directory: string, shape: ModelShape): void {
       });
     }
   }
-}
-
-async function writeJson(path: string, value: unknown): Promise<void> {
-  const temporary = `${path}.tmp-${process.pid}`;
-  const file = await open(temporary, "w");
-  try {
-    await file.writeFile(`${JSON.stringify(value, null, 2)}\n`);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-  await rename(temporary, path);
-}
-
-function elementsOf(shape: readonly number[]): number {
-  return shape.reduce((product, one) => product * one, 1);
 }

@@ -11,12 +11,14 @@ import {
   type ModelShape,
   type OptimizerStep,
   type PolicyEngine,
+  type SaveOptions,
   type Scores,
 } from "@troupe/core/sdk";
 import { ARRAY, callNative, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
+import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
 import { microBatches, microBatchTokens } from "./micro-batches.js";
-import { loadOptimizer, loadWeights, saveOptimizer, saveWeights } from "./model-files.js";
+import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import { NativeSampler } from "./native-sampler.js";
 
 /** What `handle()` gives: plain data that names a store of this process. */
@@ -129,14 +131,18 @@ export class NativeEngine implements PolicyEngine {
   }
 
   /** @throws DISK_FULL, FILE_NOT_PERMITTED */
-  save(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
+  save(directory: string, options: SaveOptions = {}): Promise<void> {
     return this.#inOrder("save", async (learner) => {
       const addon = nativeAddon();
-      await saveWeights(directory, this.shape, this.#places, await this.#read(learner, ARRAY.weights));
+      const from =
+        (array: number): ReadFlat =>
+        (offset, length) =>
+          addon.readArray(learner, array, offset, length);
+      await saveWeights(directory, this.shape, this.#places, from(ARRAY.weights), options);
       if (!options.optimizer) return;
       await saveOptimizer(directory, this.#places, {
-        firstMoments: await this.#read(learner, ARRAY.firstMoments),
-        secondMoments: await this.#read(learner, ARRAY.secondMoments),
+        firstMoments: from(ARRAY.firstMoments),
+        secondMoments: from(ARRAY.secondMoments),
         steps: addon.stepCount(learner),
       });
     });
@@ -144,21 +150,32 @@ export class NativeEngine implements PolicyEngine {
 
   /**
    * Replaces the learner's weights, and with `optimizer` its moments; samplers see them after the next `publish`.
-   * Everything is read and checked before anything changes.
+   * Everything is read and checked before anything changes, then read again piece by piece.
    *
-   * @throws WEIGHTS_NOT_VALID naming the tensor, TENSOR_FILE_NOT_VALID, VALUE_NOT_FINITE
+   * @throws WEIGHTS_NOT_VALID naming file and tensor, TENSOR_FILE_NOT_VALID, MODEL_CONFIG_NOT_VALID
    */
   load(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
     return this.#inOrder("load", async (learner) => {
       const addon = nativeAddon();
-      const weights = await loadWeights(directory, this.shape, this.#places);
-      const optimizer = options.optimizer ? await loadOptimizer(directory, this.#places) : undefined;
-      await addon.writeArray(learner, ARRAY.weights, 0, weights);
-      await addon.packWeights(learner);
-      if (!optimizer) return;
-      await addon.writeArray(learner, ARRAY.firstMoments, 0, optimizer.firstMoments);
-      await addon.writeArray(learner, ARRAY.secondMoments, 0, optimizer.secondMoments);
-      addon.setStepCount(learner, optimizer.steps);
+      const into =
+        (array: number): WriteFlat =>
+        (offset, values) =>
+          addon.writeArray(learner, array, offset, values);
+      const open = [];
+      try {
+        const weights = await openWeights(directory, this.shape, this.#places);
+        open.push(weights);
+        const optimizer = options.optimizer ? await openOptimizer(directory, this.#places) : undefined;
+        if (optimizer) open.push(optimizer);
+        await transferTensors(weights.files, this.#places, into(ARRAY.weights));
+        await addon.packWeights(learner);
+        if (!optimizer) return;
+        for (const name of ["firstMoments", "secondMoments"] as const)
+          await transferTensors(optimizer.files, this.#places, into(ARRAY[name]), MOMENT_PREFIXES[name]);
+        addon.setStepCount(learner, optimizer.steps);
+      } finally {
+        for (const file of open) await file.close();
+      }
     });
   }
 

@@ -20,7 +20,7 @@ const policy = z.strictObject({
   from: z
     .string()
     .describe(
-      "Folder in Hugging Face layout: config.json and tokenizer files; with model.safetensors its weights are loaded, without they are drawn from the seed",
+      "Folder in Hugging Face layout: config.json and tokenizer files; with safetensors files its weights are loaded, without they are drawn from the seed",
     ),
   engine: z.string().default("@troupe/gpu").describe("Module that makes the policy engine"),
   threads: z.int().min(0).default(0).describe("Threads of the engine; 0 takes every core that the process may use"),

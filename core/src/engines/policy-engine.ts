@@ -75,6 +75,16 @@ export interface OptimizerStep {
   readonly maxGradNorm: number;
 }
 
+/** What a saved policy consists of. */
+export interface SaveOptions {
+  /** Optimizer state too, so that training can go on; off unless given. */
+  readonly optimizer?: boolean;
+  /** How weights are written: "float32", which is exact, or rounded to "bfloat16" for others to load. */
+  readonly elementType?: "float32" | "bfloat16";
+  /** Weights larger than this are written in shards; one file unless given. */
+  readonly maxShardBytes?: number;
+}
+
 /** What an engine can do; callers check before they rely on it. */
 export interface EngineCapabilities {
   readonly generate: boolean;
@@ -113,8 +123,8 @@ export interface PolicyEngine extends Sampler {
   publish(version?: number): Promise<number>;
   /** Plain data that `attach` of the same engine module turns into a Sampler on another thread of this process. */
   handle(): unknown;
-  /** Writes `model.safetensors` and `config.json` (Hugging Face layout) and `optimizer.safetensors`. */
-  save(directory: string, options?: { optimizer?: boolean }): Promise<void>;
+  /** Writes weights and `config.json` in Hugging Face layout, and `optimizer.safetensors`. */
+  save(directory: string, options?: SaveOptions): Promise<void>;
   load(directory: string, options?: { optimizer?: boolean }): Promise<void>;
 }
 

@@ -4,9 +4,8 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
-  float32Of,
   readSafetensors,
-  tensorOf,
+  TensorReader,
   writeSafetensors,
   type StoredTensor,
 } from "../../../core/src/store/safetensors.js";
@@ -59,6 +58,21 @@ describe("writeSafetensors()", () => {
       code: "TENSOR_FILE_NOT_VALID",
       message: expect.stringContaining('tensor "w" has 7 bytes, its shape wants 8'),
     });
+    expect(readdirSync(folder)).toEqual(["any.safetensors"]);
+  });
+
+  it("writes tensors piece by piece, and reads parts of them", async () => {
+    const path = join(folder, "streamed.safetensors");
+    async function* pieces() {
+      yield Uint8Array.of(1, 2, 3);
+      yield Uint8Array.of(4, 5, 6);
+    }
+    await writeSafetensors(path, new Map([["w", { type: "U8", shape: [2, 3], pieces }]]));
+    const reader = await TensorReader.open(path);
+    expect(await reader.read("w")).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(await reader.read("w", 2, 4)).toEqual(Uint8Array.of(3, 4));
+    await expect(reader.read("v")).rejects.toThrow('tensor "v" is missing');
+    await reader.close();
   });
 });
 
@@ -76,7 +90,7 @@ describe("readSafetensors()", () => {
     ["its header is longer than the file", header("{}").subarray(0, 9)],
     ["its header is not JSON", header("{")],
     ["its header is not an object", header("[]")],
-    ['tensor "w" reaches past the end', header(entry({}), 7)],
+    ['tensor "w" reaches past the end of the file: to byte 70, the file has 69', header(entry({}), 7)],
     ['tensor "w" has no shape', header(entry({ shape: [-1] }), 8)],
     ['tensor "w" has no data offsets', header(entry({ data_offsets: [0] }), 8)],
     ['tensor "w" has element type "F99"', header(entry({ dtype: "F99" }), 8)],
@@ -92,30 +106,5 @@ describe("readSafetensors()", () => {
 
   it("throws TENSOR_FILE_NOT_VALID when there is no file", async () => {
     await expect(readSafetensors(join(folder, "nowhere"))).rejects.toMatchObject({ code: "TENSOR_FILE_NOT_VALID" });
-  });
-});
-
-describe("float32Of()", () => {
-  it("shares the memory of F32", () => {
-    const values = Float32Array.of(1, 2);
-    expect(float32Of(tensorOf(values, [2]))?.buffer).toBe(values.buffer);
-  });
-
-  it("widens BF16 and F16 exactly", () => {
-    const widen = (type: "BF16" | "F16", ...halves: number[]) =>
-      float32Of({ type, shape: [halves.length], bytes: new Uint8Array(Uint16Array.from(halves).buffer) });
-    expect([...(widen("BF16", 0x3f80, 0xc020, 0x7f80, 0x0001) ?? [])]).toEqual([1, -2.5, Infinity, 2 ** -133]);
-    expect([...(widen("F16", 0x3c00, 0xc100, 0x7bff, 0x0001, 0x0400, 0xfc00) ?? [])]).toEqual([
-      1,
-      -2.5,
-      65504,
-      2 ** -24,
-      2 ** -14,
-      -Infinity,
-    ]);
-  });
-
-  it("is undefined for whole numbers", () => {
-    expect(float32Of({ type: "I32", shape: [0], bytes: new Uint8Array() })).toBeUndefined();
   });
 });
