@@ -71,7 +71,7 @@ export async function distillPolicy(
       rollout: { ...config.rollout, actors: 1 },
     },
     baseDirectory,
-    { weights: undefined, pluginStates: {}, onPluginEvent: () => {} },
+    { weights: undefined },
   );
   try {
     const source = resolve(baseDirectory, config.policy.from);

@@ -146,6 +146,40 @@ export const errors = defineErrors({
     hint: "TROUPE_RUNS names the folder of all runs; point it at a folder that exists or can be made",
     exitCode: 4,
   },
+  hookDeadline: {
+    message: (d: { plugin: string; version: string; hook: string; about: string; step: number; ms: number }) =>
+      `Cannot wait for hook "${d.hook}" of plugin "${d.plugin}" ${d.version} for ${d.about} at step ${d.step}: it has not ended after ${d.ms} ms`,
+    hint: "Look for a loop without end, or raise live.hookDeadlineMs, then `troupe resume`",
+    exitCode: 3,
+  },
+  pluginVersionUnknown: {
+    message: (d: { plugin: string; wanted: string; file: string }) =>
+      `Cannot load version ${d.wanted} of plugin "${d.plugin}" again: "${d.file}" is not there`,
+    hint: "The run folder's plugins/ holds every version that the run used; restore it, or start another run",
+    exitCode: 3,
+  },
+  pluginNoEarlier: {
+    message: (d: { plugin: string; version: string }) =>
+      `Cannot roll back plugin "${d.plugin}": ${d.version} is the first version that this run had`,
+    hint: "`troupe plugin swap RUN NAME PATH` puts another version in its place",
+    exitCode: 3,
+  },
+  pluginPinned: {
+    message: (d: { plugin: string; version: string }) =>
+      `Cannot replace plugin "${d.plugin}": it is pinned at ${d.version}`,
+    hint: (d: { plugin: string; version: string }) => `Let go of it with \`troupe plugin unpin RUN ${d.plugin}\``,
+    exitCode: 3,
+  },
+  runNotLive: {
+    message: (d: { run: string; problem: string }) => `Cannot change run "${d.run}" while it works: ${d.problem}`,
+    hint: (d: { run: string; problem: string }) => `Go on with it first: \`troupe resume ${d.run}\``,
+    exitCode: 4,
+  },
+  controlRequestNotValid: {
+    message: (d: { file: string; problem: string }) => `Cannot carry out the request in "${d.file}": ${d.problem}`,
+    hint: "Requests are written by `troupe plugin swap | load | unload | rollback | pin | unpin | list`",
+    exitCode: 2,
+  },
   runLocked: {
     message: (d: { run: string; pid: number }) =>
       `Cannot write run "${d.run}": process ${d.pid} on this machine is writing it`,
@@ -199,7 +233,7 @@ export const errors = defineErrors({
   },
   pluginNotLoaded: {
     message: (d: { plugin: string; loaded: readonly string[] }) =>
-      `Cannot swap plugin "${d.plugin}": the run has ${d.loaded.map((name) => `"${name}"`).join(", ") || "no plugins"}`,
+      `Cannot change plugin "${d.plugin}": the run has ${d.loaded.map((name) => `"${name}"`).join(", ") || "no plugins"}`,
     hint: "A swap replaces a plugin by one of the same name",
     exitCode: 3,
   },

@@ -13,6 +13,8 @@ import { engineOptions } from "./engines/engine-options.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import type { PluginArchive } from "./live/plugin-archive.js";
+import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
 import type { JsonObject } from "./records/json.js";
 import { RolloutPool } from "./rollout/rollout-pool.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
@@ -28,15 +30,23 @@ export interface RunParts {
   readonly engine: LearnerDescription;
   readonly rollouts: RolloutPool;
   readonly verifiers: VerifierPool;
-  readonly method: Method;
+  readonly plugins: PluginHost;
 }
 
 /** Where a run's policy starts and what a checkpoint knew. */
 export interface StartingPoint {
   /** Folder with the weights; undefined draws them from the seed. */
   readonly weights: string | undefined;
-  readonly pluginStates: JsonObject;
-  readonly onPluginEvent: (plugin: string, step: number, message: string) => void;
+  /** What is known of the plugins, and who hears of them; absent for work that lasts no longer than this call. */
+  readonly plugins?: {
+    readonly states: JsonObject;
+    /** The plugins in use then, where they are not the config's. */
+    readonly live: LiveState | undefined;
+    readonly archive: PluginArchive;
+    readonly onEvent: (plugin: string, step: number, message: string) => void;
+    readonly onChange: (change: AppliedChange) => void;
+    readonly onNotice: (message: string) => void;
+  };
 }
 
 /**
@@ -48,8 +58,15 @@ export interface StartingPoint {
 export async function startParts(config: RunConfig, baseDirectory: string, start: StartingPoint): Promise<RunParts> {
   const policyDirectory = resolve(baseDirectory, config.policy.from);
   const environment = await loadEnvironment(config.environment.use, config.environment.with, baseDirectory);
-  const plugins = await loadPlugins(config.plugins, baseDirectory);
-  const method = new Method(config.seed, plugins, start.pluginStates, start.onPluginEvent);
+  const { plugins, settings } = await startingPlugins(config, baseDirectory, start);
+  const { hookDeadlineMs } = config.live;
+  const method = new Method({
+    seed: config.seed,
+    plugins,
+    states: start.plugins?.states ?? {},
+    onEvent: start.plugins?.onEvent ?? (() => {}),
+    hookDeadlineMs,
+  });
   const names = plugins.map(({ plugin }) => plugin.name);
   const onlyEval = (await loadPlugins(config.eval.plugins, baseDirectory)).filter(
     ({ plugin }) => !names.includes(plugin.name),
@@ -85,6 +102,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       plugins: method.parcels,
       evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })),
       tokenizerDirectory: policyDirectory,
+      hookDeadlineMs,
     };
     const rollouts = await RolloutPool.start(
       system,
@@ -96,12 +114,56 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       { ...shared, environment: { bundle: environment.bundle, config: environment.config } },
       config.verify,
     );
+    const host = new PluginHost(
+      {
+        method,
+        settings,
+        pools: [rollouts, verifiers],
+        archive: start.plugins?.archive,
+        live: config.live,
+        baseDirectory,
+        onChange: start.plugins?.onChange ?? (() => {}),
+        onNotice: start.plugins?.onNotice ?? (() => {}),
+      },
+      start.plugins?.live,
+    );
     // Both splits were asked for above.
-    return { system, environment, train: train!, held: held!, tokenizer, learner, engine, rollouts, verifiers, method };
+    const [trainTasks, heldTasks] = [train!, held!];
+    return {
+      system,
+      environment,
+      train: trainTasks,
+      held: heldTasks,
+      tokenizer,
+      learner,
+      engine,
+      rollouts,
+      verifiers,
+      plugins: host,
+    };
   } catch (error) {
     await system.stop({ graceMs: 0 });
     throw error;
   }
+}
+
+/** The config's plugins, or those that a run had taken in place of them while it worked. */
+async function startingPlugins(
+  config: RunConfig,
+  baseDirectory: string,
+  start: StartingPoint,
+): Promise<{
+  readonly plugins: readonly LoadedPlugin[];
+  readonly settings: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+}> {
+  const { live, archive } = start.plugins ?? {};
+  if (live && archive) {
+    const plugins = live.plugins.map((entry) => archive.load(entry));
+    return { plugins, settings: new Map(live.plugins.map((entry) => [entry.name, entry.settings])) };
+  }
+  const plugins = await loadPlugins(config.plugins, baseDirectory);
+  const entries = pluginEntries(config.plugins);
+  return { plugins, settings: new Map(plugins.map(({ plugin }, i) => [plugin.name, entries[i]?.with ?? {}])) };
 }
 
 /** Loads the plugins of a config's list, in its order. */

@@ -2,11 +2,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import type { Collected } from "./collect.js";
-import { pluginEntries, type RunConfig } from "./config/run-config.js";
+import type { RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
-import type { Method } from "./hooks/method.js";
-import { buildPlugin, configurePlugin } from "./hooks/plugin-loader.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import { ControlBox } from "./live/control-box.js";
+import { PluginArchive } from "./live/plugin-archive.js";
+import type { LiveState } from "./live/plugin-host.js";
 import type { Evaluation } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
@@ -51,15 +52,15 @@ export class RunSession {
   readonly #store: RunStore | undefined;
   readonly #started = systemClock.now();
   readonly #abort = new AbortController();
-  readonly #swaps: { readonly use: string; readonly settle: (error?: unknown) => void }[] = [];
-  #parts: RunParts;
+  #control: ControlBox | undefined;
+  readonly parts: RunParts;
 
   private constructor(options: SessionOptions, state: RunState, store: RunStore | undefined, parts: RunParts) {
     this.#options = options;
     this.config = options.config;
     this.state = state;
     this.#store = store;
-    this.#parts = parts;
+    this.parts = parts;
   }
 
   /**
@@ -74,6 +75,10 @@ export class RunSession {
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
       session.emit({ type: "started", part: options.config.name, detail });
       await session.#lockPlugins();
+      session.#control = await ControlBox.open(options.directory.control, options.attempt, {
+        look: () => session.parts.plugins.look(),
+        carryOut: (change) => session.parts.plugins.change(change),
+      });
       return session;
     } catch (error) {
       await store.close();
@@ -107,16 +112,17 @@ export class RunSession {
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
       weights: options.weights ?? weightsIn(resolve(options.baseDirectory, config.policy.from)),
-      // What `checkpoint` below wrote.
-      pluginStates: (saved?.["plugins"] ?? {}) as JsonObject,
-      onPluginEvent: (plugin, step, message) =>
-        session.current?.emit({
-          type: "notice",
-          part: config.name,
-          step,
-          message: `${plugin}: ${message}`,
-          level: "info",
-        }),
+      plugins: {
+        // What `checkpoint` below wrote.
+        states: (saved?.["plugins"] ?? {}) as JsonObject,
+        // As above.
+        live: saved?.["live"] as LiveState | undefined,
+        archive: new PluginArchive(options.directory.pluginVersions),
+        onEvent: (plugin, step, message) => session.current?.notice(step, `${plugin}: ${message}`, "info"),
+        onChange: (change) =>
+          session.current?.emit({ type: "plugin", part: config.name, step: session.current.state.step, ...change }),
+        onNotice: (message) => session.current?.notice(session.current.state.step, message, "warning"),
+      },
     });
     if (checkpoint) {
       await parts.learner.ask(
@@ -127,10 +133,6 @@ export class RunSession {
     }
     session.current = new RunSession(options, state, store, parts);
     return session.current;
-  }
-
-  get parts(): RunParts {
-    return this.#parts;
   }
 
   /** Aborts when the run is closed; not when it is asked to stop after a step. */
@@ -148,43 +150,12 @@ export class RunSession {
     this.#options.onEvent(event);
   }
 
-  /** Asks for a plugin to be replaced at the next step boundary. Rejects, and nothing changes, when it cannot be loaded. */
-  swapPlugin(use: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#swaps.push({ use, settle: (error) => (error === undefined ? resolve() : reject(error)) });
-    });
-  }
-
-  /** Carries out the swaps asked for: loaded in every thread, state handed over, then the next step uses them. */
-  async applySwaps(): Promise<void> {
-    for (const { use, settle } of this.#swaps.splice(0)) {
-      try {
-        const old = this.#parts.method;
-        const built = await buildPlugin(use, this.#options.baseDirectory);
-        const { name } = built.plugin;
-        // Plugins stand in the order of the config; a new version reads its settings with a schema of its own.
-        const index = old.plugins.findIndex(({ plugin }) => plugin.name === name);
-        const settings = pluginEntries(this.config.plugins)[index]?.with;
-        if (!settings) throw errors.pluginNotLoaded({ plugin: name, loaded: Object.keys(old.versions) });
-        const method = old.with(configurePlugin(built, settings));
-        await this.#loadPlugins(method).catch(async (error: unknown) => {
-          await this.#loadPlugins(old);
-          throw error;
-        });
-        this.#parts = { ...this.#parts, method };
-        this.emit({
-          type: "plugin",
-          part: this.config.name,
-          step: this.state.step,
-          plugin: name,
-          from: old.versions[name] ?? "",
-          to: method.versions[name] ?? "",
-        });
-        settle();
-      } catch (error) {
-        settle(error);
-      }
-    }
+  /**
+   * Asks for another version of a plugin, in force from the next step on. Rejects, and nothing changes, when it cannot
+   * be loaded.
+   */
+  async swapPlugin(use: string): Promise<void> {
+    await this.parts.plugins.change({ verb: "swap", use });
   }
 
   /** Writes `plugins.lock.json`; warns of plugins that are not what the run used before. */
@@ -192,18 +163,19 @@ export class RunSession {
     const { plugins: path } = this.#options.directory;
     // What the line below wrote.
     const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
-    const { versions } = this.#parts.method;
+    const { versions } = this.parts.plugins.method;
     await writeFileAtomically(path, `${JSON.stringify(versions, null, 2)}\n`);
     for (const [name, version] of Object.entries(versions)) {
       const earlier = before[name];
       if (earlier === undefined || earlier === version) continue;
       const message = `plugin ${name} was ${earlier} before and is ${version} now: the run goes on with another method`;
-      this.emit({ type: "notice", part: this.config.name, step: this.state.step, level: "warning", message });
+      this.notice(this.state.step, message, "warning");
     }
+    await this.parts.plugins.archive();
   }
 
-  async #loadPlugins({ parcels }: Method): Promise<void> {
-    await Promise.all([this.#parts.rollouts.loadPlugins(parcels), this.#parts.verifiers.loadPlugins(parcels)]);
+  notice(step: number, message: string, level: "info" | "warning"): void {
+    this.emit({ type: "notice", part: this.config.name, step, message, level });
   }
 
   /** Takes a finished step into state, store and events. */
@@ -267,7 +239,8 @@ export class RunSession {
   /** Writes weights, optimizer and state; whatever happens afterwards, the run can go on from here. */
   async checkpoint(): Promise<void> {
     if (!this.#store) return;
-    const { learner, method } = this.#parts;
+    const { learner, plugins } = this.parts;
+    const live = await plugins.state();
     const run = { ...this.state, wallSeconds: this.wallSeconds() };
     const saved = await this.#store.checkpoint(
       this.state.step,
@@ -275,8 +248,8 @@ export class RunSession {
         writeWeights: async (directory) => {
           await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
         },
-        // The state is plain data; JSON drops only an undefined last report.
-        state: { run: run as unknown as JsonObject, plugins: method.states() },
+        // Both are plain data; JSON drops only what is undefined.
+        state: { run, plugins: plugins.method.states(), ...(live ? { live } : {}) } as unknown as JsonObject,
       },
       this.config.store.keepCheckpoints,
     );
@@ -302,8 +275,9 @@ export class RunSession {
   async close(reason: string): Promise<void> {
     this.emit({ type: "finished", part: this.config.name, step: this.state.step, reason, seconds: this.wallSeconds() });
     this.#abort.abort();
-    for (const { use, settle } of this.#swaps.splice(0)) settle(errors.swapTooLate({ use, reason }));
-    await this.#parts.system.stop();
+    await this.#control?.close();
+    this.parts.plugins.close(reason);
+    await this.parts.system.stop();
     await this.#store?.close();
   }
 

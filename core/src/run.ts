@@ -39,8 +39,7 @@ export class Run {
       await this.#session.checkpoint();
     }
     while (progressOf(config, state) < 1 && !signal.aborted) {
-      await this.#session.applySwaps();
-      const report = await this.step();
+      const report = await this.#stepWithPlugins();
       const isLast = progressOf(config, state) >= 1;
       if (isLast || (config.eval.every > 0 && report.step % config.eval.every === 0)) await this.#evaluate();
       if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
@@ -48,16 +47,36 @@ export class Run {
     }
     if (state.step > 0 && state.instructive === 0) {
       const message = `every advantage was 0 in ${state.step} steps: no reward taught anything. Start from a policy that sometimes succeeds, or choose easier tasks`;
-      this.#session.emit({ type: "notice", part: config.name, step: state.step, level: "warning", message });
+      this.#session.notice(state.step, message, "warning");
     }
     return progressOf(config, state) >= 1 ? "finished" : "interrupted";
+  }
+
+  /**
+   * One step with the plugins that are asked for by now. When a plugin fails and the session can put it out of the way,
+   * the step is done again: nothing has been learned from it yet, and the same chance gives the same samples.
+   */
+  async #stepWithPlugins(): Promise<StepReport> {
+    const { parts, state } = this.#session;
+    await parts.plugins.boundary(state.step);
+    const { cursor } = state;
+    for (;;) {
+      try {
+        const report = await this.step();
+        parts.plugins.stepped();
+        return report;
+      } catch (error) {
+        if (!(await parts.plugins.rescue(error))) throw error;
+        state.cursor = cursor;
+      }
+    }
   }
 
   /** One step: rolls out a cohort with the live policy version, learns from it, publishes the next version. */
   async step(): Promise<StepReport> {
     const session = this.#session;
     const { config, state, parts } = session;
-    const { method } = parts;
+    const { method } = parts.plugins;
     const step = state.step + 1;
     const moment = { step, progress: progressOf(config, state) };
     const watch = new Stopwatch();
@@ -108,15 +127,30 @@ export class Run {
         "speed/tokens": tokens / watch.total(),
       },
     };
-    const report = { ...base, metrics: { ...base.metrics, ...method.observe(moment, base, cohort) } };
+    const report = { ...base, metrics: { ...base.metrics, ...(await this.#observe(moment, base, cohort)) } };
     await session.record(report, collected, advantages);
     return report;
+  }
+
+  /** The policy has learned from the step by now, so a plugin that fails here does not have it done again. */
+  async #observe(
+    moment: { step: number; progress: number },
+    report: StepReport,
+    cohort: Cohort,
+  ): Promise<Readonly<Record<string, number>>> {
+    const { plugins } = this.#session.parts;
+    try {
+      return plugins.method.observe(moment, report, cohort);
+    } catch (error) {
+      if (!(await plugins.rescue(error))) throw error;
+      return plugins.method.observe(moment, report, cohort);
+    }
   }
 
   /** Rounds of rollout and verification until enough groups are kept or the plan's rounds are spent. */
   async #collectRounds(step: number, plan: StepPlan, watch: Stopwatch): Promise<Collected> {
     const { config, parts, state } = this.#session;
-    const { method } = parts;
+    const { method } = parts.plugins;
     const moment = { step, progress: progressOf(config, state) };
     const sampled: Group[] = [];
     let rounds = 0;
@@ -158,7 +192,11 @@ export class Run {
   #select(moment: { step: number; progress: number }, plan: StepPlan, count: number): readonly Task[] {
     const { config, parts, state } = this.#session;
     const { train } = parts;
-    const chosen = parts.method.select(moment, plan, { size: train.size, count, at: (index) => train.at(index) });
+    const chosen = parts.plugins.method.select(moment, plan, {
+      size: train.size,
+      count,
+      at: (index) => train.at(index),
+    });
     if (chosen) return chosen.map((index) => train.at(index));
     const { indices, cursor } = nextTasks(state.cursor, count, train.size, config.seed);
     state.cursor = cursor;

@@ -26,6 +26,7 @@ const CORE: readonly (readonly string[])[] = [
   ["hooks"],
   ["environments", "engines"],
   ["rollout", "verify", "learn", "store"],
+  ["live"],
   ["run"],
   ["sdk"],
   ["index"],

@@ -122,7 +122,7 @@ describe("RunSession.swapPlugin()", () => {
       "another name",
       (own) => writePlugin(own, "other", tally("2.0.0", { name: "other" })),
       "PLUGIN_NOT_LOADED",
-      /^Cannot swap plugin "other": the run has "tally"$/,
+      /^Cannot change plugin "other": the run has "tally"$/,
     ],
     [
       "settings that do not fit",

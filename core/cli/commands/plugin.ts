@@ -1,70 +1,13 @@
-import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import type { Command } from "commander";
-import { buildPlugin } from "../../src/hooks/plugin-loader.js";
-import { TroupeError } from "../../src/error-catalogue.js";
-import { textTable } from "../render/table.js";
+import { defineLivePlugins } from "../plugins/live-plugins.js";
+import { listPlugins } from "../plugins/list-plugins.js";
 
-/** `troupe plugin list`: the plugins that a config can name, with their hooks. */
+/** `troupe plugin …`: the plugins that there are, and those of a run while it works. */
 export function define(command: Command, program: Command): void {
   command
     .command("list")
     .description("plugins that a config can name, and what they hook")
     .argument("[paths...]", "further plugins, by name or path")
-    .action(async (paths: readonly string[]) => {
-      const listed = [];
-      for (const name of [...installedPlugins(), ...paths]) listed.push(await describe(name));
-      if (program.opts<{ json?: boolean }>().json) {
-        for (const line of listed) process.stdout.write(`${JSON.stringify({ type: "plugin", ...line })}\n`);
-        return;
-      }
-      process.stdout.write(
-        `${textTable(listed, [
-          { title: "name", cell: ({ name }) => name },
-          { title: "version", cell: ({ version }) => version },
-          { title: "hooks", cell: ({ hooks }) => hooks.join(" ") },
-          { title: "modes", cell: ({ modes }) => modes.join(" ") },
-          { title: "what it does", cell: ({ description }) => description },
-        ])}\n`,
-      );
-    });
-}
-
-interface Listed {
-  readonly name: string;
-  readonly version: string;
-  readonly hooks: readonly string[];
-  readonly modes: readonly string[];
-  readonly description: string;
-}
-
-/** A plugin that cannot be loaded is listed with the reason, and does not hide the others. */
-async function describe(name: string): Promise<Listed> {
-  try {
-    const { plugin } = await buildPlugin(name, process.cwd());
-    return {
-      name: plugin.name,
-      version: plugin.version,
-      hooks: Object.keys(plugin.hooks),
-      modes: plugin.modes ?? [],
-      description: plugin.description,
-    };
-  } catch (error) {
-    if (!(error instanceof TroupeError)) throw error;
-    return { name, version: "-", hooks: [], modes: [], description: `${error.code}: ${error.message}` };
-  }
-}
-
-/** Folders of the plugins package that hold a plugin. */
-function installedPlugins(): readonly string[] {
-  const folder = dirname(createRequire(import.meta.url).resolve("@troupe/plugins/package.json"));
-  return readdirSync(folder, { withFileTypes: true })
-    .filter(
-      (entry) =>
-        entry.isDirectory() &&
-        !["dist", "node_modules"].includes(entry.name) &&
-        existsSync(join(folder, entry.name, "index.ts")),
-    )
-    .map(({ name }) => name);
+    .action((paths: readonly string[]) => listPlugins(paths, program.opts<{ json?: boolean }>().json === true));
+  defineLivePlugins(command, program);
 }

@@ -78,7 +78,14 @@ function factsOf(event: RunEvent): Facts {
     case "notice":
       return { step: event.step, level: event.level, message: event.message };
     case "plugin":
-      return { step: event.step, plugin: event.plugin, from: event.from, to: event.to };
+      return {
+        step: event.step,
+        plugin: event.plugin,
+        action: event.action,
+        from: event.from,
+        to: event.to,
+        reason: event.reason,
+      };
     case "finished":
       return { step: event.step, reason: event.reason, seconds: event.seconds };
   }

@@ -1,3 +1,4 @@
+import { pluginChangeText } from "./plugin-change-text.js";
 import type { Progress, RunEvent, SampleView } from "../../src/records/run-event.js";
 import type { StepReport } from "../../src/records/step-report.js";
 import { splitThinking } from "../../src/records/think-block.js";
@@ -86,7 +87,7 @@ export class TtyView implements View {
         this.#stay(event.level === "warning" ? "!" : "·", event.part, event.message, event.step);
         break;
       case "plugin":
-        this.#stay("·", event.part, `${event.plugin} ${event.from} → ${event.to}`, event.step);
+        this.#stay(event.action === "roll-back" ? "!" : "·", event.part, pluginChangeText(event), event.step);
         break;
       case "finished":
         part.state = ["failed", "interrupted"].includes(event.reason) ? "stopped" : "done";

@@ -130,6 +130,20 @@ const store = z.strictObject({
   rolloutsEvery: z.int().min(0).default(1).describe("Steps between stored rollouts; 0 stores none"),
 });
 
+const live = z.strictObject({
+  watch: z.boolean().default(false).describe("Swaps a plugin in when one of its files is saved"),
+  probationSteps: z
+    .int()
+    .min(0)
+    .default(3)
+    .describe("Steps during which a failure of a plugin that was changed live puts the version before back"),
+  hookDeadlineMs: count.default(10_000).describe("A call of hooks that takes longer is ended, and named"),
+  onHookFailure: z
+    .enum(["stop", "remove"])
+    .default("stop")
+    .describe("What happens when a hook fails: the run stops, or goes on without the plugin and does the step again"),
+});
+
 /** Everything a run can be told. Every field has a default but `name`, `policy.from` and `environment.use`. */
 export const runConfigSchema = z.strictObject({
   name: z
@@ -151,6 +165,7 @@ export const runConfigSchema = z.strictObject({
   eval: evaluation.prefault({}),
   distill: distill.optional().describe("Supervised training by the environment's teacher before the run"),
   store: store.prefault({}),
+  live: live.prefault({}),
 });
 
 /** A checked run configuration. */

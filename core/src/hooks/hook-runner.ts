@@ -2,6 +2,7 @@ import { errors } from "../errors.js";
 import { deriveKey, Random } from "../numerics/random.js";
 import type { JsonObject } from "../records/json.js";
 import type { HookName, PluginHooks } from "./hooks.js";
+import { enterHook } from "./hook-deadline.js";
 import { placeOf } from "./module-bundle.js";
 import type { LoadedPlugin } from "./plugin-loader.js";
 
@@ -51,12 +52,15 @@ export function runHook<Name extends HookName>(
       cause,
     );
   let answer: unknown;
+  const { name: plugin, version } = loaded.plugin;
+  enterHook({ plugin, version, hook: name, about: call.about, step: call.step });
   try {
     // The table ties each hook's arguments to its name; the union of all hooks hides that from the compiler.
     answer = (hook.run as (...args: unknown[]) => unknown)(context, ...rest);
   } catch (cause) {
     throw fail(String(cause), cause);
   }
+  enterHook(undefined);
   // Only `then` is looked at.
   if (typeof (answer as { then?: unknown } | null | undefined)?.then === "function")
     throw fail("it returned a promise; hooks are synchronous");
@@ -70,6 +74,8 @@ export function withState<Result>(
   action: "make" | "save",
   run: () => Result,
 ): Result {
+  const hook = action === "make" ? "init" : "dispose";
+  enterHook({ plugin: plugin.name, version: plugin.version, hook, about: "its state", step: 0 });
   try {
     return run();
   } catch (cause) {
@@ -95,9 +101,14 @@ export function checkNumbers(
   if (index >= 0) throw bad(`sample "${nameOf(index)}" got ${String(values[index])}, a finite number is wanted`);
 }
 
+/** What tells two builds of a plugin apart: its version and the hash of its code. */
+export function versionOf({ plugin, bundle }: LoadedPlugin): string {
+  return `${plugin.version}+${bundle.hash}`;
+}
+
 /** Plugin name → version, for records. */
 export function versionsOf(plugins: readonly LoadedPlugin[]): Readonly<Record<string, string>> {
-  return Object.fromEntries(plugins.map(({ plugin, bundle }) => [plugin.name, `${plugin.version}+${bundle.hash}`]));
+  return Object.fromEntries(plugins.map((loaded) => [loaded.plugin.name, versionOf(loaded)]));
 }
 
 /** Annotations of several plugins merged in order. @throws HOOK_RESULT_NOT_VALID when two plugins write one name */

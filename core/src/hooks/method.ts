@@ -8,8 +8,9 @@ import type { StepPlan } from "../records/step-plan.js";
 import type { StepReport } from "../records/step-report.js";
 import { responseLength, type Trajectory } from "../records/trajectory.js";
 import { checkDecision, checkMetrics, checkPatch } from "./hook-results.js";
+import { withinDeadline } from "./hook-deadline.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
-import type { KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
+import type { HookName, KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
 import { planHooks } from "./planner.js";
 import type { LoadedPlugin, PluginParcel } from "./plugin-loader.js";
 
@@ -26,33 +27,38 @@ export interface StepMoment {
   readonly progress: number;
 }
 
+/** What a method is made of. */
+export interface MethodOptions {
+  readonly seed: number;
+  readonly plugins: readonly LoadedPlugin[];
+  /** Plugin name → its state as a checkpoint holds it. */
+  readonly states: JsonObject;
+  readonly onEvent: (plugin: string, step: number, message: string) => void;
+  /** How long one call of hooks may take; see `withinDeadline`. */
+  readonly hookDeadlineMs: number;
+}
+
 /**
  * The configured plugins as one method: runs every driver-side hook in order and owns the plugins' states. Rollout and
  * verifier actors run the other hooks from the same parcels.
  */
 export class Method {
-  readonly #seed: number;
-  readonly #onEvent: (plugin: string, step: number, message: string) => void;
-  #plugins: readonly LoadedPlugin[];
+  readonly #options: MethodOptions;
+  readonly #plugins: readonly LoadedPlugin[];
   readonly #states = new Map<string, unknown>();
 
   /** @throws PLUGIN_DUPLICATE, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN, PLUGIN_STATE_FAILED */
-  constructor(
-    seed: number,
-    plugins: readonly LoadedPlugin[],
-    states: JsonObject,
-    onEvent: (plugin: string, step: number, message: string) => void,
-  ) {
-    this.#seed = seed;
-    this.#onEvent = onEvent;
+  constructor(options: MethodOptions) {
+    const { plugins, states } = options;
+    this.#options = options;
     this.#plugins = plugins;
     planHooks(plugins.map(({ plugin }) => plugin));
     for (const loaded of plugins) {
       const { plugin, config } = loaded;
-      this.#states.set(
-        plugin.name,
-        withState(loaded, "make", () => plugin.init?.(config, states[plugin.name])),
-      );
+      // A copy: plugins change their state in place, and the caller may go back to what it handed in.
+      const previous = structuredClone(states[plugin.name]);
+      const make = (): unknown => withState(loaded, "make", () => plugin.init?.(config, previous));
+      this.#states.set(plugin.name, this.#guarded(make));
     }
   }
 
@@ -71,22 +77,21 @@ export class Method {
 
   /** Every plugin's state as plain data, for a checkpoint. @throws PLUGIN_STATE_FAILED */
   states(): JsonObject {
-    return Object.fromEntries(this.#plugins.map((loaded) => [loaded.plugin.name, this.#stateOf(loaded)]));
+    return this.#guarded(() =>
+      Object.fromEntries(this.#plugins.map((loaded) => [loaded.plugin.name, this.#stateOf(loaded)])),
+    );
   }
 
-  /** The method with one plugin in another version, which took over the state of the old one. This one stays as it is. */
-  with(replacement: LoadedPlugin): Method {
-    const name = replacement.plugin.name;
-    if (!this.#states.has(name)) throw errors.pluginNotLoaded({ plugin: name, loaded: [...this.#states.keys()] });
-    const plugins = this.#plugins.map((loaded) => (loaded.plugin.name === name ? replacement : loaded));
-    return new Method(this.#seed, plugins, this.states(), this.#onEvent);
+  /** The method with other plugins, which take over the states of those with their names. This one stays as it is. */
+  with(plugins: readonly LoadedPlugin[], states: JsonObject = this.states()): Method {
+    return new Method({ ...this.#options, plugins, states });
   }
 
   /** @throws HOOK_RESULT_NOT_VALID */
   plan(moment: StepMoment, base: StepPlan, last: StepReport | undefined): StepPlan {
     let plan = base;
     for (const loaded of this.#plugins) {
-      const changes = runHook(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]);
+      const changes = this.#run(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]);
       checkPatch(loaded, "plan", moment.step, changes);
       if (changes) plan = { ...plan, ...changes, parameters: { ...plan.parameters, ...changes.parameters } };
     }
@@ -96,7 +101,7 @@ export class Method {
   /** Indices that a plugin selected, or undefined when none did. @throws HOOK_RESULT_NOT_VALID */
   select(moment: StepMoment, plan: StepPlan, selection: Selection): readonly number[] | undefined {
     for (const loaded of this.#plugins) {
-      const indices = runHook(loaded, "select", this.#call(moment, plan, "the selection"), [selection]);
+      const indices = this.#run(loaded, "select", this.#call(moment, plan, "the selection"), [selection]);
       if (!indices) continue;
       checkNumbers(loaded, "select", moment.step, indices, selection.count, (i) => `#${i}`);
       const outside = indices.find((index) => !Number.isInteger(index) || index < 0 || index >= selection.size);
@@ -118,7 +123,7 @@ export class Method {
     let rewards_N: readonly number[] = samples.map(({ verdict }) => verdict.score ?? 0);
     const components: Record<string, readonly number[]> = { verdict: rewards_N };
     for (const loaded of this.#plugins) {
-      const shaped = runHook(loaded, "reward", this.#call(moment, cohort.plan, "the cohort"), [cohort, rewards_N]);
+      const shaped = this.#run(loaded, "reward", this.#call(moment, cohort.plan, "the cohort"), [cohort, rewards_N]);
       if (!shaped) continue;
       checkNumbers(loaded, "reward", moment.step, shaped, samples.length, (i) => samples[i]?.trajectory.id ?? "");
       const before = rewards_N;
@@ -134,7 +139,7 @@ export class Method {
     for (const loaded of this.#plugins) {
       const so: KeepDecision = decision;
       const call = this.#call(moment, plan, `group "${group.group.id}"`);
-      const next: KeepDecision | undefined = runHook(loaded, "keep", call, [group, so]);
+      const next: KeepDecision | undefined = this.#run(loaded, "keep", call, [group, so]);
       checkDecision(loaded, moment.step, group.group.id, next);
       decision = next ?? so;
     }
@@ -145,7 +150,7 @@ export class Method {
   advantages(moment: StepMoment, plan: StepPlan, groups: readonly RewardedGroup[]): readonly (number | Float32Array)[] {
     const samples = groups.flatMap(({ group }) => group.samples);
     for (const loaded of this.#plugins) {
-      const advantages = runHook(loaded, "advantage", this.#call(moment, plan, "the kept groups"), [groups]);
+      const advantages = this.#run(loaded, "advantage", this.#call(moment, plan, "the kept groups"), [groups]);
       if (!advantages) continue;
       checkNumbers(
         loaded,
@@ -176,7 +181,7 @@ export class Method {
     const samples = groups.flatMap(({ group }) => group.samples);
     let loss: LossPlan = { spec, tokenWeights: new Map(), auxiliaryTexts: [] };
     for (const loaded of this.#plugins) {
-      loss = { ...loss, ...runHook(loaded, "loss", this.#call(moment, plan, "the update"), [loss, groups]) };
+      loss = { ...loss, ...this.#run(loaded, "loss", this.#call(moment, plan, "the update"), [loss, groups]) };
       const wrong = samples.find(({ trajectory }) => !areFinite(loss.tokenWeights.get(trajectory.id), trajectory));
       if (wrong) {
         const { id } = wrong.trajectory;
@@ -196,23 +201,36 @@ export class Method {
   observe(moment: StepMoment, report: StepReport, cohort: Cohort): Readonly<Record<string, number>> {
     let added: Readonly<Record<string, number>> = {};
     for (const loaded of this.#plugins) {
-      const metrics = runHook(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]);
+      const metrics = this.#run(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]);
       checkMetrics(loaded, moment.step, metrics, { ...report.metrics, ...added });
       added = { ...added, ...metrics };
     }
     return added;
   }
 
+  #run<Name extends HookName>(
+    loaded: LoadedPlugin,
+    name: Name,
+    call: HookCall,
+    rest: Parameters<typeof runHook<Name>>[3],
+  ): ReturnType<typeof runHook<Name>> {
+    return loaded.plugin.hooks[name] ? this.#guarded(() => runHook(loaded, name, call, rest)) : undefined;
+  }
+
+  #guarded<Result>(work: () => Result): Result {
+    return withinDeadline(this.#options.hookDeadlineMs, work);
+  }
+
   #call(moment: StepMoment, plan: StepPlan, about: string): HookCall {
     return {
-      seed: this.#seed,
+      seed: this.#options.seed,
       step: moment.step,
       about,
       context: ({ plugin }) => ({
         plan,
         progress: moment.progress,
         state: this.#states.get(plugin.name),
-        event: (message: string) => this.#onEvent(plugin.name, moment.step, message),
+        event: (message: string) => this.#options.onEvent(plugin.name, moment.step, message),
       }),
     };
   }

@@ -16,6 +16,8 @@ export interface ModuleBundle {
   readonly sourceMap: string;
   /** The entry file. */
   readonly path: string;
+  /** Every file that went into it: what a watcher looks at. */
+  readonly inputs: readonly string[];
 }
 
 /** What a name in a config may stand for. */
@@ -88,10 +90,12 @@ export async function bundleModule(kind: ModuleKind, name: string, baseDirectory
       sourcemap: "external",
       outfile: `${path}.bundle.js`,
       logLevel: "silent",
+      metafile: true,
     });
     const code = result.outputFiles.find((file) => file.path.endsWith(".js"))?.text ?? "";
     const sourceMap = result.outputFiles.find((file) => file.path.endsWith(".map"))?.text ?? "";
-    return { hash: createHash("sha256").update(code).digest("hex").slice(0, 16), code, sourceMap, path };
+    const inputs = Object.keys(result.metafile.inputs).map((file) => resolve(file));
+    return { hash: createHash("sha256").update(code).digest("hex").slice(0, 16), code, sourceMap, path, inputs };
   } catch (cause) {
     throw errors.moduleBuildFailed({ kind, name, problem: firstProblem(cause) }, cause);
   }

@@ -52,8 +52,15 @@ export type RunEvent =
       readonly part: string;
       readonly step: number;
       readonly plugin: string;
+      /** Version and hash; empty for a plugin that was not there before, or is no more. */
       readonly from: string;
       readonly to: string;
+      readonly action: "swap" | "load" | "unload" | "roll-back";
+      readonly reason: string;
+      /** Of the new version. */
+      readonly settings: Readonly<Record<string, unknown>>;
+      /** Milliseconds that training stood still for it. */
+      readonly pauseMs: number;
     }
   | {
       readonly type: "finished";

@@ -1,6 +1,7 @@
 import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
 import { unpackPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
+import { PluginShelf, type PluginProtocol } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import { rollOut, type RolloutOrder, type RolloutTools } from "./rollout.js";
 import { Tokenizer } from "../engines/tokenizer.js";
@@ -11,6 +12,7 @@ export interface RolloutActorArgs {
   readonly engine: string;
   readonly engineHandle: unknown;
   readonly maxPositions: number;
+  readonly hookDeadlineMs: number;
   readonly plugins: readonly PluginParcel[];
   readonly evalPlugins: readonly PluginParcel[];
 }
@@ -19,12 +21,15 @@ export interface RolloutActorArgs {
 export type RolloutProtocol = {
   /** Samples whole groups; trajectories come in the order of groups and slots. */
   rollOut: { in: RolloutOrder; out: readonly Trajectory[] };
-  /** Replaces the plugins between two orders. */
-  loadPlugins: { in: readonly PluginParcel[]; out: null };
-};
+} & PluginProtocol;
+
+interface State {
+  readonly tools: Omit<RolloutTools, "plugins">;
+  readonly shelf: PluginShelf;
+}
 
 /** Samples groups from the live policy version; many may run beside each other. */
-export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }, RolloutActorArgs>({
+export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs>({
   name: "rollout",
   module: import.meta.url,
   exportName: "rolloutActor",
@@ -34,15 +39,16 @@ export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }
       tools: {
         tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
         sampler: engine.attachSampler(args.engineHandle),
-        plugins: args.plugins.map(unpackPlugin),
         evalPlugins: args.evalPlugins.map(unpackPlugin),
         maxPositions: args.maxPositions,
+        hookDeadlineMs: args.hookDeadlineMs,
       },
+      shelf: new PluginShelf(args.plugins),
     };
   },
   on: {
     async rollOut(state, order, ctx) {
-      const trajectories = await rollOut(state.tools, order, ctx.signal);
+      const trajectories = await rollOut({ ...state.tools, plugins: state.shelf.plugins }, order, ctx.signal);
       // Every array was made for this reply, so its buffer moves instead of being copied.
       const buffers = trajectories.flatMap((t) => [
         t.tokens.buffer,
@@ -53,10 +59,8 @@ export const rolloutActor = defineActor<RolloutProtocol, { tools: RolloutTools }
       // The arrays above are never over shared memory.
       return ctx.transfer(trajectories, buffers as ArrayBuffer[]);
     },
-    loadPlugins(state, parcels) {
-      state.tools = { ...state.tools, plugins: parcels.map(unpackPlugin) };
-      return null;
-    },
+    preparePlugins: (state, prepared) => state.shelf.prepare(prepared),
+    commitPlugins: (state, key) => state.shelf.commit(key),
   },
   dispose(state) {
     state.tools.sampler.dispose();

@@ -2,7 +2,7 @@ import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
-import type { PluginParcel } from "../hooks/plugin-loader.js";
+import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
@@ -47,10 +47,16 @@ export class RolloutPool {
     return [...byGroup.values()];
   }
 
-  /** Replaces the plugins in every actor; called between two steps, when none is busy. */
-  async loadPlugins(plugins: readonly PluginParcel[]): Promise<void> {
-    this.#args = { ...this.#args, plugins };
-    await Promise.all(this.#actors.map((actor) => actor.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })));
+  /** Loads plugins beside those in use in every actor, after the order it is busy with. */
+  async preparePlugins(prepared: PreparedPlugins): Promise<void> {
+    const options = { deadlineMs: this.#deadlineMs };
+    await Promise.all(this.#actors.map((actor) => actor.ask("preparePlugins", prepared, options)));
+  }
+
+  /** Has every actor use what was prepared; called between two steps, when none is busy. */
+  async commitPlugins(prepared: PreparedPlugins): Promise<void> {
+    this.#args = { ...this.#args, plugins: prepared.parcels };
+    await commitIn(this.#actors, prepared, this.#deadlineMs);
   }
 
   async #ask(index: number, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {

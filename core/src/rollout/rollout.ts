@@ -1,4 +1,5 @@
 import type { GenerateRequest, Sampler } from "../engines/policy-engine.js";
+import { withinDeadline } from "../hooks/hook-deadline.js";
 import { versionsOf } from "../hooks/hook-runner.js";
 import { activePlugins, type LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { SamplingPlan } from "../hooks/prompt.js";
@@ -35,13 +36,14 @@ export interface RolloutTools {
   /** Loaded for their evaluation modes alone. */
   readonly evalPlugins: readonly LoadedPlugin[];
   readonly maxPositions: number;
+  readonly hookDeadlineMs: number;
 }
 
 /**
  * Samples every trajectory of an order: format, tokenise, generate, record. Chance is keyed by (seed, step, task,
  * slot), so a trajectory does not depend on which actor made it or on what was sampled beside it.
  *
- * @throws HOOK_FAILED, HOOK_RESULT_NOT_VALID, PROMPT_TOO_LONG
+ * @throws HOOK_FAILED, HOOK_DEADLINE, HOOK_RESULT_NOT_VALID, PROMPT_TOO_LONG
  */
 export async function rollOut(
   tools: RolloutTools,
@@ -50,7 +52,9 @@ export async function rollOut(
 ): Promise<readonly Trajectory[]> {
   const plugins = activePlugins(tools.plugins, tools.evalPlugins, order);
   const slots = order.groups.flatMap((group) => Array.from({ length: group.size }, (_, slot) => ({ group, slot })));
-  const prompts = slots.map(({ group, slot }) => format(tools, plugins, order, group, slot));
+  const prompts = withinDeadline(tools.hookDeadlineMs, () =>
+    slots.map(({ group, slot }) => format(tools, plugins, order, group, slot)),
+  );
   const seeds = slots.map(({ group, slot }) =>
     deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot),
   );

@@ -4,7 +4,7 @@ import { basename, join, resolve } from "node:path";
 import { errors } from "../errors.js";
 import type { JsonObject } from "../records/json.js";
 import { alreadyExists, isMissing, onFile, writeFileAtomically } from "./durable-files.js";
-import { lockRun, type RunLock } from "./run-lock.js";
+import { liveAttempt, lockRun, type RunLock } from "./run-lock.js";
 
 /**
  * Every file that a run writes, and its place. Whoever reads or writes a run asks here for the path.
@@ -13,6 +13,8 @@ import { lockRun, type RunLock } from "./run-lock.js";
  *       run.json                what it is: name, command, machine, commit, seed
  *       config.resolved.yaml    every setting as used
  *       plugins.lock.json       plugin → version and content hash
+ *       plugins/                the code of every plugin version that was used
+ *       control/                requests to the process that works on the run, and its answers
  *       attempts/0001.json      the processes that wrote it, one after another; the last one is the lock
  *       metrics.jsonl           one line a step
  *       events.jsonl            everything else that happened
@@ -87,6 +89,12 @@ export class RunDirectory {
   get plugins(): string {
     return join(this.path, "plugins.lock.json");
   }
+  get pluginVersions(): string {
+    return join(this.path, "plugins");
+  }
+  get control(): string {
+    return join(this.path, "control");
+  }
   get metrics(): string {
     return join(this.path, "metrics.jsonl");
   }
@@ -140,6 +148,11 @@ export class RunDirectory {
    */
   lock(): Promise<RunLock> {
     return lockRun(join(this.path, "attempts"), this.id);
+  }
+
+  /** The attempt that works on this run now; undefined when none does. */
+  liveAttempt(): Promise<{ readonly attempt: number; readonly pid: number } | undefined> {
+    return liveAttempt(join(this.path, "attempts"));
   }
 }
 

@@ -48,6 +48,18 @@ export async function lockRun(directory: string, run: string): Promise<RunLock> 
   });
 }
 
+/** The attempt that works on a run now, with its process; undefined when none does. */
+export async function liveAttempt(
+  directory: string,
+): Promise<{ readonly attempt: number; readonly pid: number } | undefined> {
+  const attempt = await lastAttempt(directory).catch((cause: unknown) => {
+    if (isMissing(cause)) return 0;
+    throw cause;
+  });
+  const holder = attempt === 0 ? undefined : await readHolder(attemptFile(directory, attempt));
+  return holder !== undefined && isAlive(holder) ? { attempt, pid: holder.pid } : undefined;
+}
+
 /** Number of the newest attempt; 0 when there is none. */
 async function lastAttempt(directory: string): Promise<number> {
   const names = (await readdir(directory)).filter((name) => /^\d+\.json$/.test(name));

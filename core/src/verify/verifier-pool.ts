@@ -3,7 +3,7 @@ import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
 import type { TroupeError } from "../error-catalogue.js";
-import type { PluginParcel } from "../hooks/plugin-loader.js";
+import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Verdict } from "../records/verdict.js";
 import {
   verifyActor,
@@ -56,12 +56,20 @@ export class VerifierPool {
     return findings;
   }
 
-  /** Replaces the plugins in every actor; called between two steps, when none is busy. */
-  async loadPlugins(plugins: readonly PluginParcel[]): Promise<void> {
-    this.#args = { ...this.#args, plugins };
-    await Promise.all(
-      this.#actors.map((actor) => actor?.ask("loadPlugins", plugins, { deadlineMs: this.#deadlineMs })),
-    );
+  /** Loads plugins beside those in use in every actor, after the order it is busy with. */
+  async preparePlugins(prepared: PreparedPlugins): Promise<void> {
+    const options = { deadlineMs: this.#deadlineMs };
+    await Promise.all(this.#started().map((actor) => actor.ask("preparePlugins", prepared, options)));
+  }
+
+  /** Has every actor use what was prepared; called between two steps, when none is busy. */
+  async commitPlugins(prepared: PreparedPlugins): Promise<void> {
+    this.#args = { ...this.#args, plugins: prepared.parcels };
+    await commitIn(this.#started(), prepared, this.#deadlineMs);
+  }
+
+  #started(): readonly ActorRef<VerifyProtocol>[] {
+    return this.#actors.filter((actor) => actor !== undefined);
   }
 
   async #ask(order: VerifyOrder): Promise<readonly Finding[]> {

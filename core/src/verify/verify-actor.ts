@@ -3,7 +3,9 @@ import { Tokenizer } from "../engines/tokenizer.js";
 import { unpackEnvironment, type EnvironmentParcel } from "../environments/environment-loader.js";
 import type { Verifier } from "../environments/environment.js";
 import { mergeAnnotations, runHook } from "../hooks/hook-runner.js";
+import { withinDeadline } from "../hooks/hook-deadline.js";
 import { activePlugins, unpackPlugin, type LoadedPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
+import { PluginShelf, type PluginProtocol } from "../hooks/plugin-shelf.js";
 import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
@@ -16,6 +18,7 @@ export interface VerifyActorArgs {
   readonly plugins: readonly PluginParcel[];
   readonly evalPlugins: readonly PluginParcel[];
   readonly tokenizerDirectory: string;
+  readonly hookDeadlineMs: number;
 }
 
 /** Trajectories of one group with what annotating and verifying them needs. */
@@ -38,15 +41,14 @@ export interface Finding {
 /** Messages of a verifier actor. */
 export type VerifyProtocol = {
   verify: { in: VerifyOrder; out: readonly Finding[] };
-  /** Replaces the plugins between two orders. */
-  loadPlugins: { in: readonly PluginParcel[]; out: null };
-};
+} & PluginProtocol;
 
 interface State {
   readonly verifier: Verifier;
   readonly tokenizer: Tokenizer;
   readonly evalPlugins: readonly LoadedPlugin[];
-  plugins: readonly LoadedPlugin[];
+  readonly shelf: PluginShelf;
+  readonly hookDeadlineMs: number;
 }
 
 /** Annotates and verifies trajectories. Holds nothing that a restart could lose. */
@@ -59,31 +61,33 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
     return {
       verifier: environment.definition.verifier(environment.config),
       tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
-      plugins: args.plugins.map(unpackPlugin),
+      shelf: new PluginShelf(args.plugins),
       evalPlugins: args.evalPlugins.map(unpackPlugin),
+      hookDeadlineMs: args.hookDeadlineMs,
     };
   },
   on: {
     async verify(state, order, ctx) {
+      const annotated = withinDeadline(state.hookDeadlineMs, () =>
+        order.trajectories.map((trajectory) => annotate(state, order, trajectory)),
+      );
       const findings: Finding[] = [];
-      for (const trajectory of order.trajectories) {
+      for (const [index, trajectory] of order.trajectories.entries()) {
         const started = ctx.clock.now();
-        const annotations = annotate(state, order, trajectory);
+        const annotations = annotated[index] ?? {};
         const verdict = await verdictOf(state.verifier, order.task, trajectory);
         findings.push({ annotations, verdict: { ...verdict, ms: ctx.clock.now() - started } });
       }
       return findings;
     },
-    loadPlugins(state, parcels) {
-      state.plugins = parcels.map(unpackPlugin);
-      return null;
-    },
+    preparePlugins: (state, prepared) => state.shelf.prepare(prepared),
+    commitPlugins: (state, key) => state.shelf.commit(key),
   },
 });
 
 function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): JsonObject {
   let annotations = trajectory.annotations;
-  for (const loaded of activePlugins(state.plugins, state.evalPlugins, order)) {
+  for (const loaded of activePlugins(state.shelf.plugins, state.evalPlugins, order)) {
     const found = runHook(
       loaded,
       "annotate",

@@ -42,7 +42,7 @@ function roll(
   plugins: readonly LoadedPlugin[] = [],
   maxPositions = 256,
 ): Promise<readonly Trajectory[]> {
-  const tools = { tokenizer, sampler, plugins, evalPlugins: [], maxPositions };
+  const tools = { tokenizer, sampler, plugins, evalPlugins: [], maxPositions, hookDeadlineMs: 10_000 };
   return rollOut(tools, order(changes), new AbortController().signal);
 }
 

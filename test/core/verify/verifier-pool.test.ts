@@ -30,6 +30,7 @@ async function start(settings: JsonObject, actors = 1, plugins: readonly string[
       plugins: parcels.map(({ bundle, config }) => ({ bundle, config })),
       evalPlugins: [],
       tokenizerDirectory,
+      hookDeadlineMs: 10_000,
     },
     { actors, deadlineMs: DEADLINE_MS },
   );

@@ -1,0 +1,156 @@
+import type { Command } from "commander";
+import { resolve } from "node:path";
+import { runsDirectory } from "../../src/config/paths.js";
+import { errors } from "../../src/errors.js";
+import { askLiveRun, isOpen } from "../../src/live/control-client.js";
+import type { LivePlugin, PluginChange, PluginChangeResult } from "../../src/live/plugin-change.js";
+import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
+import { armOf } from "../arm-of.js";
+import { readJobOf } from "../job-file.js";
+import { textTable } from "../render/table.js";
+import { wholeNumber } from "../whole-number.js";
+
+interface LiveFlags {
+  readonly arm?: string;
+  readonly wait: string;
+  readonly with?: string;
+}
+
+/** One command on a live run: its words after RUN, and the change they stand for. */
+interface Verb {
+  readonly name: string;
+  readonly description: string;
+  readonly words: readonly (readonly [string, string])[];
+  readonly takesSettings?: true;
+  readonly change: (words: readonly string[], settings: Record<string, unknown> | undefined) => PluginChange;
+}
+
+const PLUGIN = ["name", "name of a plugin of the run"] as const;
+const PATH = ["path", "file, folder or package of the plugin"] as const;
+
+const VERBS: readonly Verb[] = [
+  {
+    name: "show",
+    description: "plugins of a live run: version, pinned or not, earlier versions",
+    words: [],
+    change: () => ({ verb: "list" }),
+  },
+  {
+    name: "swap",
+    description: "put another version of a plugin to use in a live run; it takes over the state",
+    words: [PLUGIN, PATH],
+    takesSettings: true,
+    change: ([plugin = "", path = ""], settings) => ({
+      verb: "swap",
+      plugin,
+      use: placeOf(path),
+      ...(settings ? { with: settings } : {}),
+    }),
+  },
+  {
+    name: "load",
+    description: "add a plugin to a live run, after the others",
+    words: [PATH],
+    takesSettings: true,
+    change: ([path = ""], settings = {}) => ({ verb: "load", use: placeOf(path), with: settings }),
+  },
+  {
+    name: "unload",
+    description: "take a plugin out of a live run",
+    words: [PLUGIN],
+    change: ([plugin = ""]) => ({ verb: "unload", plugin }),
+  },
+  {
+    name: "rollback",
+    description: "go back to the version before, with the state it had",
+    words: [PLUGIN],
+    change: ([plugin = ""]) => ({ verb: "rollback", plugin }),
+  },
+  {
+    name: "pin",
+    description: "keep a plugin as it is, whatever is saved or asked for",
+    words: [PLUGIN],
+    change: ([plugin = ""]) => ({ verb: "pin", plugin }),
+  },
+  {
+    name: "unpin",
+    description: "let a pinned plugin be changed again",
+    words: [PLUGIN],
+    change: ([plugin = ""]) => ({ verb: "unpin", plugin }),
+  },
+];
+
+/** The commands that change the plugins of a run while it works. */
+export function defineLivePlugins(command: Command, program: Command): void {
+  for (const verb of VERBS) {
+    const sub = command
+      .command(verb.name)
+      .description(verb.description)
+      .argument("<run>", "number, name or path of a live run")
+      .option("--arm <name>", "arm of an experiment; the one in training unless given")
+      .option("--wait <seconds>", "how long to wait for the running step to end", "600");
+    for (const [name, description] of verb.words) sub.argument(`<${name}>`, description);
+    if (verb.takesSettings) sub.option("--with <json>", "the plugin's settings as a JSON object");
+    sub.action(async (...given: readonly unknown[]) => {
+      // Commander hands over the declared arguments, then the options.
+      const [wanted, ...words] = given.slice(0, verb.words.length + 1) as string[];
+      // As above.
+      const flags = given[verb.words.length + 1] as LiveFlags;
+      const run = await findRun(runsDirectory(), wanted);
+      const change = verb.change(words, flags.with === undefined ? undefined : settingsOf(flags.with));
+      const waitMs = wholeNumber("--wait", flags.wait, 1) * 1000;
+      const result = await askLiveRun(run, partOf(run, flags.arm), change, { waitMs });
+      show(result, program.opts<{ json?: boolean }>().json === true);
+    });
+  }
+}
+
+/** The run itself, or the arm that was asked for, or else the one that takes requests now. */
+function partOf(run: RunDirectory, wanted: string | undefined): RunDirectory {
+  const job = readJobOf(run);
+  if (job.kind === "run" || wanted !== undefined) return armOf(run, job, wanted).directory;
+  const arms = ["base", ...job.experiment.arms.map(({ name }) => name)].map((name) => run.armToRead(name));
+  const open = arms.find(isOpen);
+  if (!open) throw errors.runNotLive({ run: run.id, problem: "none of its arms is in training now" });
+  return open;
+}
+
+/** A path is taken from where the command runs, not from where the run was started. */
+function placeOf(path: string): string {
+  return /^\.{0,2}\//.test(path) ? resolve(path) : path;
+}
+
+function settingsOf(text: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    value = undefined;
+  }
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw errors.optionNotValid({ option: "--with", found: text, wanted: "a JSON object" });
+  // Just checked; the plugin's own schema checks the fields.
+  return value as Record<string, unknown>;
+}
+
+function show(result: PluginChangeResult, json: boolean): void {
+  if (json) {
+    process.stdout.write(`${JSON.stringify({ type: "plugins", ...result })}\n`);
+    return;
+  }
+  if (result.plugin !== undefined)
+    process.stdout.write(
+      `after step ${result.step}: ${result.plugin} ${result.from || "(not there)"} → ${result.to || "(gone)"}\n`,
+    );
+  process.stdout.write(
+    `${textTable<LivePlugin>(result.plugins, [
+      { title: "name", cell: ({ name }) => name },
+      { title: "version", cell: ({ version }) => version },
+      {
+        title: "",
+        cell: ({ isPinned, isWatched }) => [isPinned && "pinned", isWatched && "watched"].filter(Boolean).join(" "),
+      },
+      { title: "earlier", cell: ({ earlier }) => earlier.join(" ") },
+    ])}\n`,
+  );
+}

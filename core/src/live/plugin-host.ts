@@ -1,0 +1,393 @@
+import { systemClock } from "../actors/clock.js";
+import { TroupeError } from "../error-catalogue.js";
+import { errors } from "../errors.js";
+import { versionOf } from "../hooks/hook-runner.js";
+import type { Method } from "../hooks/method.js";
+import { buildPlugin, configurePlugin, type LoadedPlugin } from "../hooks/plugin-loader.js";
+import { planHooks } from "../hooks/planner.js";
+import type { JsonObject } from "../records/json.js";
+import type { ArchivedPlugin, PluginArchive } from "./plugin-archive.js";
+import type { LivePlugin, PluginChange, PluginChangeResult } from "./plugin-change.js";
+import type { PreparedPlugins } from "../hooks/plugin-shelf.js";
+import { WatchedFiles } from "./watched-files.js";
+
+/** A pool of actors that run plugins. */
+export interface PluginPool {
+  preparePlugins(prepared: PreparedPlugins): Promise<void>;
+  commitPlugins(prepared: PreparedPlugins): Promise<void>;
+}
+
+/** How a run treats its plugins while it works. */
+export interface LiveSettings {
+  readonly watch: boolean;
+  readonly probationSteps: number;
+  readonly onHookFailure: "stop" | "remove";
+}
+
+/** What a plugin host works with. */
+export interface PluginHostOptions {
+  readonly method: Method;
+  /** Plugin name → its settings as the config has them: a new version reads them with a schema of its own. */
+  readonly settings: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  readonly pools: readonly PluginPool[];
+  /** Absent when the run is only read. */
+  readonly archive: PluginArchive | undefined;
+  readonly live: LiveSettings;
+  /** Where relative paths start. */
+  readonly baseDirectory: string;
+  readonly onChange: (change: AppliedChange) => void;
+  readonly onNotice: (message: string) => void;
+}
+
+/** One change of the plugins, as events record it. */
+export interface AppliedChange {
+  readonly plugin: string;
+  /** Version and hash; empty for a plugin that was not there before, or is no more. */
+  readonly from: string;
+  readonly to: string;
+  readonly action: "swap" | "load" | "unload" | "roll-back";
+  readonly reason: string;
+  /** Of the new version. */
+  readonly settings: Readonly<Record<string, unknown>>;
+  /** Milliseconds that training stood still for it. */
+  readonly pauseMs: number;
+}
+
+/** A plugin list as a checkpoint holds it. */
+export interface LiveState {
+  readonly plugins: readonly (ArchivedPlugin & { readonly settings: Readonly<Record<string, unknown>> })[];
+  readonly pinned: readonly string[];
+}
+
+interface Held {
+  readonly loaded: LoadedPlugin;
+  readonly settings: Readonly<Record<string, unknown>>;
+}
+
+/** A version that was replaced, with its state at that moment. */
+interface Earlier extends Held {
+  readonly state: JsonObject;
+}
+
+interface Prepared {
+  readonly action: AppliedChange["action"];
+  readonly name: string;
+  readonly next: readonly Held[];
+  /** Absent when the state of the version before goes on. */
+  readonly state?: JsonObject;
+  readonly parcels: PreparedPlugins;
+  readonly reason: string;
+}
+
+interface Queued {
+  readonly change: PluginChange;
+  readonly prepared: Promise<Prepared | undefined>;
+  readonly settle: (result: PluginChangeResult) => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+/** Errors that a plugin is the cause of. */
+const PLUGIN_FAULTS = ["HOOK_FAILED", "HOOK_DEADLINE", "HOOK_RESULT_NOT_VALID", "PLUGIN_STATE_FAILED"];
+
+/**
+ * The plugins of a run while it works. A change is prepared beside the running step (built, checked against the other
+ * plugins, loaded in every thread) and carried out between two steps in all threads at once; what cannot be prepared
+ * changes nothing. For its first steps a new version is on probation: a failure puts the old one back, with the state
+ * that it had, and the step is done again. It is one file because a change, its probation and the way back are one
+ * protocol over the same list.
+ */
+export class PluginHost {
+  readonly #options: PluginHostOptions;
+  #method: Method;
+  #held: readonly Held[];
+  #inUse: PreparedPlugins;
+  readonly #earlier = new Map<string, readonly Earlier[]>();
+  readonly #pinned = new Set<string>();
+  readonly #queue: Queued[] = [];
+  readonly #watched = new WatchedFiles();
+  #tail: Promise<unknown> = Promise.resolve();
+  #changes = 0;
+  #hasChanged = false;
+  /** The newest change, while it can still be taken back; `states` are those of the running step's beginning. */
+  #probation: { readonly name: string; stepsLeft: number; states: JsonObject } | undefined;
+
+  /** @param state what a checkpoint held of earlier changes */
+  constructor(options: PluginHostOptions, state: LiveState | undefined) {
+    this.#options = options;
+    this.#method = options.method;
+    this.#held = options.method.plugins.map((loaded) => ({
+      loaded,
+      settings: options.settings.get(loaded.plugin.name) ?? {},
+    }));
+    this.#inUse = this.#parcelsOf(this.#held);
+    this.#hasChanged = state !== undefined;
+    for (const name of state?.pinned ?? []) this.#pinned.add(name);
+    if (options.live.watch)
+      for (const { loaded } of this.#held) this.#watched.add(loaded.plugin.name, loaded.bundle.inputs);
+  }
+
+  /** The plugins in use. */
+  get method(): Method {
+    return this.#method;
+  }
+
+  /** Keeps the code of every plugin in use. */
+  async archive(): Promise<void> {
+    for (const { loaded } of this.#held) await this.#options.archive?.keep(loaded);
+  }
+
+  /** What a checkpoint has to hold beside the states; undefined while the plugins are the config's. */
+  async state(): Promise<LiveState | undefined> {
+    const { archive } = this.#options;
+    if (!archive || (!this.#hasChanged && this.#pinned.size === 0)) return undefined;
+    const plugins = await Promise.all(
+      this.#held.map(async ({ loaded, settings }) => ({ ...(await archive.keep(loaded)), settings })),
+    );
+    return { plugins, pinned: [...this.#pinned] };
+  }
+
+  /** The plugins as they are now. */
+  list(): readonly LivePlugin[] {
+    return this.#held.map(({ loaded }) => {
+      const { name } = loaded.plugin;
+      return {
+        name,
+        version: versionOf(loaded),
+        isPinned: this.#pinned.has(name),
+        isWatched: this.#watched.has(name),
+        earlier: (this.#earlier.get(name) ?? []).map((earlier) => versionOf(earlier.loaded)),
+      };
+    });
+  }
+
+  /**
+   * Asks for a change; it is in force from the next step on. Rejects, and nothing changes, when it cannot be made.
+   *
+   * @throws PLUGIN_NOT_LOADED, PLUGIN_PINNED, PLUGIN_NO_EARLIER, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN, and what
+   *   building a plugin throws
+   */
+  change(change: PluginChange, reason = "asked for"): Promise<PluginChangeResult> {
+    return new Promise((settle, refuse) => {
+      // One change at a time: each is prepared on the list that the one before leaves.
+      const before = this.#tail;
+      const prepared = before.then(() => this.#prepare(change, reason));
+      this.#tail = new Promise((done) => {
+        const finish =
+          <Value>(then: (value: Value) => void) =>
+          (value: Value): void => {
+            then(value);
+            done(undefined);
+          };
+        this.#queue.push({ change, prepared, settle: finish(settle), refuse: finish(refuse) });
+      });
+      // Answered at the next boundary.
+      prepared.catch(() => {});
+    });
+  }
+
+  /** Looks at watched files; a saved one is swapped in at the next boundary. */
+  look(): void {
+    for (const name of this.#watched.changed()) {
+      const held = this.#held.find(({ loaded }) => loaded.plugin.name === name);
+      if (!held || this.#pinned.has(name)) continue;
+      const change: PluginChange = { verb: "swap", plugin: name, use: held.loaded.bundle.path };
+      this.change(change, "its file was saved").catch((error: unknown) => {
+        const problem = error instanceof TroupeError ? `${error.code}: ${error.message}` : String(error);
+        this.#options.onNotice(
+          `${name} was saved but cannot be used; the run goes on with ${versionOf(held.loaded)}. ${problem}`,
+        );
+      });
+    }
+  }
+
+  /** Between two steps: carries out what was asked for. @param step the last step that ran */
+  async boundary(step: number): Promise<void> {
+    this.look();
+    for (const { prepared, settle, refuse } of this.#queue.splice(0)) {
+      try {
+        const change = await prepared;
+        const { name = "", from = "", to = "" } = change ? await this.#commit(change) : {};
+        settle({ plugins: this.list(), step, ...(change ? { plugin: name, from, to } : {}) });
+      } catch (error) {
+        refuse(error);
+      }
+    }
+    if (this.#probation) this.#probation.states = this.#method.states();
+  }
+
+  /** A step went well: a change that has stood its probation stays. */
+  stepped(): void {
+    if (this.#probation && --this.#probation.stepsLeft <= 0) this.#probation = undefined;
+  }
+
+  /**
+   * Answers a failure of a step: true when a plugin was its cause and is out of the way, so that the step can be done
+   * again; false when the failure stands.
+   */
+  async rescue(error: unknown): Promise<boolean> {
+    const fault = faultOf(error);
+    if (!fault) return false;
+    const probation = this.#probation;
+    this.#probation = undefined;
+    if (probation) {
+      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`);
+      return true;
+    }
+    const name = String(fault.details["plugin"]);
+    if (this.#options.live.onHookFailure !== "remove" || !this.#held.some(({ loaded }) => loaded.plugin.name === name))
+      return false;
+    const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
+    await this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`));
+    return true;
+  }
+
+  /** Refuses what is still asked for. */
+  close(reason: string): void {
+    for (const { change, refuse } of this.#queue.splice(0)) {
+      const use = "use" in change ? change.use : "plugin" in change ? change.plugin : "";
+      refuse(errors.swapTooLate({ use, reason }));
+    }
+  }
+
+  async #prepare(change: PluginChange, reason: string): Promise<Prepared | undefined> {
+    switch (change.verb) {
+      case "list":
+        return undefined;
+      case "pin":
+      case "unpin":
+        this.#find(change.plugin);
+        if (change.verb === "pin") this.#pinned.add(change.plugin);
+        else this.#pinned.delete(change.plugin);
+        return undefined;
+      case "unload": {
+        this.#free(change.plugin);
+        const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== change.plugin);
+        return this.#ready("unload", change.plugin, next, reason);
+      }
+      case "rollback": {
+        const held = this.#free(change.plugin);
+        const earlier = this.#earlier.get(change.plugin)?.[0];
+        if (!earlier) throw errors.pluginNoEarlier({ plugin: change.plugin, version: versionOf(held.loaded) });
+        return {
+          ...(await this.#ready("roll-back", change.plugin, this.#with(earlier), reason)),
+          state: earlier.state,
+        };
+      }
+      case "load": {
+        const built = await buildPlugin(change.use, this.#options.baseDirectory);
+        const added = { loaded: configurePlugin(built, change.with), settings: change.with };
+        return this.#ready("load", built.plugin.name, [...this.#held, added], reason);
+      }
+      case "swap": {
+        const built = await buildPlugin(change.use, this.#options.baseDirectory);
+        const { name } = built.plugin;
+        const old = this.#free(name);
+        if (change.plugin !== undefined && change.plugin !== name)
+          throw errors.pluginNotLoaded({ plugin: name, loaded: [change.plugin] });
+        if (old.loaded.bundle.hash === built.bundle.hash && change.with === undefined) return undefined;
+        const settings = change.with ?? old.settings;
+        return this.#ready("swap", name, this.#with({ loaded: configurePlugin(built, settings), settings }), reason);
+      }
+    }
+  }
+
+  /** Checks a list of plugins and loads it in every thread, beside the one in use. */
+  async #ready(action: Prepared["action"], name: string, next: readonly Held[], reason: string): Promise<Prepared> {
+    planHooks(next.map(({ loaded }) => loaded.plugin));
+    const parcels = this.#parcelsOf(next);
+    await Promise.all(this.#options.pools.map((pool) => pool.preparePlugins(parcels)));
+    return { action, name, next, parcels, reason };
+  }
+
+  #parcelsOf(list: readonly Held[]): PreparedPlugins {
+    const parcels = list.map(({ loaded: { bundle, config } }) => ({ bundle, config }));
+    return { key: String(++this.#changes), parcels };
+  }
+
+  /** Puts a prepared list to use; what fails leaves the old one in use. */
+  async #commit(change: Prepared): Promise<{ name: string; from: string; to: string }> {
+    const { action, name, next, state, parcels, reason } = change;
+    const started = systemClock.now();
+    const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
+    const after = next.find(({ loaded }) => loaded.plugin.name === name);
+    const states = this.#method.states();
+    const method = this.#method.with(
+      next.map(({ loaded }) => loaded),
+      { ...states, ...state },
+    );
+    try {
+      await this.#everywhere(parcels);
+    } catch (error) {
+      await this.#everywhere(this.#inUse);
+      throw error;
+    }
+    this.#inUse = parcels;
+    this.#method = method;
+    this.#held = next;
+    this.#hasChanged = true;
+    const pauseMs = systemClock.now() - started;
+    this.#remember(name, action, before && { ...before, state: pick(states, name) });
+    this.#watched.remove(name);
+    if (after && this.#options.live.watch) this.#watched.add(name, after.loaded.bundle.inputs);
+    const isTrial = action === "swap" || action === "load";
+    this.#probation = isTrial ? { name, stepsLeft: this.#options.live.probationSteps, states } : undefined;
+    const from = before ? versionOf(before.loaded) : "";
+    const to = after ? versionOf(after.loaded) : "";
+    if (after) await this.#options.archive?.keep(after.loaded);
+    this.#options.onChange({ plugin: name, from, to, action, reason, settings: after?.settings ?? {}, pauseMs });
+    return { name, from, to };
+  }
+
+  /** Puts back what a change replaced, every other plugin in the state that it had when the failed step began. */
+  async #goBack(name: string, states: JsonObject, reason: string): Promise<void> {
+    const earlier = this.#earlier.get(name)?.[0];
+    const next = earlier ? this.#with(earlier) : this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
+    const ready = await this.#ready("roll-back", name, next, reason);
+    // The failed version may not be able to save its state, so nothing is asked of it.
+    this.#method = this.#method.with([], {});
+    await this.#commit({ ...ready, state: { ...states, ...earlier?.state } });
+    // Whoever saves the same text again wants it tried again.
+    this.#probation = undefined;
+  }
+
+  async #everywhere(prepared: PreparedPlugins): Promise<void> {
+    await Promise.all(this.#options.pools.map((pool) => pool.commitPlugins(prepared)));
+  }
+
+  #remember(name: string, action: Prepared["action"], before: Earlier | undefined): void {
+    const known = this.#earlier.get(name) ?? [];
+    if (action === "roll-back") this.#earlier.set(name, known.slice(1));
+    else if (before) this.#earlier.set(name, [before, ...known].slice(0, 8));
+  }
+
+  #with(held: Held): readonly Held[] {
+    const { name } = held.loaded.plugin;
+    return this.#held.map((other) => (other.loaded.plugin.name === name ? held : other));
+  }
+
+  #find(name: string): Held {
+    const held = this.#held.find(({ loaded }) => loaded.plugin.name === name);
+    if (!held)
+      throw errors.pluginNotLoaded({ plugin: name, loaded: this.#held.map(({ loaded }) => loaded.plugin.name) });
+    return held;
+  }
+
+  #free(name: string): Held {
+    const held = this.#find(name);
+    if (this.#pinned.has(name)) throw errors.pluginPinned({ plugin: name, version: versionOf(held.loaded) });
+    return held;
+  }
+}
+
+function pick(states: JsonObject, name: string): JsonObject {
+  const state = states[name];
+  return state === undefined ? {} : { [name]: state };
+}
+
+/** The plugin's fault behind an error, across threads. */
+function faultOf(error: unknown): TroupeError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TroupeError && PLUGIN_FAULTS.includes(cause.code)) return cause;
+  }
+  return undefined;
+}

@@ -1,0 +1,280 @@
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { Run } from "../../../core/dist/src/run.js";
+import { RunSession } from "../../../core/dist/src/run-session.js";
+import { loadConfig } from "../../../core/dist/src/config/load-config.js";
+import { runConfigSchema } from "../../../core/dist/src/config/run-config.js";
+import { RunDirectory } from "../../../core/dist/src/store/run-directory.js";
+import type { JsonObject } from "../../../core/src/records/json.js";
+import type { RunEvent } from "../../../core/src/records/run-event.js";
+import { openSession } from "../../support/open-session.js";
+import { metricsOf } from "../../support/run-traces.js";
+import { temporaryFolder } from "../../support/temporary-folder.js";
+import { TINY_RUN } from "../../support/tiny-run.js";
+import { writePlugin, type PluginSketch } from "../../support/write-plugin.js";
+
+const folder = temporaryFolder();
+
+const { distill: _, ...TINY } = TINY_RUN;
+const SETTINGS: JsonObject = {
+  ...TINY,
+  environment: { use: join(import.meta.dirname, "../../support/environments/unruly.ts") },
+  train: { steps: 5, promptsPerStep: 2, groupSize: 2 },
+  rollout: { actors: 2, maxTokens: 8 },
+  eval: { tasks: 2 },
+  plugins: [{ use: "./tally.ts", with: { by: 1 } }],
+};
+
+/** A plugin that counts its steps in the stage's name and rewards every sample with its version. */
+function tally(version: string, by = "1", more: PluginSketch = {}): PluginSketch {
+  return {
+    name: "tally",
+    version,
+    config: "z.strictObject({ by: z.number() })",
+    more: "init: (_config, previous) => previous ?? { count: 0 },",
+    hooks: `{
+      plan: { run: (ctx) => { ctx.state.count += ${by}; return { stage: String(ctx.state.count) }; } },
+      reward: { writes: ["reward"], run: (_ctx, cohort) => samplesOf(cohort).map(() => ${version.split(".")[0]}) },
+    }`,
+    ...more,
+  };
+}
+
+/** A hook beside those of `tally`, in a plugin that counts by one. */
+function withHook(version: string, hook: string): PluginSketch {
+  return tally(version, "1", {
+    hooks: `{ plan: { run: (ctx) => { ctx.state.count += 1; return { stage: String(ctx.state.count) }; } }, ${hook} }`,
+  });
+}
+
+interface Played {
+  readonly path: string;
+  readonly events: readonly RunEvent[];
+  readonly stages: readonly string[];
+  readonly changes: readonly (readonly [number, string, string, string])[];
+}
+
+/** A run of five steps with version 1.0.0; `after` is called when a step was reported. */
+async function play(
+  own: string,
+  settings: JsonObject,
+  after: (step: number, session: RunSession) => void,
+): Promise<Played> {
+  writePlugin(own, "tally", tally("1.0.0"));
+  const events: RunEvent[] = [];
+  const { session, path } = await openSession(own, { ...SETTINGS, ...settings }, (event) => {
+    events.push(event);
+    if (event.type === "step") after(event.report.step, session);
+  });
+  try {
+    expect(await new Run(session).train(new AbortController().signal)).toBe("finished");
+  } finally {
+    await session.close("finished");
+  }
+  return {
+    path,
+    events,
+    stages: metricsOf(path).map((line) => JSON.parse(line).stage),
+    changes: events.flatMap((event) =>
+      event.type === "plugin"
+        ? [[event.step, event.action, event.from.split("+")[0]!, event.to.split("+")[0]!] as const]
+        : [],
+    ),
+  };
+}
+
+function rewardsOf(path: string): readonly (readonly number[])[] {
+  return readFileSync(join(path, "ledger.jsonl"), "utf8")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).samples.map(({ reward }: { reward: number }) => reward));
+}
+
+describe("PluginHost and a saved file", () => {
+  test("swaps it in at the next step; a broken one changes nothing and is said once", async () => {
+    const own = join(folder, "watch");
+    const { path, events, changes } = await play(own, { live: { watch: true } }, (step) => {
+      if (step === 1) writePlugin(own, "tally", tally("2.0.0", "1", { hooks: "{ plan: }" }));
+      if (step === 3) writePlugin(own, "tally", tally("3.0.0"));
+    });
+    expect(changes).toEqual([[3, "swap", "1.0.0", "3.0.0"]]);
+    expect(rewardsOf(path).map((rewards) => new Set(rewards))).toEqual(
+      [1, 1, 1, 3, 3].map((reward) => new Set([reward])),
+    );
+    const said = events.filter(
+      (event) => event.type === "notice" && event.message.includes("was saved but cannot be used"),
+    );
+    expect(said).toHaveLength(1);
+    expect(said[0]).toMatchObject({
+      level: "warning",
+      message: expect.stringMatching(/MODULE_BUILD_FAILED: .*tally\.ts:7:/),
+    });
+  });
+
+  test("leaves a pinned plugin alone", async () => {
+    const own = join(folder, "pinned");
+    const { changes } = await play(own, { live: { watch: true } }, (step, session) => {
+      if (step === 1) void session.parts.plugins.change({ verb: "pin", plugin: "tally" });
+      if (step === 2) writePlugin(own, "tally", tally("2.0.0"));
+    });
+    expect(changes).toEqual([]);
+  });
+});
+
+describe("PluginHost and a plugin that fails in its first steps", () => {
+  test.each<[string, string, RegExp]>([
+    [
+      "throws in the driver",
+      'reward: { run: () => { throw new Error("no"); } }',
+      /HOOK_FAILED: .*"reward" of plugin "tally" 2\.0\.0/,
+    ],
+    ["gives a NaN", "reward: { run: (_ctx, c) => samplesOf(c).map(() => NaN) }", /HOOK_RESULT_NOT_VALID: .*NaN/],
+    ["never ends", "reward: { run: () => { for (;;); } }", /HOOK_DEADLINE: .*"reward".*after 300 ms/],
+    ["throws in a rollout actor", 'format: { run: () => { throw new Error("no"); } }', /HOOK_FAILED: .*"format"/],
+    ["never ends in a rollout actor", "format: { run: () => { for (;;); } }", /HOOK_DEADLINE: .*"format"/],
+    ["throws in a verifier actor", 'annotate: { run: () => { throw new Error("no"); } }', /HOOK_FAILED: .*"annotate"/],
+    [
+      "throws once the policy has learned",
+      'observe: { run: () => { throw new Error("no"); } }',
+      /HOOK_FAILED: .*"observe"/,
+    ],
+  ])(
+    "that %s: the old version is back with its state, and no step is lost or done twice",
+    async (name, hook, reason) => {
+      const own = join(folder, name.replaceAll(" ", "-"));
+      writePlugin(own, "tally-2", withHook("2.0.0", hook));
+      const settings = { live: { hookDeadlineMs: 300 } };
+      const { path, events, changes, stages } = await play(own, settings, (step, session) => {
+        if (step === 2) void session.swapPlugin("./tally-2.ts");
+      });
+      expect(changes).toEqual([
+        [2, "swap", "1.0.0", "2.0.0"],
+        [2, "roll-back", "2.0.0", "1.0.0"],
+      ]);
+      expect(events.find((event) => event.type === "plugin" && event.action === "roll-back")).toMatchObject({
+        reason: expect.stringMatching(reason),
+      });
+      // The state at the swap counts on: what the failed version did to it has left no trace.
+      expect(stages).toEqual(name.includes("learned") ? ["1", "2", "3", "3", "4"] : ["1", "2", "3", "4", "5"]);
+      expect(rewardsOf(path)).toHaveLength(5);
+    },
+  );
+
+  test("is put back to bit-equal rewards: as if it had never been swapped", async () => {
+    const calm = await play(join(folder, "calm"), {}, () => {});
+    const own = join(folder, "stormy");
+    writePlugin(own, "tally-2", withHook("2.0.0", 'reward: { run: () => { throw new Error("no"); } }'));
+    const stormy = await play(own, {}, (step, session) => {
+      if (step === 2) void session.swapPlugin("./tally-2.ts");
+    });
+    const ledger = (path: string): string => readFileSync(join(path, "ledger.jsonl"), "utf8");
+    expect(ledger(stormy.path)).toBe(ledger(calm.path));
+  });
+});
+
+describe("PluginHost and a hook that fails later", () => {
+  const late = withHook(
+    "1.0.0",
+    'reward: { run: (ctx, c) => { if (ctx.step === 3) throw new Error("no"); return undefined; } }',
+  );
+
+  test("goes on without the plugin where the config says so", async () => {
+    const own = join(folder, "remove");
+    writePlugin(own, "late", { ...late, name: "late" });
+    const plugins = [
+      { use: "./tally.ts", with: { by: 1 } },
+      { use: "./late.ts", with: { by: 1 } },
+    ];
+    const { changes, path } = await play(own, { plugins, live: { onHookFailure: "remove" } }, () => {});
+    expect(changes).toEqual([[2, "unload", "1.0.0", ""]]);
+    expect(rewardsOf(path)).toHaveLength(5);
+  });
+
+  test("stops the run otherwise", async () => {
+    const own = join(folder, "stop");
+    writePlugin(own, "late", { ...late, name: "late" });
+    const plugins = [{ use: "./late.ts", with: { by: 1 } }];
+    await expect(play(own, { plugins }, () => {})).rejects.toMatchObject({ code: "HOOK_FAILED" });
+  });
+});
+
+describe("PluginHost.change()", () => {
+  test("loads, unloads and rolls back; every sample names the versions that touched it", async () => {
+    const own = join(folder, "verbs");
+    writePlugin(own, "tally-2", tally("2.0.0"));
+    writePlugin(own, "extra", { hooks: '{ observe: { run: () => ({ "extra/seen": 1 }) } }' });
+    const answers: Promise<unknown>[] = [];
+    const ask = (session: RunSession, change: Parameters<RunSession["parts"]["plugins"]["change"]>[0]): void => {
+      answers.push(session.parts.plugins.change(change).catch((error: unknown) => error));
+    };
+    const { path, changes } = await play(own, {}, (step, session) => {
+      if (step === 1) ask(session, { verb: "swap", plugin: "tally", use: "./tally-2.ts" });
+      if (step === 1) ask(session, { verb: "load", use: "./extra.ts", with: {} });
+      if (step === 2) ask(session, { verb: "rollback", plugin: "tally" });
+      if (step === 3) ask(session, { verb: "unload", plugin: "extra" });
+      if (step === 3) ask(session, { verb: "rollback", plugin: "tally" });
+      if (step === 3) ask(session, { verb: "unload", plugin: "absent" });
+      if (step === 3) ask(session, { verb: "load", use: "./tally-2.ts", with: { by: 1 } });
+    });
+    expect(changes).toEqual([
+      [1, "swap", "1.0.0", "2.0.0"],
+      [1, "load", "", "1.0.0"],
+      [2, "roll-back", "2.0.0", "1.0.0"],
+      [3, "unload", "1.0.0", ""],
+    ]);
+    expect(await Promise.all(answers.slice(4))).toEqual([
+      expect.objectContaining({ code: "PLUGIN_NO_EARLIER" }),
+      expect.objectContaining({ code: "PLUGIN_NOT_LOADED" }),
+      expect.objectContaining({ code: "PLUGIN_DUPLICATE" }),
+    ]);
+    const [, second, third, fourth] = metricsOf(path).map((line) => JSON.parse(line));
+    expect([second, third, fourth].map(({ metrics }) => metrics["extra/seen"])).toEqual([1, 1, undefined]);
+    // Rolled back to the state of the moment it was replaced: step 1 counted 1, and step 3 goes on from there.
+    expect([second, third, fourth].map(({ stage }) => stage)).toEqual(["2", "2", "3"]);
+  });
+
+  test("survives a resume: the run goes on with what was swapped in, not with the config's", async () => {
+    const own = join(folder, "resume");
+    writePlugin(own, "tally", tally("1.0.0"));
+    writePlugin(own, "tally-2", tally("2.0.0", "10"));
+    const first = await openSession(own, { ...SETTINGS, store: { checkpointEvery: 1 } }, (event) => {
+      if (event.type === "step" && event.report.step === 1)
+        void first.session.parts.plugins.change({ verb: "swap", use: "./tally-2.ts" });
+      if (event.type === "step" && event.report.step === 2) stop.abort();
+    });
+    const stop = new AbortController();
+    await new Run(first.session).train(stop.signal);
+    await first.session.close("interrupted");
+    const { config, baseDirectory } = loadConfig(join(own, "run.yaml"), [], runConfigSchema);
+    const directory = await RunDirectory.open(first.path);
+    const session = await RunSession.open({ config, baseDirectory, directory, attempt: 2, onEvent: () => {} });
+    expect(await new Run(session).train(new AbortController().signal)).toBe("finished");
+    await session.close("finished");
+    expect(metricsOf(first.path).map((line) => JSON.parse(line).stage)).toEqual(["1", "11", "21", "31", "41"]);
+  });
+});
+
+describe("a run's control folder", () => {
+  test("answers requests that are not valid and leaves the run alone", async () => {
+    const own = join(folder, "control");
+    let answer = "";
+    const { changes } = await play(own, { train: { steps: 30, promptsPerStep: 2, groupSize: 2 } }, (step) => {
+      if (step === 1) {
+        answer = join(own, "runs", "0001-tiny", "control");
+        mkdirSync(answer, { recursive: true });
+        writeFileSync(join(answer, "a.request.json"), "{");
+        writeFileSync(join(answer, "b.request.json"), JSON.stringify({ attempt: 7, change: { verb: "list" } }));
+      }
+    });
+    expect(changes).toEqual([]);
+    for (const [id, problem] of [
+      ["a", /SyntaxError/],
+      ["b", /for attempt 7, and this is attempt 1/],
+    ] as const) {
+      await expect
+        .poll(() => readFileSync(join(answer, `${id}.answer.json`), "utf8"), { timeout: 10_000 })
+        .toMatch(problem);
+    }
+  });
+});
