@@ -356,6 +356,27 @@ export const errors = defineErrors({
       `Cannot do a task: "${d.module}" exports no function "${d.exportName}"`,
     hint: "Export the function under that name from the built module",
   },
+  memoryNotShared: {
+    message: (d: { address: string; type: string }) =>
+      `Cannot send "${d.type}" of actor "${d.address}" to another process: it holds a SharedArrayBuffer`,
+    hint: "Threads of one process can share memory; send a copy, or place the actor in a thread",
+  },
+  frameNotValid: {
+    message: (d: { problem: string }) => `Cannot read a frame of another process: ${d.problem}`,
+    hint: "Both sides must run the same version of Troupe; otherwise this is a bug, please report it",
+  },
+  processOutOfMemory: {
+    message: (d: { address: string; maxMemoryMb: number | null }) =>
+      d.maxMemoryMb === null
+        ? `Cannot go on with the process of actor "${d.address}": its JavaScript heap is full`
+        : `Cannot go on with the process of actor "${d.address}": it took more than its ${d.maxMemoryMb} MB`,
+    hint: "Raise placement.maxMemoryMb, or send it less at once",
+  },
+  processKilled: {
+    message: (d: { address: string; signal: string; said: string }) =>
+      `Cannot go on with the process of actor "${d.address}": ${d.signal} ended it${d.said === "" ? "" : `; it last said: ${d.said}`}`,
+    hint: "SIGSEGV and SIGABRT come from native code or a full heap; SIGKILL from outside, often for want of memory",
+  },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { ActorRef, Down } from "../../core/src/actors/actor-ref.js";
@@ -5,8 +6,10 @@ import { ActorSystem, type SpawnOptions } from "../../core/src/actors/actor-syst
 import type { Placement } from "../../core/src/actors/transport.js";
 import { TroupeError } from "../../core/src/error-catalogue.js";
 import { probeActor, type ProbeArgs, type ProbeProtocol } from "../support/actors/probe-actor.js";
+import { cellsInFile, ProbeMemory, type SharedCells } from "../support/actors/probe-memory.js";
 import { compiled } from "../support/compiled-actor.js";
 import { settle } from "../support/manual-clock.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
 
 /** What an ask came to: its value, or how it failed. */
 type Result = { readonly value: unknown } | { readonly error: TroupeError };
@@ -16,15 +19,25 @@ const RESTARTS = { restart: "permanent", maxRestarts: 3, withinMs: 60_000, backo
 const NO_RESTART = { restart: "temporary", maxRestarts: 0, withinMs: 1, backoffMs: [1, 1] } as const;
 
 /** What every placement of an actor promises (G1, G3 to G7 and G9 of the actor guarantees, and supervision). */
-export function describeActorPlacement(placement: Placement): void {
-  describe(`an actor placed "${placement.at}"`, () => {
+export function describeActorPlacement(name: string, placementNow: () => Placement): void {
+  describe(`an actor placed "${name}"`, () => {
     let system: ActorSystem;
     let held: readonly string[];
+    let placement: Placement;
+    const folder = temporaryFolder();
+    let files = 0;
 
     beforeEach(() => {
+      placement = placementNow();
       held = heldResources();
       system = new ActorSystem();
     });
+
+    /** Counters that the test and the actor share. */
+    const shared = (length: number): SharedCells =>
+      placement.at === "inline" || placement.at === "thread"
+        ? new SharedArrayBuffer(4 * length)
+        : cellsInFile(join(folder, `cells-${files++}`), length);
 
     afterEach(async () => {
       await system.stop({ graceMs: 0 });
@@ -85,15 +98,15 @@ export function describeActorPlacement(placement: Placement): void {
     test("every ask settles with an honest outcome when the actor is killed at any point (G2, G3)", async () => {
       const outcomes = new Set<string>();
       for (let turns = 0; turns < 12; turns += 1) {
-        const memory = new SharedArrayBuffer(4 * 66);
+        const memory = shared(66);
         const ref = await spawn({ memory });
         const asks = Array.from({ length: 64 }, (_, n) => result(ref.ask(n % 2 ? "mark" : "markSlowly", n, PATIENCE)));
         for (let turn = 0; turn < turns; turn += 1) await settle();
         await ref.stop({ graceMs: 0 });
         const results = await Promise.all(asks);
-        const runs = new Int32Array(memory);
+        const runs = new ProbeMemory(memory).read();
         for (const [n, one] of results.entries()) {
-          const ran = Atomics.load(runs, n + 2);
+          const ran = runs[n + 2];
           expect(ran).toBeLessThanOrEqual(1);
           if ("value" in one) expect(ran).toBe(1);
           else {
@@ -212,7 +225,7 @@ export function describeActorPlacement(placement: Placement): void {
     });
 
     test("stop() cuts off when the actor is stuck and its mailbox full (G9)", async () => {
-      const memory = new SharedArrayBuffer(4 * 16);
+      const memory = shared(16);
       const ref = await spawn({ memory }, { mailbox: { capacity: 8 } });
       const waiting = hears("waiting");
       const stuck = result(ref.ask("wait", { heedsAbort: false }, PATIENCE));
@@ -223,7 +236,12 @@ export function describeActorPlacement(placement: Placement): void {
         error: { code: "ACTOR_DOWN", details: { outcome: "unknown", reason: "killed" } },
       });
       for (const one of queued) expect(await one).toMatchObject({ error: { details: { outcome: "not-run" } } });
-      expect([...new Int32Array(memory)].slice(2).every((runs) => runs === 0)).toBe(true);
+      expect(
+        new ProbeMemory(memory)
+          .read()
+          .slice(2)
+          .every((runs) => runs === 0),
+      ).toBe(true);
     });
 
     test("a cancelled ask aborts its handler's signal when the mailbox is full (G9)", async () => {
@@ -309,7 +327,7 @@ export function describeActorPlacement(placement: Placement): void {
     });
 
     test("a crash restarts the actor from init and leaves what was not run as not run", async () => {
-      const memory = new SharedArrayBuffer(4 * 16);
+      const memory = shared(16);
       const ref = await spawn({ memory }, { supervision: RESTARTS });
       await ref.ask("mark", 1, PATIENCE);
       const restarted = new Promise((resolve) => system.events.once("restart", resolve));
@@ -330,7 +348,7 @@ export function describeActorPlacement(placement: Placement): void {
       expect(await ref.ask("marked", null, PATIENCE)).toEqual([]);
       expect(await restarted).toEqual({ address: ref.address, incarnation: 2 });
       expect(system.list()[0]).toMatchObject({ state: "running", restarts: 1, incarnation: 2 });
-      expect([...new Int32Array(memory)].slice(0, 5)).toEqual([2, 1, 0, 1, 0]);
+      expect(new ProbeMemory(memory).read().slice(0, 5)).toEqual([2, 1, 0, 1, 0]);
     });
 
     test("asks wait in the mailbox when the actor restarts, and no longer than their deadline", async () => {
@@ -349,7 +367,7 @@ export function describeActorPlacement(placement: Placement): void {
 
     test("the actor ends for good when it crashes more often than its supervision allows", async () => {
       const ref = await spawn(
-        { memory: new SharedArrayBuffer(8), failingStarts: [2, 3, 4] },
+        { memory: shared(2), failingStarts: [2, 3, 4] },
         { supervision: { ...RESTARTS, maxRestarts: 3 } },
       );
       const downs: Down[] = [];
@@ -414,7 +432,7 @@ export function describeActorPlacement(placement: Placement): void {
     });
 
     test("stop() finishes what was accepted, refuses what comes later, disposes once", async () => {
-      const memory = new SharedArrayBuffer(4 * 32);
+      const memory = shared(32);
       const ref = await spawn({ memory });
       const asks = Array.from({ length: 10 }, (_, n) => ref.ask("markSlowly", n, PATIENCE));
       const stopped = ref.stop({ graceMs: 50_000 });
@@ -423,8 +441,8 @@ export function describeActorPlacement(placement: Placement): void {
       expect(refused).toMatchObject({ code: "ACTOR_GONE", details: { outcome: "not-run", state: "stopping" } });
       expect(await Promise.all(asks)).toHaveLength(10);
       await Promise.all([stopped, ref.stop()]);
-      const cells = new Int32Array(memory);
-      expect([...cells].slice(0, 2)).toEqual([1, 1]);
+      const cells = new ProbeMemory(memory).read();
+      expect(cells.slice(0, 2)).toEqual([1, 1]);
       expect(cells[22]).toBe(0);
     });
 

@@ -64,10 +64,11 @@ export interface StopOptions {
 export type Outcome = "not-run" | "unknown" | "failed";
 
 /**
- * Why an incarnation ended: "stopped" in order, "error" uncaught, "exit" of its thread without one, "out-of-memory",
- * "not-started" after its crash in or before `init`, "killed" as its grace was over.
+ * Why an incarnation ended: "stopped" in order, "error" uncaught, "exit" of its thread or process without one,
+ * "out-of-memory", "not-started" after its crash in or before `init`, "killed" as its grace was over, "unreachable" as
+ * the link to its node broke: there it is ended before another incarnation begins.
  */
-export type DownReason = "stopped" | "error" | "exit" | "out-of-memory" | "not-started" | "killed";
+export type DownReason = "stopped" | "error" | "exit" | "out-of-memory" | "not-started" | "killed" | "unreachable";
 
 /** The end of one incarnation of an actor. */
 export interface Down {
@@ -75,8 +76,10 @@ export interface Down {
   /** 1 for the first start, one more per restart. */
   readonly incarnation: number;
   readonly reason: DownReason;
-  /** Only where a thread ended. */
+  /** Only where a thread or process ended by itself. */
   readonly exitCode?: number;
+  /** Only where a signal ended a process. */
+  readonly signal?: string;
   readonly error?: unknown;
   /** Whether another incarnation follows. */
   readonly restarts: boolean;

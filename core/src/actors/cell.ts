@@ -2,9 +2,8 @@ import { errors } from "../errors.js";
 import type { ActorContext, AnyActorDefinition } from "./actor.js";
 import type { Clock } from "./clock.js";
 import { Mailbox } from "./mailbox.js";
-import type { ProgressBoard } from "./progress-board.js";
 import { isAfter, type Delivery } from "./protocol.js";
-import type { Incarnation, Upstream } from "./transport.js";
+import type { Incarnation, Progress, ProgressNotes, Upstream } from "./transport.js";
 
 /** How the thread that a cell lives in shares its time. */
 export interface Turns {
@@ -21,7 +20,7 @@ export class Cell {
   readonly #definition: AnyActorDefinition;
   readonly #address: string;
   readonly #clock: Clock;
-  readonly #board: ProgressBoard;
+  readonly #board: ProgressNotes & Pick<Progress, "startedId">;
   readonly #upstream: Upstream;
   readonly #turns: Turns;
   readonly #mailbox: Mailbox<Delivery>;
@@ -38,11 +37,16 @@ export class Cell {
   #endsFor: "stop" | "restart" = "stop";
   #isDisposed = false;
 
-  constructor(incarnation: Omit<Incarnation, "args">, upstream: Upstream, turns: Turns) {
+  constructor(
+    incarnation: Pick<Incarnation, "definition" | "address" | "capacity" | "lastId" | "clock">,
+    board: ProgressNotes & Pick<Progress, "startedId">,
+    upstream: Upstream,
+    turns: Turns,
+  ) {
     this.#definition = incarnation.definition;
     this.#address = incarnation.address;
     this.#clock = incarnation.clock;
-    this.#board = incarnation.board;
+    this.#board = board;
     this.#receivedId = incarnation.lastId;
     this.#upstream = upstream;
     this.#turns = turns;

@@ -1,6 +1,7 @@
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import type { Down, DownReason } from "./actor-ref.js";
+import type { PlaceEnd } from "./transport.js";
 
 /** What was decided about an incarnation before it ended. */
 export interface Ending {
@@ -8,31 +9,42 @@ export interface Ending {
   readonly error?: unknown;
 }
 
-/** What is known of an end: what was decided about it, or else what the thread left behind. */
+/** What the error of a place says about its end. */
+const BY_CODE: readonly (readonly [string, DownReason])[] = [
+  ["ERR_WORKER_OUT_OF_MEMORY", "out-of-memory"],
+  ["PROCESS_OUT_OF_MEMORY", "out-of-memory"],
+  ["NODE_UNREACHABLE", "unreachable"],
+];
+
+/** What is known of an end: what was decided about it, or else what its place left behind. */
 export function describeEnd(
   decided: Ending | undefined,
-  { exitCode, error }: { readonly exitCode?: number; readonly error?: unknown },
+  { exitCode, signal, error }: PlaceEnd,
   wasReady: boolean,
-): Ending & { readonly exitCode?: number } {
+): Ending & { readonly exitCode?: number; readonly signal?: string } {
   if (decided && (wasReady || decided.reason !== "error")) return decided;
-  if (hasCode(error, "ERR_WORKER_OUT_OF_MEMORY")) return { reason: "out-of-memory", error };
+  for (const [code, reason] of BY_CODE) if (hasCode(error, code)) return { reason, error };
   const cause = decided?.error ?? error;
-  const reason = wasReady ? (cause === undefined ? "exit" : "error") : "not-started";
+  const reason = wasReady ? (cause === undefined || signal !== undefined ? "exit" : "error") : "not-started";
   return {
     reason,
     ...(cause === undefined ? {} : { error: cause }),
     ...(cause !== undefined || exitCode === undefined ? {} : { exitCode }),
+    ...(signal === undefined ? {} : { signal }),
   };
 }
 
 /** Why an actor never started, from the end of its first incarnation; undefined when it was stopped before that. */
-export function startFailure(address: string, down: Down | undefined): TroupeError {
+export function startFailure(
+  { address, place }: { readonly address: string; readonly place: string },
+  down: Down | undefined,
+): TroupeError {
   const { error, exitCode } = down ?? {};
   // The start deadline has said it all.
   if (error instanceof TroupeError && hasCode(error, "ACTOR_NOT_STARTED")) return error;
   const problem =
     exitCode !== undefined
-      ? `its thread ended with exit code ${exitCode}`
+      ? `its ${place} ended with exit code ${exitCode}`
       : error === undefined
         ? "it was stopped before it was ready"
         : `its start failed with "${error instanceof Error ? error.message : String(error)}"`;

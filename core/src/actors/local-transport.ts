@@ -1,5 +1,6 @@
 import { Cell } from "./cell.js";
 import type { Delivery } from "./protocol.js";
+import { ProgressBoard } from "./progress-board.js";
 import type { Incarnation, Transport, TransportListener } from "./transport.js";
 
 /** Its reactions run at the end of the turn, sooner than those of `queueMicrotask`, which keeps an async context for each. */
@@ -7,13 +8,15 @@ const SETTLED = Promise.resolve();
 
 /** An actor in the thread of its system. Messages are passed by reference; handlers run after the sender's turn. */
 export class LocalTransport implements Transport {
+  readonly progress: ProgressBoard;
   readonly #cell: Cell;
   readonly #listener: TransportListener;
   #isKilled = false;
 
   constructor(incarnation: Incarnation, listener: TransportListener) {
     this.#listener = listener;
-    this.#cell = new Cell(incarnation, listener, {
+    this.progress = ProgressBoard.after(incarnation.lastId);
+    this.#cell = new Cell(incarnation, this.progress, listener, {
       first: (pump) => void SETTLED.then(pump),
       // Timers, and whoever wants to stop the actor, get a turn between two waiting messages.
       goesOn: (pump) => {

@@ -1,34 +1,54 @@
+import { isAfter } from "./protocol.js";
+import type { Progress, ProgressNotes } from "./transport.js";
+
 /**
  * Where an actor writes what it runs, so that its supervisor can read it at any moment, even while the actor's thread
  * is in an endless loop or after it died. One writer, many readers.
  */
-export class ProgressBoard {
+export class ProgressBoard implements Progress, ProgressNotes {
   readonly memory: SharedArrayBuffer;
-  readonly #started: Int32Array;
+  readonly #ids: Int32Array;
   readonly #busySince: Float64Array;
 
   constructor(memory = new SharedArrayBuffer(16)) {
     this.memory = memory;
     this.#busySince = new Float64Array(memory, 0, 1);
-    this.#started = new Int32Array(memory, 8, 1);
+    this.#ids = new Int32Array(memory, 8, 2);
   }
 
-  /** Called before a handler runs: whatever has a later id has certainly not run. */
+  /** A board of an incarnation that has started nothing after message `lastId`. */
+  static after(lastId: number): ProgressBoard {
+    const board = new ProgressBoard();
+    board.set({ startedId: lastId, currentId: lastId, busySince: undefined });
+    return board;
+  }
+
   start(id: number, now: number): void {
     this.#busySince[0] = now;
-    Atomics.store(this.#started, 0, id);
+    Atomics.store(this.#ids, 1, id);
+    // An urgent message runs before others that were accepted earlier.
+    if (isAfter(id, this.startedId)) Atomics.store(this.#ids, 0, id);
   }
 
-  /** Nothing runs any more. */
   rest(): void {
     this.#busySince[0] = 0;
   }
 
-  get startedId(): number {
-    return Atomics.load(this.#started, 0);
+  /** Takes over what was heard of an actor that writes elsewhere. */
+  set({ startedId, currentId, busySince }: Progress): void {
+    this.#busySince[0] = busySince ?? 0;
+    Atomics.store(this.#ids, 1, currentId);
+    Atomics.store(this.#ids, 0, startedId);
   }
 
-  /** When the last message was started, as the clock of the actor's thread says; undefined when nothing runs. */
+  get startedId(): number {
+    return Atomics.load(this.#ids, 0);
+  }
+
+  get currentId(): number {
+    return Atomics.load(this.#ids, 1);
+  }
+
   get busySince(): number | undefined {
     return this.#busySince[0] || undefined;
   }

@@ -2,9 +2,9 @@ import type { Outcome } from "./actor-ref.js";
 import type { WireError } from "./error-codec.js";
 
 /**
- * The frames that carry an actor's messages to another thread. Two lanes lead to the actor: user frames in the order of
- * sending, and system frames, which are looked at before every user frame and so never wait behind one. One lane leads
- * back, so an actor's end is heard of after all it has said.
+ * The frames that carry an actor's messages out of its system's thread. Two lanes lead to the actor: user frames in the
+ * order of sending, and system frames, which overtake them and so never wait behind one. One lane leads back, so an
+ * actor's end is heard of after all it has said.
  */
 
 /** A message on its way to the actor. */
@@ -22,7 +22,7 @@ export type SystemFrame =
   /** Finish everything up to message `lastId`, then end. */
   | { readonly kind: "stop"; readonly lastId: number };
 
-/** What an actor's thread says. */
+/** What an actor says. */
 export type ActorFrame =
   | { readonly kind: "ready" }
   | { readonly kind: "reply"; readonly id: number; readonly value: unknown }

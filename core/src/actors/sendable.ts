@@ -85,7 +85,8 @@ function cutOut(view: ArrayBufferView, buffer: ArrayBuffer): ArrayBufferView {
   return new View(own);
 }
 
-function refuseDetached(buffer: ArrayBuffer, about: { address: string; type: string }): void {
+/** @throws BUFFER_DETACHED when the buffer was moved away */
+export function refuseDetached(buffer: ArrayBuffer, about: { address: string; type: string }): void {
   if (buffer.byteLength > 0) return;
   try {
     // Node 20 has no `detached`; a view over a detached buffer cannot be made.

@@ -8,13 +8,11 @@ import type { ActorState, ActorStatus } from "./actor-status.js";
 import { callListener } from "./call-listener.js";
 import { describeEnd, startFailure, type Ending } from "./incarnation-end.js";
 import { Ledger, type Ask, type Entry } from "./ledger.js";
-import { LocalTransport } from "./local-transport.js";
-import { ProgressBoard } from "./progress-board.js";
 import { idAfter, isAfter, type Delivery } from "./protocol.js";
+import { openTransport, placeName } from "./open-transport.js";
 import { RestartIntensity, type Supervision } from "./supervisor.js";
-import type { Placement, Transport, TransportListener } from "./transport.js";
+import type { PlaceEnd, Placement, Progress, Transport, TransportListener } from "./transport.js";
 import { snapshot } from "./sendable.js";
-import { WorkerTransport } from "./worker-transport.js";
 
 /** What an actor is spawned with; everything is decided by then. */
 export interface ActorPlan {
@@ -66,7 +64,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
   #state: ActorState = "starting";
   #incarnation = 0;
   #transport: Transport | undefined;
-  #board = new ProgressBoard();
+  /** Of the newest incarnation, its end included. */
+  #progress: Progress | undefined;
   #acceptedId = 0;
   #deliveredId = 0;
   #held: Held[] = [];
@@ -95,8 +94,8 @@ export class SupervisedActor implements ActorRef<Protocol> {
   }
 
   status(): ActorStatus {
-    const { startedId, busySince } = this.#board;
-    const current = busySince === undefined ? undefined : this.#ledger.get(startedId);
+    const { currentId = 0, busySince } = this.#progress ?? {};
+    const current = busySince === undefined ? undefined : this.#ledger.get(currentId);
     const oldestAskAt = this.#ledger.oldestAskAt();
     return {
       address: this.address,
@@ -252,19 +251,14 @@ export class SupervisedActor implements ActorRef<Protocol> {
     this.#incarnation += 1;
     this.#ending = undefined;
     this.#isReady = false;
-    this.#board = new ProgressBoard();
-    this.#board.start(this.#deliveredId, 0);
-    const lastId = this.#deliveredId;
-    const incarnation = { definition, args, address, capacity, board: this.#board, lastId, clock };
+    const incarnation = { definition, args, address, capacity, clock, number: this.#incarnation };
     this.#cancelTimer = clock.after(startDeadlineMs, () => {
       const problem = `it was not ready within ${startDeadlineMs} ms`;
       this.#kill({ reason: "not-started", error: errors.actorNotStarted({ address, problem }) });
     });
     try {
-      this.#transport =
-        placement.at === "inline"
-          ? new LocalTransport(incarnation, this.#listener())
-          : new WorkerTransport(incarnation, this.#listener(), placement.maxOldGenerationMb);
+      this.#transport = openTransport(placement, { ...incarnation, lastId: this.#deliveredId }, this.#listener());
+      this.#progress = this.#transport.progress;
     } catch (error) {
       this.#ending = { reason: "not-started", error };
       queueMicrotask(() => this.#incarnationEnded({}));
@@ -304,7 +298,7 @@ export class SupervisedActor implements ActorRef<Protocol> {
     else this.#reports.restarted(this.#incarnation);
   }
 
-  #incarnationEnded(end: { readonly exitCode?: number; readonly error?: unknown }): void {
+  #incarnationEnded(end: PlaceEnd): void {
     this.#cancelTimer();
     this.#transport = undefined;
     const mayRestart = this.#state === "running" || this.#state === "restarting";
@@ -335,14 +329,14 @@ export class SupervisedActor implements ActorRef<Protocol> {
     this.#reports.ended();
     this.#whenEnded();
     // Does nothing once the actor has started.
-    this.#whenStarted.reject(startFailure(this.address, down));
+    this.#whenStarted.reject(startFailure({ address: this.address, place: placeName(this.#plan.placement) }, down));
   }
 
   /** Settles every message up to `lastId` that the dead incarnation left. */
   #lose(lastId: number, { reason, error }: Down): void {
-    const { startedId } = this.#board;
+    const startedId = this.#progress?.startedId;
     for (const entry of this.#ledger.removeUpTo(lastId)) {
-      const outcome = isAfter(entry.id, startedId) ? "not-run" : "unknown";
+      const outcome = startedId === undefined || isAfter(entry.id, startedId) ? "not-run" : "unknown";
       const { type, isTold } = entry;
       const ask = this.#ledger.giveUp(entry);
       ask?.reject(errors.actorDown({ address: this.address, type, reason, outcome }, error));

@@ -1,14 +1,45 @@
 import type { AnyActorDefinition } from "./actor.js";
 import type { Outcome } from "./actor-ref.js";
 import type { Clock } from "./clock.js";
-import type { ProgressBoard } from "./progress-board.js";
 import type { Delivery } from "./protocol.js";
 
-/** Where an actor lives: in this thread, or in one of its own. */
+/** Where an actor lives. */
 export type Placement =
+  /** In the system's own thread. */
   | { readonly at: "inline" }
-  /** `maxOldGenerationMb` bounds the thread's JavaScript heap; buffers lie outside of it. */
-  | { readonly at: "thread"; readonly maxOldGenerationMb?: number };
+  /** In a thread of its own. `maxOldGenerationMb` bounds the thread's JavaScript heap; buffers lie outside of it. */
+  | { readonly at: "thread"; readonly maxOldGenerationMb?: number }
+  /** In a process of its own, for what may crash, block or fill memory. It is ended when it takes more than `maxMemoryMb`. */
+  | { readonly at: "process"; readonly maxMemoryMb?: number }
+  /** On another node, there in a thread of its own unless `within` says otherwise. */
+  | { readonly at: "remote"; readonly node: RemoteHost; readonly within?: Within };
+
+/** Where on its node a remote actor lives. Inline it answers soonest, and holds up all others of the node while it works. */
+export type Within = "inline" | "thread" | "process";
+
+/** A node as `connectNode` gives it. */
+export interface RemoteHost {
+  /** Starts an incarnation there. */
+  open(incarnation: Incarnation, within: Within, listener: TransportListener): Transport;
+}
+
+/** How far an incarnation has come, at any moment and after its end: what was started later has certainly not run. */
+export interface Progress {
+  /** Of all messages that were started, the one that was accepted last. */
+  readonly startedId: number;
+  /** The message that was started last. */
+  readonly currentId: number;
+  /** When that was, as the clock of the actor's thread says; undefined when nothing runs. */
+  readonly busySince: number | undefined;
+}
+
+/** Where an actor's thread notes its progress; one writer. */
+export interface ProgressNotes {
+  /** Called before a handler runs. */
+  start(id: number, now: number): void;
+  /** Nothing runs any more. */
+  rest(): void;
+}
 
 /**
  * The way to one incarnation of an actor. Rely on: deliveries arrive in order, each at most once; `cancel` and `stop`
@@ -16,6 +47,7 @@ export type Placement =
  * `ended` is the last thing that is heard of it, always.
  */
 export interface Transport {
+  readonly progress: Progress;
   /** @throws MESSAGE_NOT_CLONEABLE, BUFFER_DETACHED; then nothing was sent */
   deliver(delivery: Delivery, transfer: readonly ArrayBuffer[]): void;
   cancel(id: number): void;
@@ -35,9 +67,17 @@ export interface Upstream {
   stopped(): void;
 }
 
+/** How the place ended that an incarnation lived in. */
+export interface PlaceEnd {
+  readonly exitCode?: number;
+  /** The signal that ended a process. */
+  readonly signal?: string;
+  readonly error?: unknown;
+}
+
 /** What a transport hears of one incarnation; `ended` is its last word. */
 export interface TransportListener extends Upstream {
-  ended(end: { readonly exitCode?: number; readonly error?: unknown }): void;
+  ended(end: PlaceEnd): void;
 }
 
 /** What an incarnation starts with. */
@@ -45,8 +85,9 @@ export interface Incarnation {
   readonly definition: AnyActorDefinition;
   readonly args: unknown;
   readonly address: string;
+  /** 1 for the first start, one more per restart. */
+  readonly number: number;
   readonly capacity: number;
-  readonly board: ProgressBoard;
   /** The first delivery has an id after this one. */
   readonly lastId: number;
   readonly clock: Clock;

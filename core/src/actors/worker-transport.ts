@@ -1,6 +1,7 @@
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { errors } from "../errors.js";
-import { decodeError } from "./error-codec.js";
+import { hearFrame } from "./hear-frame.js";
+import { ProgressBoard } from "./progress-board.js";
 import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
 import { makeSendable } from "./sendable.js";
 import type { Incarnation, Transport, TransportListener } from "./transport.js";
@@ -20,13 +21,15 @@ export interface WorkerStart {
 
 /** An actor in a thread of its own, which it does not share with others: ending the actor ends the thread. */
 export class WorkerTransport implements Transport {
+  readonly progress: ProgressBoard;
   readonly #worker: Worker;
   readonly #systemLane: MessagePort;
   readonly #address: string;
   #error: unknown;
 
   constructor(incarnation: Incarnation, listener: TransportListener, maxOldGenerationMb: number | undefined) {
-    const { definition, args, address, capacity, lastId, board } = incarnation;
+    const { definition, args, address, capacity, lastId } = incarnation;
+    this.progress = ProgressBoard.after(lastId);
     const { port1, port2 } = new MessageChannel();
     this.#systemLane = port1;
     this.#address = address;
@@ -37,7 +40,7 @@ export class WorkerTransport implements Transport {
       address,
       capacity,
       lastId,
-      board: board.memory,
+      board: this.progress.memory,
       systemLane: port2,
     };
     try {
@@ -51,7 +54,7 @@ export class WorkerTransport implements Transport {
       port1.close();
       throw error;
     }
-    this.#worker.on("message", (frame: ActorFrame) => hear(frame, listener));
+    this.#worker.on("message", (frame: ActorFrame) => hearFrame(frame, listener));
     // 'exit' alone means death: process.exit() in the thread raises no 'error'.
     this.#worker.on("error", (error) => (this.#error = error));
     this.#worker.on("exit", (exitCode) => {
@@ -85,24 +88,5 @@ export class WorkerTransport implements Transport {
 
   #postSystem(frame: SystemFrame): void {
     this.#systemLane.postMessage(frame);
-  }
-}
-
-function hear(frame: ActorFrame, listener: TransportListener): void {
-  switch (frame.kind) {
-    case "reply":
-      return listener.reply(frame.id, frame.value, []);
-    case "done":
-      return listener.done(frame.ids);
-    case "fail":
-      return listener.fail(frame.id, frame.outcome, decodeError(frame.error));
-    case "event":
-      return listener.event(frame.event, frame.data);
-    case "ready":
-      return listener.ready();
-    case "crashed":
-      return listener.crashed(decodeError(frame.error));
-    case "stopped":
-      return listener.stopped();
   }
 }

@@ -1,4 +1,4 @@
 import { describeActorPlacement } from "../../contracts/actor-placement.js";
 
-describeActorPlacement({ at: "inline" });
-describeActorPlacement({ at: "thread" });
+describeActorPlacement("inline", () => ({ at: "inline" }));
+describeActorPlacement("thread", () => ({ at: "thread" }));

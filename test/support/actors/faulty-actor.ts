@@ -1,6 +1,6 @@
 import type { ActorDefinition } from "../../../core/src/actors/actor.js";
 
-/** What can go wrong in a thread; each message does exactly what its name says. */
+/** What can go wrong in a thread or a process; each message does exactly what its name says. */
 export type FaultyProtocol = {
   alive: { in: null; out: number };
   exit: { in: number; out: null };
@@ -15,6 +15,9 @@ export type FaultyProtocol = {
   /** Answers, and ends its thread in the same turn. */
   answerAndExit: { in: number; out: number };
   replyWithDetached: { in: null; out: unknown };
+  processId: { in: null; out: number };
+  killMyself: { in: NodeJS.Signals; out: null };
+  fillBuffers: { in: null; out: null };
 };
 
 function recurse(depth: number): number {
@@ -54,6 +57,15 @@ export const faultyActor: ActorDefinition<FaultyProtocol, { asked: number }, nul
     answerAndExit: (_, n) => {
       queueMicrotask(() => process.exit(3));
       return n;
+    },
+    processId: () => process.pid,
+    killMyself: (_, signal) => {
+      process.kill(process.pid, signal);
+      for (;;);
+    },
+    fillBuffers: () => {
+      const kept: Uint8Array[] = [];
+      for (;;) kept.push(new Uint8Array(1 << 20).fill(kept.length));
     },
     replyWithDetached: () => {
       const bytes = new Uint8Array(8);

@@ -1,12 +1,13 @@
 import type { ActorContext, ActorDefinition } from "../../../core/src/actors/actor.js";
+import { ProbeMemory, type SharedCells } from "./probe-memory.js";
 
 /**
- * An actor that shows what the runtime does to it. It imports types only, so its built file can be loaded anywhere.
+ * An actor that shows what the runtime does to it. Its built file can be loaded anywhere.
  *
  * `memory` is shared with the test: cell 0 counts starts, cell 1 disposals, cell 2 + n how often message n ran.
  */
 export interface ProbeArgs {
-  readonly memory?: SharedArrayBuffer;
+  readonly memory?: SharedCells;
   /** Starts that throw, counted from 1. */
   readonly failingStarts?: readonly number[];
   /** What goes wrong in `init`. */
@@ -41,7 +42,7 @@ export type ProbeProtocol = {
 };
 
 interface ProbeState {
-  readonly memory: Int32Array;
+  readonly memory: ProbeMemory;
   readonly marked: number[];
   readonly gates: (() => void)[];
   running: number;
@@ -61,7 +62,7 @@ async function alone<T>(state: ProbeState, work: () => Promise<T>): Promise<T> {
 }
 
 function mark(state: ProbeState, n: number): number {
-  if (n + 2 < state.memory.length) Atomics.add(state.memory, n + 2, 1);
+  state.memory.add(n + 2);
   state.marked.push(n);
   return n;
 }
@@ -72,8 +73,8 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
   exportName: "probeActor",
   interleave: ["beside", "gate", "open", "besideUntilAborted", "throwBeside"],
   async init(args: ProbeArgs) {
-    const memory = new Int32Array(args.memory ?? new SharedArrayBuffer(8));
-    const start = Atomics.add(memory, 0, 1) + 1;
+    const memory = new ProbeMemory(args.memory ?? new SharedArrayBuffer(8));
+    const start = memory.add(0);
     if (args.startFault === "hang") await new Promise(() => {});
     if (args.startFault === "exit") process.exit(4);
     if (args.startFault === "reject" || args.failingStarts?.includes(start))
@@ -122,7 +123,7 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
       await new Promise((resolve) => ctx.signal.addEventListener("abort", resolve));
       await turn();
       // Cell 2 tells the test that the state was still there.
-      Atomics.store(state.memory, 2, Atomics.load(state.memory, 1) === 0 ? 1 : -1);
+      if (state.memory.read()[1] === 0) state.memory.add(2);
       return null;
     },
     throwBeside: () => {
@@ -148,6 +149,6 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
     },
   },
   dispose(state) {
-    Atomics.add(state.memory, 1, 1);
+    state.memory.add(1);
   },
 };

@@ -1,0 +1,103 @@
+import { errors } from "../errors.js";
+import type { WireError } from "./error-codec.js";
+import { ByteReader } from "./byte-reader.js";
+import type { About, ByteWriter } from "./byte-writer.js";
+import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
+
+/** What an actor outside of this process is started with. */
+export interface HostedStart {
+  readonly module: string;
+  readonly exportName: string;
+  readonly args: unknown;
+  readonly address: string;
+  readonly incarnation: number;
+  readonly capacity: number;
+  readonly lastId: number;
+}
+
+/** What was started, and since when it runs, of an actor that is busy. */
+export interface Beat {
+  readonly channel: number;
+  readonly startedId: number;
+  readonly currentId: number;
+  readonly busySince: number;
+}
+
+/** A frame between two processes. Those of one actor share a channel; channel 0 is the link's own. */
+export type LinkFrame =
+  | { readonly kind: "spawn"; readonly start: HostedStart; readonly within: "inline" | "thread" | "process" }
+  | { readonly kind: "deliver"; readonly delivery: Delivery }
+  | SystemFrame
+  | { readonly kind: "kill" }
+  | ActorFrame
+  | {
+      readonly kind: "ended";
+      readonly startedId: number;
+      readonly exitCode?: number;
+      readonly signal?: string;
+      readonly error?: WireError;
+    }
+  /** Both sides say so at least three times a lease; who is silent for a whole lease is out of reach. */
+  | { readonly kind: "beat"; readonly busy: readonly Beat[] }
+  | { readonly kind: "welcome"; readonly node: string; readonly leaseMs: number };
+
+/** The frame and its channel, from the wire. */
+export interface Received {
+  readonly channel: number;
+  readonly frame: LinkFrame;
+}
+
+/** The two frames of nearly every message are written without field names. */
+const DELIVER = 1;
+const REPLY = 2;
+const OTHER = 3;
+
+/** @throws BUFFER_DETACHED, MEMORY_NOT_SHARED, DataCloneError; then the writer holds what it held before */
+export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame, about: About): void {
+  switch (frame.kind) {
+    case "deliver": {
+      const { id, type, message, asks } = frame.delivery;
+      bytes.byte(DELIVER);
+      bytes.uint32(channel);
+      bytes.int32(id);
+      bytes.byte(asks ? 1 : 0);
+      bytes.text(type);
+      return bytes.value(message, about);
+    }
+    case "reply":
+      bytes.byte(REPLY);
+      bytes.uint32(channel);
+      bytes.int32(frame.id);
+      return bytes.value(frame.value, about);
+    default:
+      bytes.byte(OTHER);
+      bytes.uint32(channel);
+      return bytes.value(frame, about);
+  }
+}
+
+/** @throws FRAME_NOT_VALID */
+export function readFrame(body: Buffer): Received {
+  const bytes = new ByteReader(body);
+  const kind = bytes.byte();
+  const channel = bytes.uint32();
+  switch (kind) {
+    case DELIVER: {
+      const id = bytes.int32();
+      const asks = bytes.byte() === 1;
+      const type = bytes.text();
+      return { channel, frame: { kind: "deliver", delivery: { id, type, message: bytes.value(), asks } } };
+    }
+    case REPLY:
+      return { channel, frame: { kind: "reply", id: bytes.int32(), value: bytes.value() } };
+    case OTHER: {
+      const frame = bytes.value();
+      if (typeof frame !== "object" || frame === null || !("kind" in frame))
+        throw errors.frameNotValid({ problem: "it has no kind" });
+      // Peers are authenticated and speak the same version: what has a kind is a frame.
+      return { channel, frame: frame as LinkFrame };
+    }
+    default:
+      throw errors.frameNotValid({ problem: `it begins with ${kind}` });
+  }
+}

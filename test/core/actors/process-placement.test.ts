@@ -1,0 +1,3 @@
+import { describeActorPlacement } from "../../contracts/actor-placement.js";
+
+describeActorPlacement("process", () => ({ at: "process" }));
