@@ -55,22 +55,25 @@ const common = [
 ];
 
 // GCC 12's own AVX-512 intrinsics read a deliberately undefined value, which -Wall reports at every use.
-const kernelFlags = {
-  baseline: [],
-  avx2: ["-mavx2", "-mfma"],
-  avx512:
-    "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -Wno-maybe-uninitialized -Wno-uninitialized".split(
-      " ",
-    ),
+const avx512 =
+  "-mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx2 -mfma -mprefer-vector-width=512 -Wno-maybe-uninitialized -Wno-uninitialized".split(
+    " ",
+  );
+/** By kernel set: the getter that select-kernels.cc calls, and flags. */
+const kernelSets = {
+  baseline: { getter: "kernelsBaseline", flags: [] },
+  avx2: { getter: "kernelsAvx2", flags: ["-mavx2", "-mfma"] },
+  avx512: { getter: "kernelsAvx512", flags: avx512 },
+  avx512bf16: { getter: "kernelsAvx512bf16", flags: [...avx512, "-mavx512bf16"] },
 };
 
 function units() {
   const x86 = /^(x86_64|amd64)/.test(compiler.target);
-  const sets = x86 ? ["baseline", "avx2", "avx512"] : ["baseline"];
-  const kernels = sets.map((set) => ({
+  const sets = Object.entries(kernelSets).filter(([set]) => x86 || set === "baseline");
+  const kernels = sets.map(([set, { getter, flags }]) => ({
     source: join(sources, "cpu", "kernels.cc"),
     object: `kernels-${set}.o`,
-    flags: [`-DTROUPE_KERNELS_NAME=${set}`, ...kernelFlags[set]],
+    flags: [`-DTROUPE_KERNELS_NAME=${set}`, `-DTROUPE_KERNELS_GETTER=${getter}`, ...flags],
   }));
   const headers = join(dirname(require.resolve("node-api-headers/package.json")), "include");
   const addon = dirname(require.resolve("node-addon-api/package.json"));

@@ -189,11 +189,13 @@ TrShape shapeOf(const Napi::Object& o) {
 
 // ---- module functions, in the order of `NativeAddon` in src/addon.ts -------------------------------------------------
 
-Napi::Value kernelSets(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), tr_kernel_sets()); }
+TrFormat formatOf(const Napi::Value& value) { return static_cast<TrFormat>(value.As<Napi::Number>().Int32Value()); }
+
+Napi::Value kernelSets(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), tr_kernel_sets(formatOf(info[0]))); }
 
 Napi::Value kernelSet(const Napi::CallbackInfo& info) {
   const char* name = nullptr;
-  demand(info.Env(), tr_kernel_set(&name));
+  demand(info.Env(), tr_kernel_set(formatOf(info[0]), &name));
   return Napi::String::New(info.Env(), name);
 }
 
@@ -214,6 +216,8 @@ Napi::Value measurePeaks(const Napi::CallbackInfo& info) {
         Napi::Object o = Napi::Object::New(env);
         o.Set("fmaOneThread", peaks->fmaOneThread);
         o.Set("fmaAllThreads", peaks->fmaAllThreads);
+        o.Set("bf16OneThread", peaks->bf16OneThread);
+        o.Set("bf16AllThreads", peaks->bf16AllThreads);
         o.Set("readOneThread", peaks->readOneThread);
         o.Set("readAllThreads", peaks->readAllThreads);
         o.Set("threads", peaks->threads);
@@ -226,7 +230,7 @@ Napi::Value createLearner(const Napi::CallbackInfo& info) {
   auto seed = words(info[1]);
   uint64_t key = (*seed)[0] | (uint64_t)(*seed)[1] << 32;
   Napi::Object o = info[2].As<Napi::Object>();
-  TrLearnerOptions options{intAt(o, "threads"), intAt(o, "recompute")};
+  TrLearnerOptions options{intAt(o, "threads"), intAt(o, "recompute"), intAt(o, "format")};
   auto made = std::make_shared<Learner>();
   return environment(info).start(
       info.Env(),

@@ -3,7 +3,7 @@
 // Two rules hold for every entry, and the engine's zero mismatch rests on them:
 //   1. An output element is one chain of operations in one order, whatever the number of rows, their place in a tile
 //      and the thread that computes them. A product's sum over k runs k = 0, 1, 2, … by fused multiply-add
-//      (by multiply and add where the instruction set has no fused one).
+//      (by multiply and add where the instruction set has no fused one; in the tiles' order with AMX, cpu/amx.h).
 //   2. A row reduction keeps 16 lanes (lane i sums elements i, i + 16, …) and joins them by halves: 8, 4, 2, 1.
 // So AVX2 and AVX-512 give the same bits; the baseline of x86-64, without fused multiply-add, gives others.
 //
@@ -73,9 +73,24 @@ constexpr long kVocabularyBlock = 2048;
 constexpr long kMostTokens = 1l << 21;
 
 struct Kernels {
+  /// Instruction set, and "/bf16" behind it where the linear layers round to bf16.
   const char* name;
-  long panel;  // width of a packed panel, floats
+  long panel;  // width of a packed fp32 panel, floats
 
+  // Linear layers, in the table's number format: weights [n, k] are packed whole, `linearSize` floats.
+  long (*linearSize)(long n, long k);
+  /// For y = x srcᵀ from src[n, k].
+  void (*packLinear)(const float* src, long n, long k, float* packed);
+  /// For dx = dy src from src[k, n]; linearSize(n, k) floats.
+  void (*packLinearBack)(const float* src, long k, long n, float* packed);
+  /// c[m, n] = start + a[m, k] · packed. `bias` [n] is read when start is Bias. Scratch: (m + 32)(k + 32) floats.
+  void (*linear)(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
+                 const float* bias, float* scratch);
+  /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 64)(rows + 32) floats.
+  void (*linearGrad)(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad,
+                     long ldg, float* scratch);
+
+  // Products in fp32 always: attention's, and low-rank ones.
   /// b[n / panel][k][panel] from src[n, k]: the right side of y = x srcᵀ. Columns past n are 0.
   void (*packTransposed)(const float* src, long lds, long n, long k, float* b, long ldp);
   /// b[n / panel][k][panel] from src[k, n]: the right side of y = x src. `ldp`: floats from panel to panel.
@@ -131,14 +146,21 @@ struct Kernels {
   /// One AdamW update with decoupled decay; clears the gradient.
   void (*adamw)(float* weight, float* grad, float* m, float* v, long n, const AdamwArgs&);
 
-  /// Runs independent multiply-adds in registers; returns their number of floating-point operations.
+  /// Runs independent multiply-adds of the linear layers' kind in registers; returns their number of operations.
   double (*multiplyAddPeak)(long iterations, float* sink);
   /// Sum of n floats as fast as memory gives them.
   float (*readPeak)(const float* x, long n);
 };
 
-const Kernels* kernelsBaseline();
-const Kernels* kernelsAvx2();
-const Kernels* kernelsAvx512();
+/// What the linear layers compute with; everything else is fp32, weights and optimizer state too.
+enum class Format : int { Fp32 = 0, Bf16 = 1 };
+
+const Kernels* kernelsBaseline(Format);
+const Kernels* kernelsAvx2(Format);
+const Kernels* kernelsAvx512(Format);
+/// bf16 products by VDPBF16PS; in fp32 the same as kernelsAvx512.
+const Kernels* kernelsAvx512bf16(Format);
+/// bf16 products by AMX tiles; in fp32 the same as kernelsAvx512.
+const Kernels* kernelsAmx(Format);
 
 }  // namespace troupe

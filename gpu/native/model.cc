@@ -33,11 +33,11 @@ Model::Model(const Shape& s, const Kernels& k) : shape(s), layout(s), kernels(k)
   long d = s.hiddenSize;
   embedding = take((long)s.vocabSize * d);
   for (int l = 0; l < s.layers; l++)
-    layers.push_back({take(d), take(panelSize(s.qkvWidth(), d)), take(s.qkvWidth()), take(s.headSize), take(s.headSize),
-                      take(panelSize(d, s.qWidth())), take(d), take(panelSize(2l * s.intermediateSize, d)),
-                      take(panelSize(d, s.intermediateSize))});
+    layers.push_back({take(d), take(k.linearSize(s.qkvWidth(), d)), take(s.qkvWidth()), take(s.headSize), take(s.headSize),
+                      take(k.linearSize(d, s.qWidth())), take(d), take(k.linearSize(2l * s.intermediateSize, d)),
+                      take(k.linearSize(d, s.intermediateSize))});
   finalNorm = take(d);
-  head = take(panelSize(s.vocabSize, d));
+  head = take(k.linearSize(s.vocabSize, d));
   long half = s.headSize / 2;
   cosine.reserve(s.maxPositions * half);
   sine.reserve(s.maxPositions * half);
@@ -53,7 +53,7 @@ Model::Model(const Shape& s, const Kernels& k) : shape(s), layout(s), kernels(k)
 void Model::pack(const float* weights, float* packed, long part) const {
   long d = shape.hiddenSize;
   auto matrix = [&](long from, long n, long k, long to) {
-    kernels.packTransposed(weights + from, k, n, k, packed + to, k * kernels.panel);
+    kernels.packLinear(weights + from, n, k, packed + to);
   };
   auto copy = [&](long from, long n, long to) { std::memcpy(packed + to, weights + from, sizeof(float) * n); };
   if (part == 0) return copy(layout.embedding, (long)shape.vocabSize * d, embedding);
@@ -122,7 +122,7 @@ void Model::finalNormed(const PackedWeights& weights, const float* x, long rows,
 }
 
 void Model::logitsOf(const PackedWeights& weights, const float* normed, long rows, long first, long count, float* out) const {
-  multiply(rows, count, shape.hiddenSize, normed, weights.data + head + first * shape.hiddenSize, out, Start::Zero);
+  multiply(rows, count, shape.hiddenSize, normed, weights.data + head + kernels.linearSize(first, shape.hiddenSize), out, Start::Zero);
 }
 
 void Model::logits(const PackedWeights& weights, const float* x, long rows, float* normed, float* out) const {

@@ -13,6 +13,10 @@ namespace troupe {
 /// Rows that one part of a job takes through a layer; also the unit of partial sums, hence fixed.
 constexpr long kBlockRows = 64;
 
+/// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
+enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Rounded, Count };
+float* scratch(Slot, long n);
+
 /// The weights of one version, ready for the kernels; immutable once published.
 struct PackedWeights {
   Buffer data;
@@ -35,9 +39,6 @@ struct Model {
   Buffer cosine, sine;
 
   float epsilon() const { return (float)shape.rmsNormEpsilon; }
-  /// Floats of the panels of an [n, k] matrix.
-  long panelSize(long n, long k) const { return (n + kernels.panel - 1) / kernels.panel * kernels.panel * k; }
-
   /// Packs matrix or vector number `part` (of packParts()) of the flat weights.
   void pack(const float* weights, float* packed, long part) const;
   long packParts() const { return 3 + 9 * (long)layers.size(); }
@@ -45,7 +46,7 @@ struct Model {
   /// out[rows, n] = start + x[rows, k] · panels
   void multiply(long rows, long n, long k, const float* x, const float* panels, float* out, Start start,
                 const float* bias = nullptr) const {
-    kernels.product(rows, n, k, x, k, panels, k * kernels.panel, out, n, start, bias);
+    kernels.linear(rows, n, k, x, k, panels, out, n, start, bias, scratch(Slot::Rounded, (rows + 32) * (k + 32)));
   }
 
   /// qkv = heads ready for attention from the residual stream x [rows, d]; `raw` as in Kernels::rotateHeads.
@@ -66,9 +67,5 @@ struct Model {
   /// logits [rows, V] of residual rows.
   void logits(const PackedWeights&, const float* x, long rows, float* normed, float* out) const;
 };
-
-/// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
-enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Count };
-float* scratch(Slot, long n);
 
 }  // namespace troupe

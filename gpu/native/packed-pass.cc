@@ -24,7 +24,7 @@ BackwardPanels::BackwardPanels(const Model& m) {
   long size = 0, d = s.hiddenSize;
   auto take = [&](long outputs, long inputs) {  // dx has `inputs` columns
     long at = size;
-    size += m.panelSize(inputs, outputs);
+    size += m.kernels.linearSize(inputs, outputs);
     return at;
   };
   for (int l = 0; l < s.layers; l++)
@@ -37,9 +37,14 @@ void BackwardPanels::pack(const Model& m, const float* weights, long part) {
   const Shape& s = m.shape;
   long d = s.hiddenSize;
   auto matrix = [&](long from, long outputs, long inputs, long to) {
-    m.kernels.pack(weights + from, inputs, outputs, inputs, data + to, outputs * m.kernels.panel);
+    m.kernels.packLinearBack(weights + from, outputs, inputs, data + to);
   };
-  if (part == 0) return matrix(m.layout.head, s.vocabSize, d, head);
+  if (part == 0) {
+    // Each block of the vocabulary is a matrix of its own, as backwardHead takes them.
+    for (long from = 0; from < s.vocabSize; from += kVocabularyBlock)
+      matrix(m.layout.head + from * d, std::min(kVocabularyBlock, s.vocabSize - from), d, head + m.kernels.linearSize(d, from));
+    return;
+  }
   const Layout::Layer& from = m.layout.layers[(part - 1) / 4];
   const Layer& to = layers[(part - 1) / 4];
   switch ((part - 1) % 4) {
@@ -252,14 +257,10 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     const Tile& t = tiles[index - extra];
     const Product& p = *t.product;
     long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
-    // The right side is read once per eight outputs; as panels its rows do not evict one another.
-    float *right = scratch(Slot::Right, kTokenBlock * (kTileInputs + 64));
-    for (long r = 0; r < rows; r += kTokenBlock) {
-      long count = std::min(kTokenBlock, rows - r);
-      k.pack(p.x + r * p.inputs + t.input, p.inputs, count, inputs, right, kTokenBlock * k.panel);
-      k.productTransposed(outputs, inputs, count, p.dy + r * p.outputs + t.output, p.outputs, right, kTokenBlock * k.panel,
-                          p.grad + t.output * p.inputs + t.input, p.inputs);
-    }
+    float* storage = scratch(Slot::Right, (outputs + inputs + 64) * (kTokenBlock + 32));
+    for (long r = 0; r < rows; r += kTokenBlock)
+      k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.outputs + t.output, p.outputs,
+                   p.x + r * p.inputs + t.input, p.inputs, p.grad + t.output * p.inputs + t.input, p.inputs, storage);
   });
 }
 
@@ -287,8 +288,8 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
           if (dl == 0 && de == 0) std::memset(row, 0, sizeof(float) * ids);
           else k.logitsGrad(row, ids, inverseTemperature_, rowStatistics_[r + i], target < ids ? std::max(target, -1l) : -1, dl, de);
         }
-        k.product(count, d, ids, dlogits, ids, back.data + back.head + from * k.panel, v * k.panel, dnormed + r * d, d,
-                  from == 0 ? Start::Zero : Start::Destination, nullptr);
+        m.multiply(count, d, ids, dlogits, back.data + back.head + k.linearSize(d, from), dnormed + r * d,
+                   from == 0 ? Start::Zero : Start::Destination);
       });
       weightGradients({{logits, input + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
     }

@@ -1,6 +1,7 @@
 #include "select-kernels.h"
 
 #include <cstdlib>
+#include <mutex>
 #include <vector>
 
 #include "failure.h"
@@ -8,40 +9,61 @@
 namespace troupe {
 namespace {
 
-std::vector<const Kernels*> runnable() {
-  std::vector<const Kernels*> sets;
+struct Set {
+  const char* name;
+  const Kernels* (*kernels)(Format);
+};
+
+/// What this CPU can run, best first.
+std::vector<Set> runnable(Format format) {
+  std::vector<Set> sets;
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl"))
-    sets.push_back(kernelsAvx512());
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back(kernelsAvx2());
+      __builtin_cpu_supports("avx512vl")) {
+    // In fp32 these have nothing of their own.
+    if (format == Format::Bf16 && __builtin_cpu_supports("avx512bf16")) {
+      sets.push_back({"avx512bf16", kernelsAvx512bf16});
+    }
+    sets.push_back({"avx512", kernelsAvx512});
+  }
+  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back({"avx2", kernelsAvx2});
+#else
+  (void)format;
 #endif
-  sets.push_back(kernelsBaseline());
+  sets.push_back({"baseline", kernelsBaseline});
   return sets;
+}
+
+std::string namesOf(const std::vector<Set>& sets) {
+  std::string text;
+  for (const Set& set : sets) text += (text.empty() ? "" : " ") + std::string(set.name);
+  return text;
+}
+
+const Kernels* choose(Format format) {
+  std::vector<Set> sets = runnable(format);
+  const char* wanted = std::getenv("TROUPE_KERNELS");
+  if (wanted == nullptr || *wanted == '\0') return sets.front().kernels(format);
+  for (const Set& set : sets)
+    if (std::string(wanted) == set.name) return set.kernels(format);
+  throw Failure(TR_NO_KERNELS, "TROUPE_KERNELS is \"" + std::string(wanted) + "\", this CPU has: " + namesOf(sets));
 }
 
 }  // namespace
 
-const Kernels& selectedKernels() {
-  static const Kernels* chosen = [] {
-    std::vector<const Kernels*> sets = runnable();
-    const char* wanted = std::getenv("TROUPE_KERNELS");
-    if (wanted == nullptr || *wanted == '\0') return sets.front();
-    for (const Kernels* set : sets)
-      if (std::string(wanted) == set->name) return set;
-    throw Failure(TR_NO_KERNELS, "TROUPE_KERNELS is \"" + std::string(wanted) + "\", this CPU has: " + kernelSets());
-  }();
+const Kernels& selectedKernels(Format format) {
+  static const Kernels *fp32 = nullptr, *bf16 = nullptr;
+  static std::mutex mutex;
+  std::lock_guard<std::mutex> lock(mutex);
+  const Kernels*& chosen = format == Format::Bf16 ? bf16 : fp32;
+  if (chosen == nullptr) chosen = choose(format);
   return *chosen;
 }
 
-const std::string& kernelSets() {
-  static const std::string names = [] {
-    std::string text;
-    for (const Kernels* set : runnable()) text += (text.empty() ? "" : " ") + std::string(set->name);
-    return text;
-  }();
-  return names;
+const std::string& kernelSets(Format format) {
+  static const std::string fp32 = namesOf(runnable(Format::Fp32)), bf16 = namesOf(runnable(Format::Bf16));
+  return format == Format::Bf16 ? bf16 : fp32;
 }
 
 }  // namespace troupe

@@ -6,9 +6,9 @@
 
 namespace troupe {
 
-/// Chosen once: the best that CPU and build have, or the one that TROUPE_KERNELS names. Throws NoKernels.
-const Kernels& selectedKernels();
-/// Names of all that could be chosen, best first, separated by spaces.
-const std::string& kernelSets();
+/// Chosen once: the best that CPU and build have for the format, or the one that TROUPE_KERNELS names. Throws NoKernels.
+const Kernels& selectedKernels(Format);
+/// Names of all sets that could be chosen for the format, best first, separated by spaces.
+const std::string& kernelSets(Format);
 
 }  // namespace troupe

@@ -26,7 +26,7 @@ class Store {
   long pageFloats() const { return (long)model->shape.layers * model->shape.kvHeads * itemFloats(); }
   /// Floats of one layer's and kv head's part of a page: keys, then values.
   long keyFloats() const { return kPageKeys * model->shape.headSize; }
-  long itemFloats() const { return keyFloats() + kPageKeys * model->panelSize(model->shape.headSize, 1); }
+  long itemFloats() const { return keyFloats() + kPageKeys * ((model->shape.headSize + model->kernels.panel - 1) / model->kernels.panel * model->kernels.panel); }
 
   const std::shared_ptr<const Model> model;
   const int threads;

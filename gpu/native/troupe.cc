@@ -82,9 +82,9 @@ double bestRate(int threads, Body body) {
 extern "C" {
 
 const char* tr_last_error(void) { return lastError.c_str(); }
-const char* tr_kernel_sets(void) { return troupe::kernelSets().c_str(); }
-TrStatus tr_kernel_set(const char** name) {
-  return guarded([&] { *name = troupe::selectedKernels().name; });
+const char* tr_kernel_sets(TrFormat format) { return troupe::kernelSets((troupe::Format)format).c_str(); }
+TrStatus tr_kernel_set(TrFormat format, const char** name) {
+  return guarded([&] { *name = troupe::selectedKernels((troupe::Format)format).name; });
 }
 int32_t tr_threads(void) { return troupe::Pool::shared().threads(); }
 
@@ -92,7 +92,7 @@ TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerO
   return guarded([&] {
     TrLearnerOptions checked = *options;
     checked.threads = poolThreads(checked.threads);
-    *out = new TrLearner{troupe::Learner(troupe::checkShape(*shape), troupe::selectedKernels(), seed, checked)};
+    *out = new TrLearner{troupe::Learner(troupe::checkShape(*shape), troupe::selectedKernels((troupe::Format)checked.format), seed, checked)};
   });
 }
 void tr_learner_free(TrLearner* l) { delete l; }
@@ -205,18 +205,20 @@ void tr_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]
 
 TrStatus tr_measure_peaks(TrPeaks* out) {
   return guarded([&] {
-    const troupe::Kernels& k = troupe::selectedKernels();
+    const troupe::Kernels &k = troupe::selectedKernels(troupe::Format::Fp32), &bf16 = troupe::selectedKernels(troupe::Format::Bf16);
     int threads = troupe::Pool::shared().threads();
     // More than the last-level cache of common machines holds.
     const long n = 1l << 26;
     troupe::Buffer memory(n);
     std::fill(memory.data(), memory.data() + n, 1.f);
     std::atomic<float> sink{0};
-    auto multiply = [&](long) {
-      float s = 0.5f;
-      double operations = k.multiplyAddPeak(400'000, &s);
-      sink = s;
-      return operations;
+    auto multiply = [&](const troupe::Kernels& set) {
+      return [&](long) {
+        float s = 0.5f;
+        double operations = set.multiplyAddPeak(400'000, &s);
+        sink = s;
+        return operations;
+      };
     };
     auto read = [&](int of) {
       return [&, of](long part) {
@@ -225,7 +227,8 @@ TrStatus tr_measure_peaks(TrPeaks* out) {
         return (double)share * sizeof(float);
       };
     };
-    *out = {bestRate(1, multiply), bestRate(threads, multiply), bestRate(1, read(1)), bestRate(threads, read(threads)), threads};
+    *out = {bestRate(1, multiply(k)),    bestRate(threads, multiply(k)), bestRate(1, multiply(bf16)), bestRate(threads, multiply(bf16)),
+            bestRate(1, read(1)), bestRate(threads, read(threads)), threads};
   });
 }
 

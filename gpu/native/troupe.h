@@ -44,6 +44,7 @@ typedef enum TrRecompute { TR_RECOMPUTE_NOTHING = 0, TR_RECOMPUTE_FEED_FORWARD =
 typedef struct TrLearnerOptions {
   int32_t threads;    // ≤ 0: all of the pool
   int32_t recompute;  // TrRecompute
+  int32_t format;     // TrFormat of the linear layers; weights, gradients and moments are fp32 in any case
 } TrLearnerOptions;
 
 typedef struct TrOptimizerStep {
@@ -77,8 +78,11 @@ typedef struct TrCompletions {
 
 typedef enum TrArray { TR_WEIGHTS = 0, TR_GRADIENTS = 1, TR_FIRST_MOMENTS = 2, TR_SECOND_MOMENTS = 3 } TrArray;
 
+typedef enum TrFormat { TR_FP32 = 0, TR_BF16 = 1 } TrFormat;
+
 typedef struct TrPeaks {
   double fmaOneThread, fmaAllThreads;    // FLOP/s, fp32 multiply-add of the selected kernel set
+  double bf16OneThread, bf16AllThreads;  // FLOP/s of bf16 linear layers; no more than fp32 where bf16 is emulated
   double readOneThread, readAllThreads;  // bytes/s from memory
   int32_t threads;
 } TrPeaks;
@@ -90,9 +94,9 @@ typedef struct TrAbort TrAbort;
 
 const char* tr_last_error(void);
 
-/// Kernel sets that this CPU can run, best first, separated by spaces; and the one that was chosen at load.
-const char* tr_kernel_sets(void);
-TrStatus tr_kernel_set(const char** name);
+/// Kernel sets that this CPU can run, best first, separated by spaces; and the one that is used, "/bf16" behind it in bf16.
+const char* tr_kernel_sets(TrFormat);
+TrStatus tr_kernel_set(TrFormat, const char** name);
 /// Threads of the process-wide pool.
 int32_t tr_threads(void);
 

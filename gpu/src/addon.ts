@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { ModelShape, OptimizerStep, Scores } from "@troupe/core/sdk";
+import type { ComputeType, ModelShape, OptimizerStep, Scores } from "@troupe/core/sdk";
 import { errors } from "./errors.js";
 
 // Brands without a value: what crosses from native code is opaque here.
@@ -27,6 +27,9 @@ export interface AbortHandle {
 /** Numbers of the flat arrays in `TrArray`. */
 export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments: 3 } as const;
 
+/** Numbers of what linear layers compute with, in `TrFormat`. */
+export const FORMAT = { fp32: 0, bf16: 1 } as const satisfies Readonly<Record<ComputeType, number>>;
+
 /** Numbers in `TrStopReason`, in order. */
 export const STOP_REASONS = ["stop", "length", "aborted"] as const;
 
@@ -37,6 +40,7 @@ export const RECOMPUTE = ["nothing", "feed-forward", "layers"] as const;
 export interface LearnerOptions {
   readonly threads: number;
   readonly recompute: number;
+  readonly format: number;
 }
 
 /** Where one tensor lies in the flat arrays. */
@@ -75,10 +79,12 @@ export interface FlatCompletions {
   readonly version: number;
 }
 
-/** Limits of this machine, measured: FLOP/s of fp32 multiply-add, bytes/s read from memory. */
+/** Limits of this machine, measured: FLOP/s of multiply-adds in fp32 and in bf16, bytes/s read from memory. */
 export interface Peaks {
   readonly fmaOneThread: number;
   readonly fmaAllThreads: number;
+  readonly bf16OneThread: number;
+  readonly bf16AllThreads: number;
   readonly readOneThread: number;
   readonly readAllThreads: number;
   readonly threads: number;
@@ -86,8 +92,8 @@ export interface Peaks {
 
 /** What `native/binding.cc` exports. Promises reject, and functions throw, with an Error that has a `status`. */
 export interface NativeAddon {
-  kernelSets(): string;
-  kernelSet(): string;
+  kernelSets(format: number): string;
+  kernelSet(format: number): string;
   threads(): number;
   philox(key: Uint32Array, counter: Uint32Array): Uint32Array;
   measurePeaks(): Promise<Peaks>;

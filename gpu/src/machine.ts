@@ -1,13 +1,14 @@
-import { callNative, callNativeSync, nativeAddon, type Peaks } from "./addon.js";
+import type { ComputeType } from "@troupe/core/sdk";
+import { callNative, callNativeSync, FORMAT, nativeAddon, type Peaks } from "./addon.js";
 
-/** Name of the kernel set in use: the best of this CPU, or the one that TROUPE_KERNELS names. */
-export function kernelSet(): string {
-  return callNativeSync("choose a kernel set", () => nativeAddon().kernelSet());
+/** Name of the kernel set in use: the best of this CPU, or the one that TROUPE_KERNELS names; in bf16 it ends in "/bf16". */
+export function kernelSet(dtype: ComputeType = "fp32"): string {
+  return callNativeSync("choose a kernel set", () => nativeAddon().kernelSet(FORMAT[dtype]));
 }
 
 /** Names of all kernel sets that this CPU can run, best first. */
-export function kernelSets(): readonly string[] {
-  return nativeAddon().kernelSets().split(" ");
+export function kernelSets(dtype: ComputeType = "fp32"): readonly string[] {
+  return nativeAddon().kernelSets(FORMAT[dtype]).split(" ");
 }
 
 /** What this machine can do at most, measured now; takes about half a second. */

@@ -4,6 +4,7 @@ import {
   policyLoss,
   type Batch,
   type Completion,
+  type ComputeType,
   type EngineCapabilities,
   type EngineOptions,
   type GenerateRequest,
@@ -14,7 +15,7 @@ import {
   type SaveOptions,
   type Scores,
 } from "@troupe/core/sdk";
-import { ARRAY, callNative, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
+import { ARRAY, callNative, FORMAT, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
 import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
 import { microBatches, microBatchTokens } from "./micro-batches.js";
@@ -48,7 +49,13 @@ export class NativeEngine implements PolicyEngine {
   #isDisposed = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(shape: ModelShape, learner: LearnerHandle, threads: number, microBatchTokens: number) {
+  private constructor(
+    shape: ModelShape,
+    learner: LearnerHandle,
+    threads: number,
+    dtype: ComputeType,
+    microBatchTokens: number,
+  ) {
     const addon = nativeAddon();
     this.shape = shape;
     this.#learner = learner;
@@ -56,25 +63,28 @@ export class NativeEngine implements PolicyEngine {
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(this.#storeId);
     this.#places = addon.tensors(learner);
-    this.kernelSet = addon.kernelSet();
+    this.kernelSet = addon.kernelSet(FORMAT[dtype]);
     const parameters = this.#places.reduce((sum, place) => sum + place.shape.reduce((a, b) => a * b, 1), 0);
-    this.description = `native fp32, ${this.kernelSet} kernels, ${threads} threads, ${(parameters / 1e6).toFixed(2)} M parameters`;
+    this.description = `native ${dtype}, ${this.kernelSet} kernels, ${threads} threads, ${(parameters / 1e6).toFixed(2)} M parameters`;
   }
 
   /**
    * A policy with random weights, published as version 0.
    *
-   * @param options threads caps how many threads work at one call; all that the process may use when absent
+   * @param options threads caps how many threads work at one call, all that the process may use when absent; dtype is
+   *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case
    * @throws SHAPE_NOT_VALID, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const addon = nativeAddon();
-    const { shape, seed, threads = addon.threads(), training = {} } = options;
+    const { shape, seed, threads = addon.threads(), dtype = "fp32", training = {} } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
     const recompute = RECOMPUTE.indexOf(training.recompute ?? "nothing");
-    const learner = await callNative("create an engine", () => addon.createLearner(shape, key, { threads, recompute }));
+    const learner = await callNative("create an engine", () =>
+      addon.createLearner(shape, key, { threads, recompute, format: FORMAT[dtype] }),
+    );
     const tokens = training.microBatchTokens ?? microBatchTokens(shape);
-    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), tokens);
+    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), dtype, tokens);
   }
 
   version(): number {

@@ -41,6 +41,8 @@ export class BestPeaks {
       threads: now.threads,
       fmaOneThread: Math.max(best.fmaOneThread, now.fmaOneThread),
       fmaAllThreads: Math.max(best.fmaAllThreads, now.fmaAllThreads),
+      bf16OneThread: Math.max(best.bf16OneThread, now.bf16OneThread),
+      bf16AllThreads: Math.max(best.bf16AllThreads, now.bf16AllThreads),
       readOneThread: Math.max(best.readOneThread, now.readOneThread),
       readAllThreads: Math.max(best.readAllThreads, now.readAllThreads),
     };

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Completion, GenerateRequest } from "../../core/src/engines/policy-engine.js";
+import type { Completion, ComputeType, EngineOptions, GenerateRequest } from "../../core/src/engines/policy-engine.js";
 import { policyLoss } from "../../core/src/numerics/policy-loss.js";
 import { runReferenceTransformer } from "../../core/src/numerics/reference-transformer.js";
 import { kernelSet, kernelSets } from "../../gpu/src/machine.js";
@@ -7,6 +7,16 @@ import { NativeEngine } from "../../gpu/src/native-engine.js";
 import { describeReferenceStates } from "./describe-reference-states.js";
 import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP, WIDE_VOCABULARY } from "./engine-fixtures.js";
 import { relativeGap } from "./relative-gap.js";
+
+/** Euclidean length of the difference over that of the values. */
+function relativeDistance(actual: ArrayLike<number>, expected: ArrayLike<number>): number {
+  let [gap, size] = [0, 0];
+  for (let i = 0; i < expected.length; i++) {
+    gap += ((actual[i] ?? NaN) - (expected[i] ?? 0)) ** 2;
+    size += (expected[i] ?? 0) ** 2;
+  }
+  return Math.sqrt(size === 0 ? gap : gap / size);
+}
 
 /** Completions as one packed batch: prompts and responses, and for every response token what sampling recorded. */
 export function packCompletions(requests: readonly GenerateRequest[], completions: readonly Completion[]) {
@@ -28,23 +38,29 @@ export function packCompletions(requests: readonly GenerateRequest[], completion
   return { tokens_N: Int32Array.from(tokens), offsets_S1: Int32Array.from(offsets), recorded };
 }
 
+/** How far results may lie from the float64 reference, and how that is measured. */
+const TOLERANCE = { fp32: 1e-5, bf16: 2e-2 } as const;
+const DISTANCE = { fp32: relativeGap, bf16: relativeDistance } as const;
+
 /** What the engine promises with every kernel set; one test file, hence one process, per set. */
-export function describeNativeEngine(set: string): void {
+export function describeNativeEngine(set: string, dtype: ComputeType = "fp32"): void {
   process.env["TROUPE_KERNELS"] = set;
-  const isAvailable = kernelSets().includes(set);
-  describe.skipIf(!isAvailable)(`NativeEngine with the ${set} kernels`, () => {
+  const isAvailable = kernelSets(dtype).includes(set);
+  const tolerance = TOLERANCE[dtype];
+  const distance = DISTANCE[dtype];
+  describe.skipIf(!isAvailable)(`NativeEngine in ${dtype} with the ${set} kernels`, () => {
     const engines: NativeEngine[] = [];
-    const make = async (...args: Parameters<typeof NativeEngine.create>) => {
-      const engine = await NativeEngine.create(...args);
+    const make = async (options: EngineOptions) => {
+      const engine = await NativeEngine.create({ ...options, dtype });
       engines.push(engine);
       return engine;
     };
-    beforeAll(() => expect(kernelSet()).toBe(set));
-    describeReferenceStates();
+    beforeAll(() => expect(kernelSet(dtype)).toBe(dtype === "fp32" ? set : `${set}/${dtype}`));
+    if (dtype === "fp32") describeReferenceStates();
     afterAll(() => engines.forEach((engine) => engine.dispose()));
 
     it.each([...SHAPES, ["Qwen3 with a wide vocabulary", WIDE_VOCABULARY] as const])(
-      "agrees with the float64 reference within 1e-5 when the model is a %s",
+      `agrees with the float64 reference within ${tolerance} when the model is a %s`,
       async (_, shape) => {
         const engine = await make({ shape, seed: 5 });
         const batch = randomBatch(shape, [3, 1, 45, 2, 0, 80, 33]);
@@ -53,15 +69,15 @@ export function describeNativeEngine(set: string): void {
         );
         const reference = runReferenceTransformer({ shape, weights, ...batch, temperature: EVERY_TERM.temperature });
         const scores = await engine.score(batch.tokens_N, batch.offsets_S1, EVERY_TERM.temperature);
-        expect(relativeGap(scores.logprobs_N, reference.logprobs_N)).toBeLessThan(1e-5);
-        expect(relativeGap(scores.entropies_N, reference.entropies_N)).toBeLessThan(1e-5);
+        expect(distance(scores.logprobs_N, reference.logprobs_N)).toBeLessThan(tolerance);
+        expect(distance(scores.entropies_N, reference.entropies_N)).toBeLessThan(tolerance);
 
         const loss = policyLoss({ spec: EVERY_TERM, batch, ...scores });
         const gradients = reference.backward(loss.dLogprobs_N, loss.dEntropies_N);
         const metrics = await engine.forwardBackward(batch, EVERY_TERM);
         expect(metrics).toEqual(loss.metrics);
         for (const [name, values] of await engine.gradients()) {
-          expect(relativeGap(values, gradients.get(name) ?? []), name).toBeLessThan(1e-5);
+          expect(distance(values, gradients.get(name) ?? []), name).toBeLessThan(tolerance);
         }
       },
     );
@@ -95,7 +111,7 @@ export function describeNativeEngine(set: string): void {
         );
       };
       const slope = (lossAt(1e-4) - lossAt(-1e-4)) / 2e-4;
-      expect(Math.abs(slope / squares - 1)).toBeLessThan(1e-4);
+      expect(Math.abs(slope / squares - 1)).toBeLessThan(10 * tolerance);
     });
 
     it.each([

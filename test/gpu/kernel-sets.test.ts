@@ -2,6 +2,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
+import type { ComputeType } from "../../core/src/engines/policy-engine.js";
 import { kernelSets, measurePeaks } from "../../gpu/src/machine.js";
 import { randomBatch, EVERY_TERM, ODD_QWEN3, requestOf, STEP } from "./engine-fixtures.js";
 
@@ -10,10 +11,10 @@ const built = new URL("../../gpu/dist/src/index.js", import.meta.url);
 
 const PROGRAM = `
   import { createHash } from "node:crypto";
-  const { shape, batch, loss, step, requests, module } = JSON.parse(process.env.INPUT, (_, value) =>
+  const { shape, batch, loss, step, requests, module, dtype } = JSON.parse(process.env.INPUT, (_, value) =>
     value?.type === "Int32Array" ? Int32Array.from(value.values) : value?.type === "Float32Array" ? Float32Array.from(value.values) : value);
   const { NativeEngine } = await import(module);
-  const engine = await NativeEngine.create({ shape, seed: 12 });
+  const engine = await NativeEngine.create({ shape, seed: 12, dtype });
   for (let i = 0; i < 3; i++) {
     await engine.forwardBackward(batch, loss);
     await engine.optimStep(step);
@@ -25,7 +26,7 @@ const PROGRAM = `
   console.log(engine.kernelSet, hash.digest("hex"));
 `;
 
-function runWith(set: string) {
+function runWith(set: string, dtype: ComputeType = "fp32") {
   const input = {
     shape: ODD_QWEN3,
     batch: randomBatch(ODD_QWEN3, [70, 5, 33]),
@@ -33,6 +34,7 @@ function runWith(set: string) {
     step: STEP,
     requests: Array.from({ length: 20 }, (_, i) => requestOf(i)),
     module: built.href,
+    dtype,
   };
   const plain = JSON.stringify(input, (_, value) =>
     ArrayBuffer.isView(value) ? { type: value.constructor.name, values: Object.values(value) } : value,
@@ -48,6 +50,12 @@ describe.skipIf(!existsSync(fileURLToPath(built)))("TROUPE_KERNELS", () => {
     const [avx2, avx512] = [runWith("avx2").stdout.split(" "), runWith("avx512").stdout.split(" ")];
     expect([avx2[0], avx512[0]]).toEqual(["avx2", "avx512"]);
     expect(avx2[1]).toBe(avx512[1]);
+  });
+
+  it.skipIf(!kernelSets("bf16").includes("avx512bf16"))("gives the same bits in bf16, emulated or not", () => {
+    const outputs = ["avx2", "avx512", "avx512bf16"].map((set) => runWith(set, "bf16").stdout.trim().split(" "));
+    expect(outputs.map(([name]) => name)).toEqual(["avx2/bf16", "avx512/bf16", "avx512bf16/bf16"]);
+    expect(new Set(outputs.map(([, hash]) => hash)).size).toBe(1);
   });
 
   it("is an error that lists what there is when it names no set", () => {

@@ -1,3 +1,4 @@
 import { describeNativeEngine } from "./describe-native-engine.js";
 
 describeNativeEngine("avx2");
+describeNativeEngine("avx2", "bf16");

@@ -24,6 +24,10 @@ const policy = z.strictObject({
     ),
   engine: z.string().default("@troupe/gpu").describe("Module that makes the policy engine"),
   threads: z.int().min(0).default(0).describe("Threads of the engine; 0 takes every core that the process may use"),
+  dtype: z
+    .enum(["fp32", "bf16"])
+    .default("fp32")
+    .describe("What linear layers compute with; weights and optimizer state stay fp32"),
 });
 
 const train = z.strictObject({

@@ -3,11 +3,12 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads } = config.policy;
+  const { threads, dtype } = config.policy;
   const { recompute, microBatchTokens } = config.train;
   return {
     shape,
     seed: config.seed,
+    dtype,
     ...(threads > 0 ? { threads } : {}),
     training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },
   };

@@ -128,6 +128,9 @@ export interface PolicyEngine extends Sampler {
   load(directory: string, options?: { optimizer?: boolean }): Promise<void>;
 }
 
+/** What an engine's linear layers compute with. Weights, gradients and optimizer state are fp32 in any case. */
+export type ComputeType = "fp32" | "bf16";
+
 /** How an engine is made. */
 export interface EngineOptions {
   readonly shape: ModelShape;
@@ -135,6 +138,8 @@ export interface EngineOptions {
   readonly seed: number;
   /** Threads that work at one call at most; all that the process may use when absent. */
   readonly threads?: number;
+  /** "fp32" when absent. */
+  readonly dtype?: ComputeType;
   /** How training spends memory; absent means `recompute: "nothing"` and micro-batches of the engine's own size. */
   readonly training?: TrainingMemory;
 }

@@ -1,5 +1,5 @@
 // Every CPU operation, written once in vector types and compiled once per instruction set (build.mjs passes the flags
-// and TROUPE_KERNELS_NAME). One file on purpose: its functions inline into one another, and nothing in it may have
+// TROUPE_KERNELS_NAME and TROUPE_KERNELS_GETTER). One file on purpose: its functions inline into one another, and nothing in it may have
 // external linkage but the table's getter, or the linker could keep an AVX-512 copy for every CPU. For the same reason
 // no standard header with inline functions is included.
 #include "../kernels.h"
@@ -18,149 +18,8 @@ INLINE long least(long a, long b) { return a < b ? a : b; }
 INLINE long roundUp(long n, long unit) { return (n + unit - 1) / unit * unit; }
 
 // ---- products -----------------------------------------------------------------------------------------------------
-// A tile is kRows x kPanel accumulators in registers; the left side is read in place and broadcast, the right side
-// comes in packed panels.
-
-#if defined(__AVX512F__)
-constexpr int kRows = 8, kColumns = 2;
-#elif defined(__AVX2__)
-constexpr int kRows = 6, kColumns = 2;
-#elif defined(__aarch64__)
-constexpr int kRows = 8, kColumns = 2;
-#else
-constexpr int kRows = 4, kColumns = 2;
-#endif
-constexpr long kPanel = kColumns * kLanes;
-// k values per pass, so that a panel stays in the first-level cache. The sum goes on from the stored partial sums,
-// which is exact: this constant changes no bit.
-constexpr long kDepth = 512;
-static_assert(kPageKeys % kPanel == 0, "a page holds whole panels");
-
-void packTransposed(const float* src, long lds, long n, long k, float* b, long ldp) {
-  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
-    long width = least(kPanel, n - j0);
-    for (long j = 0; j < kPanel; j++) {
-      const float* row = src + (j0 + j) * lds;
-      if (j < width)
-        for (long p = 0; p < k; p++) b[p * kPanel + j] = row[p];
-      else
-        for (long p = 0; p < k; p++) b[p * kPanel + j] = 0.f;
-    }
-  }
-}
-
-void pack(const float* src, long lds, long k, long n, float* b, long ldp) {
-  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
-    long width = least(kPanel, n - j0);
-    for (long p = 0; p < k; p++) {
-      const float* row = src + p * lds + j0;
-      float* to = b + p * kPanel;
-      if (width == kPanel) {
-        UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, loadVec(row + j * kLanes));
-      } else {
-        for (long j = 0; j < kPanel; j++) to[j] = j < width ? row[j] : 0.f;
-      }
-    }
-  }
-}
-
-template <int M, bool Transposed>
-INLINE void accumulate(const float* __restrict a, long lda, const float* __restrict b, long k, vec (&s)[M][kColumns]) {
-  for (long p = 0; p < k; p++, b += kPanel) {
-    vec right[kColumns];
-    UNROLL for (int j = 0; j < kColumns; j++) right[j] = loadVec(b + j * kLanes);
-    UNROLL for (int i = 0; i < M; i++) {
-      vec left = splat(Transposed ? a[p * lda + i] : a[i * lda + p]);
-      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = fma(left, right[j], s[i][j]);
-    }
-  }
-}
-
-template <int M>
-void tile(const float* a, long lda, const float* b, long k, float* c, long ldc, long n, Start start, const float* bias) {
-  vec s[M][kColumns];
-  float edge[M][kPanel];
-  bool whole = n >= kPanel;
-  if (start == Start::Zero) {
-    UNROLL for (int i = 0; i < M; i++)
-      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
-  } else {
-    for (int i = 0; i < M; i++) {
-      const float* from = start == Start::Bias ? bias : c + i * ldc;
-      if (!whole) {
-        for (long j = 0; j < kPanel; j++) edge[i][j] = j < n ? from[j] : 0.f;
-        from = edge[i];
-      }
-      UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = loadVec(from + j * kLanes);
-    }
-  }
-  accumulate<M, false>(a, lda, b, k, s);
-  UNROLL for (int i = 0; i < M; i++) {
-    float* to = whole ? c + i * ldc : edge[i];
-    UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, s[i][j]);
-  }
-  if (!whole)
-    for (int i = 0; i < M; i++)
-      for (long j = 0; j < n; j++) c[i * ldc + j] = edge[i][j];
-}
-
-template <int M>
-void tileTransposed(const float* a, long lda, const float* b, long k, float* c, long ldc, long n) {
-  vec s[M][kColumns];
-  UNROLL for (int i = 0; i < M; i++)
-    UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
-  accumulate<M, true>(a, lda, b, k, s);
-  if (n >= kPanel) {
-    UNROLL for (int i = 0; i < M; i++)
-      UNROLL for (int j = 0; j < kColumns; j++) {
-        float* to = c + i * ldc + j * kLanes;
-        storeVec(to, loadVec(to) + s[i][j]);
-      }
-    return;
-  }
-  float edge[kPanel];
-  for (int i = 0; i < M; i++) {
-    for (int j = 0; j < kColumns; j++) storeVec(edge + j * kLanes, s[i][j]);
-    for (long j = 0; j < n; j++) c[i * ldc + j] += edge[j];
-  }
-}
-
-using Tile = void (*)(const float*, long, const float*, long, float*, long, long, Start, const float*);
-using TileTransposed = void (*)(const float*, long, const float*, long, float*, long, long);
-#if defined(__SSE2__) && !defined(__AVX2__)
-const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>};
-const TileTransposed tilesTransposed[kRows + 1] = {nullptr, tileTransposed<1>, tileTransposed<2>, tileTransposed<3>,
-                                                   tileTransposed<4>};
-#elif defined(__AVX2__) && !defined(__AVX512F__)
-const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>};
-const TileTransposed tilesTransposed[kRows + 1] = {nullptr,           tileTransposed<1>, tileTransposed<2>, tileTransposed<3>,
-                                                   tileTransposed<4>, tileTransposed<5>, tileTransposed<6>};
-#else
-const Tile tiles[kRows + 1] = {nullptr, tile<1>, tile<2>, tile<3>, tile<4>, tile<5>, tile<6>, tile<7>, tile<8>};
-const TileTransposed tilesTransposed[kRows + 1] = {nullptr,           tileTransposed<1>, tileTransposed<2>,
-                                                   tileTransposed<3>, tileTransposed<4>, tileTransposed<5>,
-                                                   tileTransposed<6>, tileTransposed<7>, tileTransposed<8>};
-#endif
-
-void product(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc, Start start,
-             const float* bias) {
-  for (long p = 0; p < k; p += kDepth) {
-    long depth = least(kDepth, k - p);
-    Start from = p > 0 ? Start::Destination : start;
-    for (long j = 0; j < n; j += kPanel) {
-      const float* panel = b + j / kPanel * ldp + p * kPanel;
-      for (long i = 0; i < m; i += kRows)
-        tiles[least(kRows, m - i)](a + i * lda + p, lda, panel, depth, c + i * ldc + j, ldc, n - j, from,
-                                   bias == nullptr ? nullptr : bias + j);
-    }
-  }
-}
-
-void productTransposed(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc) {
-  for (long i = 0; i < m; i += kRows)
-    for (long j = 0; j < n; j += kPanel)
-      tilesTransposed[least(kRows, m - i)](a + i, lda, b + j / kPanel * ldp, k, c + i * ldc + j, ldc, n - j);
-}
+#include "products.h"
+#include "bf16.h"
 
 // ---- norms and rotary embedding -------------------------------------------------------------------------------------
 
@@ -489,15 +348,16 @@ void adamw(float* weight, float* grad, float* m, float* v, long n, const AdamwAr
 
 // ---- limits of the machine ------------------------------------------------------------------------------------------
 
-double multiplyAddPeak(long iterations, float* sink) {
+template <class Cell>
+double peakOf(long iterations, float* sink) {
   vec s[12], x = splat(0.999f), y = splat(0.001f);
   // Different starts, or the compiler would see twelve equal chains and keep one.
   UNROLL for (int j = 0; j < 12; j++) s[j] = splat(*sink + (float)j);
   for (long i = 0; i < iterations; i++)
-    UNROLL for (int j = 0; j < 12; j++) s[j] = fma(s[j], x, y);
+    UNROLL for (int j = 0; j < 12; j++) s[j] = Cell::peakStep(s[j], x, y);
   UNROLL for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
   *sink = s[0][0];
-  return 2.0 * 12 * kLanes * (double)iterations;
+  return 2.0 * 12 * kLanes * Cell::kValues * (double)iterations;
 }
 
 float readPeak(const float* x, long n) {
@@ -511,17 +371,15 @@ float readPeak(const float* x, long n) {
 
 #define QUOTE2(x) #x
 #define QUOTE(x) QUOTE2(x)
-#if defined(__AVX512F__)
-#define GETTER kernelsAvx512
-#elif defined(__AVX2__)
-#define GETTER kernelsAvx2
-#else
-#define GETTER kernelsBaseline
-#endif
 
-const Kernels table = {
+constexpr Kernels fp32Table = {
     QUOTE(TROUPE_KERNELS_NAME),
     kPanel,
+    fp32::linearSize,
+    fp32::packLinear,
+    fp32::packLinearBack,
+    fp32::linear,
+    fp32::linearGrad,
     packTransposed,
     pack,
     product,
@@ -544,12 +402,25 @@ const Kernels table = {
     add,
     sumOfSquares,
     adamw,
-    multiplyAddPeak,
+    peakOf<Fp32Cell>,
     readPeak,
 };
 
+// Constant expressions both: code that fills a table while the addon loads would run before anybody looked at the CPU.
+constexpr Kernels withBf16(Kernels table) {
+  table.name = QUOTE(TROUPE_KERNELS_NAME) "/bf16";
+  table.linearSize = bf16::linearSize;
+  table.packLinear = bf16::packLinear;
+  table.packLinearBack = bf16::packLinearBack;
+  table.linear = bf16::linear;
+  table.linearGrad = bf16::linearGrad;
+  table.multiplyAddPeak = peakOf<bf16::Cell>;
+  return table;
+}
+constexpr Kernels bf16Table = withBf16(fp32Table);
+
 }  // namespace
 
-const Kernels* GETTER() { return &table; }
+const Kernels* TROUPE_KERNELS_GETTER(Format format) { return format == Format::Bf16 ? &bf16Table : &fp32Table; }
 
 }  // namespace troupe

@@ -1,0 +1,207 @@
+// Products: a tile is M rows x P panels of accumulators in registers; the left side is read in place and broadcast, the
+// right side comes in packed panels. Included by kernels.cc alone, inside its anonymous namespace.
+//
+// A tile is written for cells: a cell is what one step of the sum over k takes from one row or column. In fp32 it is
+// one float; in bf16 with its own instruction (bf16.h) it is a pair of values.
+
+#if defined(__AVX512F__) || defined(__aarch64__)
+constexpr int kRows = 8, kFewRows = 4;
+/// Panels beside each other that a tile of m ≤ kFewRows rows takes: with fewer accumulators the sums would wait for
+/// one another.
+constexpr int panelsFor(int m) { return m <= 2 ? 4 : 2; }
+#elif defined(__AVX2__)
+constexpr int kRows = 6, kFewRows = 2;
+constexpr int panelsFor(int m) { return m == 1 ? 4 : 2; }
+#else
+constexpr int kRows = 4, kFewRows = 2;
+constexpr int panelsFor(int m) { return m == 1 ? 4 : 2; }
+#endif
+constexpr int kColumns = 2;
+constexpr long kPanel = kColumns * kLanes;
+// Steps per pass, so that a panel stays near. The sum goes on from the stored partial sums, which is exact: this
+// constant changes no bit.
+constexpr long kDepth = 512;
+static_assert(kPageKeys % kPanel == 0, "a page holds whole panels");
+
+struct Fp32Cell {
+  using Type = float;
+  static constexpr long kValues = 1;
+  static inline __attribute__((always_inline)) vec broadcast(float x) { return splat(x); }
+  static inline __attribute__((always_inline)) vec load(const float* p) { return loadVec(p); }
+  static inline __attribute__((always_inline)) vec step(vec left, vec right, vec sum) { return fma(left, right, sum); }
+  /// A step that depends on the one before, for the limits of the machine.
+  static inline __attribute__((always_inline)) vec peakStep(vec sum, vec x, vec y) { return fma(sum, x, y); }
+};
+
+template <class Cell, int M, int P, bool Transposed>
+INLINE void accumulate(const typename Cell::Type* __restrict a, long lda, const typename Cell::Type* __restrict b, long ldp,
+                       long steps, vec (&s)[M][P * kColumns]) {
+  for (long p = 0; p < steps; p++, b += kPanel) {
+    vec right[P * kColumns];
+    UNROLL for (int j = 0; j < P * kColumns; j++) right[j] = Cell::load(b + j / kColumns * ldp + j % kColumns * kLanes);
+    UNROLL for (int i = 0; i < M; i++) {
+      vec left = Cell::broadcast(Transposed ? a[p * lda + i] : a[i * lda + p]);
+      UNROLL for (int j = 0; j < P * kColumns; j++) s[i][j] = Cell::step(left, right[j], s[i][j]);
+    }
+  }
+}
+
+/// c[M, n] = start + a · b for at most P panels of columns.
+template <class Cell, int M, int P>
+void tile(const typename Cell::Type* a, long lda, const typename Cell::Type* b, long ldp, long steps, float* c, long ldc, long n,
+          Start start, const float* bias) {
+  constexpr int W = P * kColumns;
+  vec s[M][W];
+  float edge[M][P * kPanel];
+  bool whole = n >= P * kPanel;
+  if (start == Start::Zero) {
+    UNROLL for (int i = 0; i < M; i++)
+      UNROLL for (int j = 0; j < W; j++) s[i][j] = vec{};
+  } else {
+    for (int i = 0; i < M; i++) {
+      const float* from = start == Start::Bias ? bias : c + i * ldc;
+      if (!whole) {
+        for (long j = 0; j < P * kPanel; j++) edge[i][j] = j < n ? from[j] : 0.f;
+        from = edge[i];
+      }
+      UNROLL for (int j = 0; j < W; j++) s[i][j] = loadVec(from + j * kLanes);
+    }
+  }
+  accumulate<Cell, M, P, false>(a, lda, b, ldp, steps, s);
+  UNROLL for (int i = 0; i < M; i++) {
+    float* to = whole ? c + i * ldc : edge[i];
+    UNROLL for (int j = 0; j < W; j++) storeVec(to + j * kLanes, s[i][j]);
+  }
+  if (!whole)
+    for (int i = 0; i < M; i++)
+      for (long j = 0; j < n; j++) c[i * ldc + j] = edge[i][j];
+}
+
+/// c[M, n] += aᵀ · b: the block's own sum starts at 0 and is added at its end.
+template <class Cell, int M>
+void tileAdded(const typename Cell::Type* a, long lda, const typename Cell::Type* b, long steps, float* c, long ldc, long n) {
+  vec s[M][kColumns];
+  UNROLL for (int i = 0; i < M; i++)
+    UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
+  accumulate<Cell, M, 1, true>(a, lda, b, 0, steps, s);
+  if (n >= kPanel) {
+    UNROLL for (int i = 0; i < M; i++)
+      UNROLL for (int j = 0; j < kColumns; j++) {
+        float* to = c + i * ldc + j * kLanes;
+        storeVec(to, loadVec(to) + s[i][j]);
+      }
+    return;
+  }
+  float edge[kPanel];
+  for (int i = 0; i < M; i++) {
+    for (int j = 0; j < kColumns; j++) storeVec(edge + j * kLanes, s[i][j]);
+    for (long j = 0; j < n; j++) c[i * ldc + j] += edge[j];
+  }
+}
+
+template <int M>
+struct Count {
+  static constexpr int value = M;
+};
+/// f(Count<m>{}) with m in 1 … Most as a constant.
+template <int Most, class F>
+INLINE void withCount(long m, F f) {
+  if constexpr (Most > 0) {
+    if (m == Most) f(Count<Most>{});
+    else withCount<Most - 1>(m, f);
+  }
+}
+
+/// c[m, n] = start + a · b; `steps` cells deep.
+template <class Cell>
+INLINE void productOf(long m, long n, long steps, const typename Cell::Type* a, long lda, const typename Cell::Type* b, long ldp,
+                      float* c, long ldc, Start start, const float* bias) {
+  for (long p = 0; p < steps; p += kDepth) {
+    long depth = least(kDepth, steps - p);
+    Start from = p > 0 ? Start::Destination : start;
+    auto block = [&](auto rows, auto panels, long i, long j) {
+      tile<Cell, decltype(rows)::value, decltype(panels)::value>(a + i * lda + p, lda, b + j / kPanel * ldp + p * kPanel, ldp, depth,
+                                                                c + i * ldc + j, ldc, n - j, from,
+                                                                bias == nullptr ? nullptr : bias + j);
+    };
+    long j = 0;
+    if (m <= kFewRows)
+      withCount<kFewRows>(m, [&](auto rows) {
+        constexpr int P = panelsFor(decltype(rows)::value);
+        for (; j + P * kPanel <= n; j += P * kPanel) block(rows, Count<P>{}, 0, j);
+      });
+    for (; j < n; j += kPanel)
+      for (long i = 0; i < m; i += kRows)
+        withCount<kRows>(least(kRows, m - i), [&](auto rows) { block(rows, Count<1>{}, i, j); });
+  }
+}
+
+/// c[m, n] += aᵀ · b with a[steps, m].
+template <class Cell>
+INLINE void productTransposedOf(long m, long n, long steps, const typename Cell::Type* a, long lda, const typename Cell::Type* b,
+                                long ldp, float* c, long ldc) {
+  for (long i = 0; i < m; i += kRows)
+    withCount<kRows>(least(kRows, m - i), [&](auto rows) {
+      for (long j = 0; j < n; j += kPanel)
+        tileAdded<Cell, decltype(rows)::value>(a + i, lda, b + j / kPanel * ldp, steps, c + i * ldc + j, ldc, n - j);
+    });
+}
+
+// ---- fp32 -----------------------------------------------------------------------------------------------------------
+
+void packTransposed(const float* src, long lds, long n, long k, float* b, long ldp) {
+  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
+    long width = least(kPanel, n - j0);
+    for (long j = 0; j < kPanel; j++) {
+      const float* row = src + (j0 + j) * lds;
+      if (j < width)
+        for (long p = 0; p < k; p++) b[p * kPanel + j] = row[p];
+      else
+        for (long p = 0; p < k; p++) b[p * kPanel + j] = 0.f;
+    }
+  }
+}
+
+void pack(const float* src, long lds, long k, long n, float* b, long ldp) {
+  for (long j0 = 0; j0 < n; j0 += kPanel, b += ldp) {
+    long width = least(kPanel, n - j0);
+    for (long p = 0; p < k; p++) {
+      const float* row = src + p * lds + j0;
+      float* to = b + p * kPanel;
+      if (width == kPanel) {
+        UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, loadVec(row + j * kLanes));
+      } else {
+        for (long j = 0; j < kPanel; j++) to[j] = j < width ? row[j] : 0.f;
+      }
+    }
+  }
+}
+
+void product(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc, Start start,
+             const float* bias) {
+  productOf<Fp32Cell>(m, n, k, a, lda, b, ldp, c, ldc, start, bias);
+}
+
+void productTransposed(long m, long n, long k, const float* a, long lda, const float* b, long ldp, float* c, long ldc) {
+  productTransposedOf<Fp32Cell>(m, n, k, a, lda, b, ldp, c, ldc);
+}
+
+namespace fp32 {
+
+long linearSize(long n, long k) { return roundUp(n, kPanel) * k; }
+void packLinear(const float* src, long n, long k, float* packed) { packTransposed(src, k, n, k, packed, k * kPanel); }
+void packLinearBack(const float* src, long k, long n, float* packed) { pack(src, n, k, n, packed, k * kPanel); }
+
+void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
+            const float* bias, float*) {
+  product(m, n, k, a, lda, packed, k * kPanel, c, ldc, start, bias);
+}
+
+void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
+                float* scratch) {
+  // The right side is read once per kRows outputs; as panels its rows do not evict one another.
+  pack(x, ldx, rows, inputs, scratch, rows * kPanel);
+  productTransposed(outputs, inputs, rows, dy, ldy, scratch, rows * kPanel, grad, ldg);
+}
+
+}  // namespace fp32
