@@ -6,7 +6,7 @@
 #include <cstring>
 
 #include "failure.h"
-#include "philox.h"
+#include "initial-weights.h"
 #include "pool.h"
 
 namespace troupe {
@@ -14,7 +14,6 @@ namespace {
 
 // Parameters per part of an element-wise job, and per partial sum of the norm: fixed, so the norm's bits are too.
 constexpr long kChunk = 1 << 14;
-constexpr double kTwoPi = 6.283185307179586;
 
 }  // namespace
 
@@ -30,33 +29,11 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
       panels_(*model_),
       pass_(model_, options.threads, true, static_cast<Recompute>(options.recompute)) {
   for (const Tensor& t : model_->layout.tensors) tensors_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
-  initialise(seed);
+  drawWeights(model_->layout, seed, threads_, weights_);
   std::memset(gradients_, 0, sizeof(float) * size());
   resetOptimizer();
   repack();
   store_->publish(current_, 0);
-}
-
-/// Box–Muller over Philox words: parameter i takes words of counter i / 2.
-void Learner::initialise(uint64_t seed) {
-  uint32_t key0 = (uint32_t)seed, key1 = (uint32_t)(seed >> 32);
-  for (const Tensor& t : model_->layout.tensors) {
-    float* w = weights_ + t.offset;
-    if (t.deviation == 0) {
-      std::fill(w, w + t.size(), t.fill);
-      continue;
-    }
-    Pool::shared().run((t.size() + kChunk - 1) / kChunk, threads_, [&](long part) {
-      for (long i = part * kChunk; i < std::min((part + 1) * kChunk, t.size()); i += 2) {
-        uint64_t counter = (uint64_t)(t.offset + i) / 2;
-        // The second counter word keeps these draws apart from those of a sampler with the same key.
-        auto r = philox(key0, key1, {(uint32_t)counter, 1, (uint32_t)(counter >> 32), (uint32_t)(t.offset & 1)});
-        double radius = std::sqrt(-2 * std::log((r[0] + 0.5) / 4294967296.0)), angle = kTwoPi * r[1] / 4294967296.0;
-        w[i] = t.deviation * (float)(radius * std::cos(angle));
-        if (i + 1 < t.size()) w[i + 1] = t.deviation * (float)(radius * std::sin(angle));
-      }
-    });
-  }
 }
 
 void Learner::repack() {

@@ -33,7 +33,6 @@ class Learner {
   const std::vector<TrTensor>& tensors() const { return tensors_; }
 
  private:
-  void initialise(uint64_t seed);
   /// Name of the first tensor with a value that is not finite among `values`, which begin at `offset`; or null.
   const char* firstBadTensor(const float* values, long offset, long n) const;
 

@@ -1,24 +1,9 @@
 #include "model.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 
 namespace troupe {
-namespace {
-
-/// Radians per position of pair j; see core/src/numerics/rotary-frequencies.ts.
-double frequency(const Shape& s, long j) {
-  double f = std::pow(s.ropeTheta, -2.0 * (double)j / s.headSize);
-  if (s.ropeFactor == 0) return f;
-  double turns = s.ropeOriginalPositions * f / 6.283185307179586;
-  double keep = (turns - s.ropeLowFrequencyFactor) / (s.ropeHighFrequencyFactor - s.ropeLowFrequencyFactor);
-  keep = std::min(1.0, std::max(0.0, keep));
-  return f * (keep + (1 - keep) / s.ropeFactor);
-}
-
-}  // namespace
-
 float* scratch(Slot slot, long n) {
   thread_local Buffer buffers[static_cast<int>(Slot::Count)];
   return buffers[static_cast<int>(slot)].reserve(n);
@@ -42,7 +27,7 @@ Model::Model(const Shape& s, const Kernels& k) : shape(s), layout(s), kernels(k)
   cosine.reserve(s.maxPositions * half);
   sine.reserve(s.maxPositions * half);
   for (long j = 0; j < half; j++) {
-    double turn = frequency(s, j);
+    double turn = rotaryFrequency(s, j);
     for (long t = 0; t < s.maxPositions; t++) {
       cosine[t * half + j] = (float)std::cos((double)t * turn);
       sine[t * half + j] = (float)std::sin((double)t * turn);

@@ -1,5 +1,6 @@
 #include "shape.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "failure.h"
@@ -32,6 +33,15 @@ Shape checkShape(const TrShape& given) {
     demand(s.ropeOriginalPositions > 0, "the rope scaling's original positions must be positive");
   }
   return s;
+}
+
+double rotaryFrequency(const Shape& s, long j) {
+  double f = std::pow(s.ropeTheta, -2.0 * (double)j / s.headSize);
+  if (s.ropeFactor == 0) return f;
+  double turns = s.ropeOriginalPositions * f / 6.283185307179586;
+  double keep = (turns - s.ropeLowFrequencyFactor) / (s.ropeHighFrequencyFactor - s.ropeLowFrequencyFactor);
+  keep = std::min(1.0, std::max(0.0, keep));
+  return f * (keep + (1 - keep) / s.ropeFactor);
 }
 
 Layout::Layout(const Shape& s) {

@@ -20,6 +20,9 @@ struct Shape : TrShape {
 /// Throws BadShape with the first thing that does not fit.
 Shape checkShape(const TrShape&);
 
+/// Radians per position of rotary pair j; see core/src/numerics/rotary-frequencies.ts.
+double rotaryFrequency(const Shape&, long j);
+
 struct Tensor {
   std::string name;
   long offset, rows, columns;  // columns 0: a vector of `rows`
