@@ -12,12 +12,9 @@ import { packLabelled, type LabelledSequence } from "./learn/pack.js";
 import { deriveKey, Random } from "./numerics/random.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
-import type { Tokenizer } from "./engines/tokenizer.js";
+import { tokenizerFiles, type Tokenizer } from "./engines/tokenizer.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { syncTree } from "./store/durable-files.js";
-
-/** Files of a policy folder that the weights need beside them. */
-const TOKENIZER_FILES = ["tokenizer.json", "tokenizer_config.json"];
 
 /** Share of the training in which the learning rate falls. */
 const DECAY = 0.2;
@@ -89,7 +86,7 @@ export async function distillPolicy(
     const temporary = `${directory}.tmp-${process.pid}`;
     await mkdir(temporary, { recursive: true });
     await parts.learner.ask("save", { directory: temporary, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
-    for (const file of TOKENIZER_FILES) await cp(join(source, file), join(temporary, file));
+    for (const file of tokenizerFiles(source)) await cp(join(source, file), join(temporary, file));
     await syncTree(temporary);
     await rm(directory, { recursive: true, force: true });
     await rename(temporary, directory);
@@ -213,7 +210,7 @@ function labelled(
 
 async function cacheKey(config: RunConfig, source: string, parts: RunParts): Promise<string> {
   const hash = createHash("sha256");
-  for (const file of ["config.json", ...TOKENIZER_FILES]) hash.update(await readFile(join(source, file)));
+  for (const file of ["config.json", ...tokenizerFiles(source)]) hash.update(await readFile(join(source, file)));
   const { environment, engine } = parts;
   // Settings are plain data.
   const settings = {

@@ -140,7 +140,7 @@ export class NativeEngine implements PolicyEngine {
     return { engine: "troupe-native", process: process.pid, store: this.#storeId };
   }
 
-  /** @throws DISK_FULL, FILE_NOT_PERMITTED */
+  /** Makes the folder when it is missing. @throws DISK_FULL, FILE_NOT_PERMITTED */
   save(directory: string, options: SaveOptions = {}): Promise<void> {
     return this.#inOrder("save", async (learner) => {
       const addon = nativeAddon();

@@ -2,8 +2,17 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Template } from "@huggingface/jinja";
 import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
+import { z } from "zod";
 import { errors } from "../errors.js";
 import type { Message } from "../records/task.js";
+
+const TEMPLATE_FILE = "chat_template.jinja";
+
+/** Names of the files in a policy folder that its tokenizer is made of. */
+export function tokenizerFiles(directory: string): readonly string[] {
+  const all = ["tokenizer.json", "tokenizer_config.json", TEMPLATE_FILE];
+  return all.filter((name) => existsSync(join(directory, name)));
+}
 
 /** A rendered conversation: `text` is `context + assistantPrefix`. */
 export interface RenderedPrompt {
@@ -37,7 +46,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads `tokenizer.json` and `tokenizer_config.json` (with `chat_template` and `eos_token`).
+   * Reads `tokenizer.json`, `tokenizer_config.json` (with `eos_token`) and the chat template: `chat_template.jinja`, or
+   * `chat_template` in the config, where one of several is taken that is named "default".
    *
    * @throws TOKENIZER_NOT_VALID naming the file and what is missing
    */
@@ -46,8 +56,8 @@ export class Tokenizer {
     const configPath = join(directory, "tokenizer_config.json");
     const model = readJson(tokenizerPath);
     const config = readJson(configPath);
-    const template = config["chat_template"];
-    if (typeof template !== "string")
+    const template = chatTemplate(directory, config["chat_template"]);
+    if (template === undefined)
       throw errors.tokenizerNotValid({ path: configPath, problem: '"chat_template" is missing' });
     const specials = Object.fromEntries(
       ["bos_token", "eos_token", "pad_token", "unk_token"].flatMap((key) => {
@@ -123,6 +133,14 @@ function readJson(path: string): Record<string, unknown> {
   } catch (cause) {
     throw errors.tokenizerNotValid({ path, problem: String(cause) }, cause);
   }
+}
+
+function chatTemplate(directory: string, inConfig: unknown): string | undefined {
+  const file = join(directory, TEMPLATE_FILE);
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  if (typeof inConfig === "string") return inConfig;
+  const named = z.array(z.object({ name: z.string(), template: z.string() })).safeParse(inConfig);
+  return named.success ? named.data.find(({ name }) => name === "default")?.template : undefined;
 }
 
 /** Special tokens stand as text, or as an object with `content`. */

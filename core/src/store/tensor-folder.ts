@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
-import { readdir, readFile, rm } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { z } from "zod";
 import { errors } from "../errors.js";
-import { writeFileAtomically } from "./durable-files.js";
+import { onFile, writeFileAtomically } from "./durable-files.js";
 import { TensorReader, writeSafetensors, type StoredTensor, type StreamedTensor } from "./safetensors.js";
 import { bytesOf } from "./tensor-header.js";
 
@@ -72,7 +72,7 @@ export async function openTensorFolder(directory: string): Promise<TensorFolder>
 }
 
 /**
- * Writes `model.safetensors`; with `maxShardBytes`, where the tensors are larger together, shards and their index.
+ * Writes `model.safetensors` into a folder, which is made when it is missing; with `maxShardBytes`, where the tensors are larger together, shards and their index.
  * Weights that the folder had before go when the new ones are whole.
  *
  * @throws DISK_FULL, FILE_NOT_PERMITTED, TENSOR_FILE_NOT_VALID
@@ -82,6 +82,7 @@ export async function writeTensorFolder(
   tensors: ReadonlyMap<string, StoredTensor | StreamedTensor>,
   maxShardBytes = Infinity,
 ): Promise<void> {
+  await onFile(directory, "write", () => mkdir(directory, { recursive: true }));
   const shards: Map<string, StoredTensor | StreamedTensor>[] = [];
   let room = 0;
   for (const [name, tensor] of tensors) {

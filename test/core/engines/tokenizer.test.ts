@@ -2,8 +2,8 @@ import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { Tokenizer } from "../../../core/src/engines/tokenizer.js";
-import type { JsonObject } from "../../../core/src/records/json.js";
+import { Tokenizer, tokenizerFiles } from "../../../core/src/engines/tokenizer.js";
+import type { JsonValue } from "../../../core/src/records/json.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { writeTinyPolicy } from "../../support/tiny-run.js";
 
@@ -13,7 +13,7 @@ const original = join(folder, "original");
 cpSync(policy, original, { recursive: true });
 
 /** A tokenizer whose `tokenizer_config.json` was changed; undefined takes a key out. */
-function changed(changes: Readonly<Record<string, JsonObject | string | undefined>>): Tokenizer {
+function changed(changes: Readonly<Record<string, JsonValue | undefined>>): Tokenizer {
   cpSync(original, policy, { recursive: true });
   const file = join(policy, "tokenizer_config.json");
   writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), ...changes }));
@@ -81,6 +81,23 @@ describe("Tokenizer.fromDirectory()", () => {
         message: `Cannot read the tokenizer "${join(policy, "tokenizer_config.json")}": ${problem}`,
       }),
     );
+  });
+
+  test("takes the default of several templates, and a template in a file of its own before that", () => {
+    const messages = [{ role: "user", content: "a" }] as const;
+    const templates = [
+      { name: "tool_use", template: "tools" },
+      { name: "default", template: "default {{ messages[0].content }}" },
+    ];
+    expect(changed({ chat_template: templates }).render(messages).context).toBe("default a");
+    expect(() => changed({ chat_template: templates.slice(0, 1) })).toThrow('"chat_template" is missing');
+    cpSync(original, policy, { recursive: true });
+    const file = join(policy, "chat_template.jinja");
+    expect(tokenizerFiles(policy)).toEqual(["tokenizer.json", "tokenizer_config.json"]);
+    writeFileSync(file, "file {{ messages[0].content }}");
+    expect(Tokenizer.fromDirectory(policy).render(messages).context).toBe("file a");
+    expect(tokenizerFiles(policy)).toEqual(["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]);
+    rmSync(file);
   });
 
   test("names a stop token that the vocabulary does not have", () => {
