@@ -33,8 +33,12 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "read rollouts: the newest step's as a table, or one by its id",
     load: () => import("./commands/inspect.js"),
   },
+  replay: {
+    description: "decide every step of a run again from its record, and compare",
+    load: () => import("./commands/replay.js"),
+  },
   plugin: {
-    description: "look at plugins",
+    description: "look at plugins, and change those of a live run",
     load: () => import("./commands/plugin.js"),
   },
   config: {

@@ -1,7 +1,7 @@
 import type { RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import type { KeepDecision, RewardedGroup } from "./hooks/hooks.js";
-import type { ShapedRewards } from "./hooks/method.js";
+import { rewardedGroups, type Method, type ShapedRewards, type StepMoment } from "./hooks/method.js";
 import type { SamplingPlan } from "./hooks/prompt.js";
 import type { Cohort, Group, Sample } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
@@ -120,10 +120,54 @@ export function fillPlaces(
   return { kept, open: Math.min(room - kept.length, again) };
 }
 
+/** How a step's groups come to be: live, or from a record. */
+export interface GroupSource {
+  /** The next round's groups, `wanted` of them, when `before` groups are there already. */
+  next(wanted: number, before: number, round: number): Promise<readonly Group[]>;
+}
+
+/**
+ * Rounds of groups until enough are kept or the plan's rounds are spent: rewards over the whole cohort so far, a decision
+ * on every group, and places for as many new ones as asked to be sampled again.
+ *
+ * @throws VERIFIER_ERROR_RATE, HOOK_FAILED, HOOK_DEADLINE, HOOK_RESULT_NOT_VALID
+ */
+export async function collectCohort(
+  method: Method,
+  moment: StepMoment,
+  plan: StepPlan,
+  config: RunConfig,
+  source: GroupSource,
+): Promise<Collected> {
+  const { step } = moment;
+  const sampled: Group[] = [];
+  const roundEnds: number[] = [];
+  let room = plan.promptsPerStep;
+  let judged = 0;
+  for (let wanted = plan.promptsPerStep; ;) {
+    sampled.push(...(await source.next(wanted, sampled.length, roundEnds.length)));
+    roundEnds.push(sampled.length);
+    const { groups: usable, ungradable } = gradable(sampled, config, step);
+    const cohort: Cohort = { step, plan, groups: usable };
+    const shaped = method.reward(moment, cohort);
+    const rewarded = rewardedGroups(usable, shaped.rewards_N);
+    const decisions = rewarded.map((group) => method.keep(moment, plan, group));
+    const { kept, open } = fillPlaces(rewarded, decisions, room, judged);
+    if (open <= 0 || roundEnds.length >= plan.maxRounds)
+      return { cohort, sampled, roundEnds, rewarded, decisions, kept, shaped, ungradable };
+    room = kept.length + open;
+    judged = rewarded.length;
+    // As many as the share of kept groups so far says are needed, but never more than a full round.
+    wanted = Math.min(plan.promptsPerStep, Math.ceil(open * Math.min(4, sampled.length / Math.max(1, kept.length))));
+  }
+}
+
 /** What the rounds of one step gave, from samples to shaped rewards. */
 export interface Collected {
   /** Every group sampled, with samples that are not gradable. */
   readonly sampled: readonly Group[];
+  /** Number of groups in `sampled` after each round. */
+  readonly roundEnds: readonly number[];
   /** The gradable groups: what reward hooks saw. */
   readonly cohort: Cohort;
   readonly shaped: ShapedRewards;
@@ -133,5 +177,4 @@ export interface Collected {
   /** What feeds the update. */
   readonly kept: readonly RewardedGroup[];
   readonly ungradable: number;
-  readonly rounds: number;
 }

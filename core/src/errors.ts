@@ -175,6 +175,12 @@ export const errors = defineErrors({
     hint: (d: { run: string; problem: string }) => `Go on with it first: \`troupe resume ${d.run}\``,
     exitCode: 4,
   },
+  replayNotPossible: {
+    message: (d: { run: string; step: number; problem: string }) =>
+      `Cannot replay step ${d.step} of run "${d.run}": ${d.problem}`,
+    hint: "A run is replayed from its first step, with store.rolloutsEvery: 1 and nothing deleted",
+    exitCode: 4,
+  },
   controlRequestNotValid: {
     message: (d: { file: string; problem: string }) => `Cannot carry out the request in "${d.file}": ${d.problem}`,
     hint: "Requests are written by `troupe plugin swap | load | unload | rollback | pin | unpin | list`",

@@ -119,8 +119,7 @@ export class RunSession {
         live: saved?.["live"] as LiveState | undefined,
         archive: new PluginArchive(options.directory.pluginVersions),
         onEvent: (plugin, step, message) => session.current?.notice(step, `${plugin}: ${message}`, "info"),
-        onChange: (change) =>
-          session.current?.emit({ type: "plugin", part: config.name, step: session.current.state.step, ...change }),
+        onChange: (change) => session.current?.emit({ type: "plugin", part: config.name, ...change }),
         onNotice: (message) => session.current?.notice(session.current.state.step, message, "warning"),
       },
     });

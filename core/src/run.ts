@@ -1,9 +1,9 @@
-import { collect, fillPlaces, gradable, type Collected } from "./collect.js";
+import { collect, collectCohort, type Collected } from "./collect.js";
 import { evaluate } from "./evaluate.js";
-import { rewardedGroups } from "./hooks/method.js";
+import type { StepMoment } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
 import { rewardMetrics, sampleMetrics } from "./learn/step-metrics.js";
-import type { Cohort, Group } from "./records/group.js";
+import type { Cohort } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
@@ -66,7 +66,7 @@ export class Run {
         parts.plugins.stepped();
         return report;
       } catch (error) {
-        if (!(await parts.plugins.rescue(error))) throw error;
+        if (!(await parts.plugins.rescue(error, state.step + 1))) throw error;
         state.cursor = cursor;
       }
     }
@@ -82,7 +82,7 @@ export class Run {
     const watch = new Stopwatch();
 
     const plan = method.plan(moment, basePlan(config, step), state.lastReport);
-    const collected = await this.#collectRounds(step, plan, watch);
+    const collected = await this.#collect(moment, plan, watch);
 
     const { cohort, rewarded, kept, shaped } = collected;
     const advantages = method.advantages(moment, plan, kept);
@@ -120,7 +120,7 @@ export class Run {
         "verdict/ungradable": collected.ungradable / Math.max(1, sampled.length),
         "group/kept": kept.length,
         "group/dropped": rewarded.length - kept.length,
-        "group/rounds": collected.rounds,
+        "group/rounds": collected.roundEnds.length,
         "lr/value": plan.learningRate,
         ...update,
         ...watch.laps(),
@@ -133,63 +133,34 @@ export class Run {
   }
 
   /** The policy has learned from the step by now, so a plugin that fails here does not have it done again. */
-  async #observe(
-    moment: { step: number; progress: number },
-    report: StepReport,
-    cohort: Cohort,
-  ): Promise<Readonly<Record<string, number>>> {
+  async #observe(moment: StepMoment, report: StepReport, cohort: Cohort): Promise<Readonly<Record<string, number>>> {
     const { plugins } = this.#session.parts;
     try {
       return plugins.method.observe(moment, report, cohort);
     } catch (error) {
-      if (!(await plugins.rescue(error))) throw error;
+      if (!(await plugins.rescue(error, report.step + 1))) throw error;
       return plugins.method.observe(moment, report, cohort);
     }
   }
 
-  /** Rounds of rollout and verification until enough groups are kept or the plan's rounds are spent. */
-  async #collectRounds(step: number, plan: StepPlan, watch: Stopwatch): Promise<Collected> {
-    const { config, parts, state } = this.#session;
-    const { method } = parts.plugins;
-    const moment = { step, progress: progressOf(config, state) };
-    const sampled: Group[] = [];
-    let rounds = 0;
-    let room = plan.promptsPerStep;
-    let judged = 0;
-    for (let wanted = plan.promptsPerStep; ; rounds++) {
-      const tasks = this.#select(moment, plan, wanted);
-      const groups = tasks.map((task, index) => ({
-        id: `${step}/${sampled.length + index}`,
-        task,
-        size: plan.groupSize,
-      }));
-      sampled.push(
-        ...(await collect(
-          parts,
-          config,
-          { step, phase: "train", mode: "default", plan, sampling: samplingOf(plan), groups, version: state.version },
-          this.#session.signal,
-          watch,
-        )),
-      );
-
-      const { groups: usable, ungradable } = gradable(sampled, config, step);
-      const cohort: Cohort = { step, plan, groups: usable };
-      const shaped = method.reward(moment, cohort);
-      const rewarded = rewardedGroups(usable, shaped.rewards_N);
-      const decisions = rewarded.map((group) => method.keep(moment, plan, group));
-      const { kept, open } = fillPlaces(rewarded, decisions, room, judged);
-      if (open <= 0 || rounds + 1 >= plan.maxRounds) {
-        return { cohort, sampled, rewarded, decisions, kept, shaped, ungradable, rounds: rounds + 1 };
-      }
-      room = kept.length + open;
-      judged = rewarded.length;
-      // As many as the share of kept groups so far says are needed, but never more than a full round.
-      wanted = Math.min(plan.promptsPerStep, Math.ceil(open * Math.min(4, sampled.length / Math.max(1, kept.length))));
-    }
+  /** The step's groups, rolled out and verified by the actors. */
+  #collect(moment: StepMoment, plan: StepPlan, watch: Stopwatch): Promise<Collected> {
+    const { config, parts, state, signal } = this.#session;
+    const { step } = moment;
+    return collectCohort(parts.plugins.method, moment, plan, config, {
+      next: (wanted, before) => {
+        const groups = this.#select(moment, plan, wanted).map((task, index) => ({
+          id: `${step}/${before + index}`,
+          task,
+          size: plan.groupSize,
+        }));
+        const order = { step, phase: "train", mode: "default", plan, groups, version: state.version } as const;
+        return collect(parts, config, { ...order, sampling: samplingOf(plan) }, signal, watch);
+      },
+    });
   }
 
-  #select(moment: { step: number; progress: number }, plan: StepPlan, count: number): readonly Task[] {
+  #select(moment: StepMoment, plan: StepPlan, count: number): readonly Task[] {
     const { config, parts, state } = this.#session;
     const { train } = parts;
     const chosen = parts.plugins.method.select(moment, plan, {

@@ -41,7 +41,7 @@ export class StepRecords {
 
   /** Everything that was sampled, with what became of it and why. */
   rollouts(): readonly Rollout[] {
-    const { cohort, shaped, rewarded, decisions, sampled } = this.#collected;
+    const { cohort, shaped, rewarded, decisions, sampled, roundEnds } = this.#collected;
     const parts = new Map(
       samplesOf(cohort).map(({ trajectory }, i) => [
         trajectory.id,
@@ -49,13 +49,14 @@ export class StepRecords {
       ]),
     );
     const decisionOf = new Map(rewarded.map(({ group }, i) => [group.id, decisions[i]!]));
-    return sampled.flatMap((group) =>
+    return sampled.flatMap((group, index) =>
       group.samples.map((sample) => {
         const { id } = sample.trajectory;
         const advantage = this.#advantages.get(id);
         const isKept = advantage !== undefined;
         return describeRollout(group.task, sample, {
           step: this.#step,
+          round: roundEnds.findIndex((end) => index < end),
           reward: this.#rewards.get(id) ?? 0,
           rewardParts: parts.get(id) ?? {},
           advantage,

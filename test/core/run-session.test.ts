@@ -97,7 +97,7 @@ describe("RunSession.swapPlugin()", () => {
     );
     expect(events.filter(({ type }) => type === "plugin")).toEqual([
       expect.objectContaining({
-        step: 2,
+        step: 3,
         plugin: "tally",
         from: expect.stringMatching(/^1\.0\.0\+/),
         to: expect.stringMatching(/^2\.0\.0\+/),

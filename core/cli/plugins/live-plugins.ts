@@ -4,11 +4,19 @@ import { runsDirectory } from "../../src/config/paths.js";
 import { errors } from "../../src/errors.js";
 import { askLiveRun, isOpen } from "../../src/live/control-client.js";
 import type { LivePlugin, PluginChange, PluginChangeResult } from "../../src/live/plugin-change.js";
+import { readMetrics } from "../../src/store/metrics.js";
 import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
+import { printReplay } from "../commands/replay.js";
 import { readJobOf } from "../job-file.js";
 import { textTable } from "../render/table.js";
 import { wholeNumber } from "../whole-number.js";
+
+interface ShadowFlags {
+  readonly arm?: string;
+  readonly last: string;
+  readonly with?: string;
+}
 
 interface LiveFlags {
   readonly arm?: string;
@@ -80,8 +88,30 @@ const VERBS: readonly Verb[] = [
   },
 ];
 
-/** The commands that change the plugins of a run while it works. */
+/** The commands that change the plugins of a run while it works, and `shadow`, which tries a change on its record. */
 export function defineLivePlugins(command: Command, program: Command): void {
+  command
+    .command("shadow")
+    .description("which rewards of a run's newest steps another version of a plugin would have changed")
+    .argument("<run>", "number, name or path")
+    .argument(`<${PLUGIN[0]}>`, PLUGIN[1])
+    .argument(`<${PATH[0]}>`, PATH[1])
+    .option("--arm <name>", "arm of an experiment; the one in training, or else the last, unless given")
+    .option("--last <steps>", "how many steps", "5")
+    .option("--with <json>", "the version's settings as a JSON object; the present ones unless given")
+    .action(async (wanted: string, plugin: string, path: string, flags: ShadowFlags) => {
+      const run = await findRun(runsDirectory(), wanted);
+      const job = readJobOf(run);
+      const arms = job.kind === "run" ? [] : job.experiment.arms.map(({ name }) => name);
+      const live = arms.find((name) => isOpen(run.armToRead(name)));
+      const { config, directory } = armOf(run, job, flags.arm, live ?? arms.at(-1) ?? "base");
+      const to = (await readMetrics(directory.metrics)).lines.at(-1)?.step ?? 0;
+      const from = Math.max(1, to - wholeNumber("--last", flags.last, 1) + 1);
+      const settings = flags.with === undefined ? {} : { with: settingsOf(flags.with) };
+      const replace = { plugin, use: placeOf(path), from, ...settings };
+      const json = program.opts<{ json?: boolean }>().json === true;
+      await printReplay({ config, baseDirectory: job.baseDirectory, directory, to, replace }, json);
+    });
   for (const verb of VERBS) {
     const sub = command
       .command(verb.name)
@@ -140,7 +170,7 @@ function show(result: PluginChangeResult, json: boolean): void {
   }
   if (result.plugin !== undefined)
     process.stdout.write(
-      `after step ${result.step}: ${result.plugin} ${result.from || "(not there)"} → ${result.to || "(gone)"}\n`,
+      `${result.plugin} ${result.from || "(not there)"} → ${result.to || "(gone)"} from step ${result.step} on\n`,
     );
   process.stdout.write(
     `${textTable<LivePlugin>(result.plugins, [

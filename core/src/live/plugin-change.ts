@@ -40,6 +40,6 @@ export interface PluginChangeResult {
   readonly plugin?: string;
   readonly from?: string;
   readonly to?: string;
-  /** Last step that ran without the change. */
+  /** First step with the change. */
   readonly step: number;
 }

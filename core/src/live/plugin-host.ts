@@ -41,6 +41,8 @@ export interface PluginHostOptions {
 
 /** One change of the plugins, as events record it. */
 export interface AppliedChange {
+  /** The first step with it. */
+  readonly step: number;
   readonly plugin: string;
   /** Version and hash; empty for a plugin that was not there before, or is no more. */
   readonly from: string;
@@ -206,8 +208,8 @@ export class PluginHost {
     for (const { prepared, settle, refuse } of this.#queue.splice(0)) {
       try {
         const change = await prepared;
-        const { name = "", from = "", to = "" } = change ? await this.#commit(change) : {};
-        settle({ plugins: this.list(), step, ...(change ? { plugin: name, from, to } : {}) });
+        const { name = "", from = "", to = "" } = change ? await this.#commit(change, step + 1) : {};
+        settle({ plugins: this.list(), step: step + 1, ...(change ? { plugin: name, from, to } : {}) });
       } catch (error) {
         refuse(error);
       }
@@ -223,21 +225,23 @@ export class PluginHost {
   /**
    * Answers a failure of a step: true when a plugin was its cause and is out of the way, so that the step can be done
    * again; false when the failure stands.
+   *
+   * @param step the first step that will be done without the plugin's failure
    */
-  async rescue(error: unknown): Promise<boolean> {
+  async rescue(error: unknown, step: number): Promise<boolean> {
     const fault = faultOf(error);
     if (!fault) return false;
     const probation = this.#probation;
     this.#probation = undefined;
     if (probation) {
-      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`);
+      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`, step);
       return true;
     }
     const name = String(fault.details["plugin"]);
     if (this.#options.live.onHookFailure !== "remove" || !this.#held.some(({ loaded }) => loaded.plugin.name === name))
       return false;
     const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
-    await this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`));
+    await this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`), step);
     return true;
   }
 
@@ -305,7 +309,7 @@ export class PluginHost {
   }
 
   /** Puts a prepared list to use; what fails leaves the old one in use. */
-  async #commit(change: Prepared): Promise<{ name: string; from: string; to: string }> {
+  async #commit(change: Prepared, step: number): Promise<{ name: string; from: string; to: string }> {
     const { action, name, next, state, parcels, reason } = change;
     const started = systemClock.now();
     const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
@@ -334,18 +338,18 @@ export class PluginHost {
     const from = before ? versionOf(before.loaded) : "";
     const to = after ? versionOf(after.loaded) : "";
     if (after) await this.#options.archive?.keep(after.loaded);
-    this.#options.onChange({ plugin: name, from, to, action, reason, settings: after?.settings ?? {}, pauseMs });
+    this.#options.onChange({ step, plugin: name, from, to, action, reason, settings: after?.settings ?? {}, pauseMs });
     return { name, from, to };
   }
 
   /** Puts back what a change replaced, every other plugin in the state that it had when the failed step began. */
-  async #goBack(name: string, states: JsonObject, reason: string): Promise<void> {
+  async #goBack(name: string, states: JsonObject, reason: string, step: number): Promise<void> {
     const earlier = this.#earlier.get(name)?.[0];
     const next = earlier ? this.#with(earlier) : this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
     const ready = await this.#ready("roll-back", name, next, reason);
     // The failed version may not be able to save its state, so nothing is asked of it.
     this.#method = this.#method.with([], {});
-    await this.#commit({ ...ready, state: { ...states, ...earlier?.state } });
+    await this.#commit({ ...ready, state: { ...states, ...earlier?.state } }, step);
     // Whoever saves the same text again wants it tried again.
     this.#probation = undefined;
   }

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { KeepDecision } from "../hooks/hooks.js";
 import type { Sample } from "../records/group.js";
 import type { JsonObject } from "../records/json.js";
-import type { Task } from "../records/task.js";
+import type { Message, Task } from "../records/task.js";
 import {
   isTruncated,
   promptLength,
@@ -21,6 +21,8 @@ import { packTokens, readTokens, type RolloutTokens, type TokenPlace } from "./t
 export interface RolloutRecord {
   readonly id: string;
   readonly step: number;
+  /** Generation round of the step, from 0. */
+  readonly round: number;
   readonly group: string;
   readonly slot: number;
   readonly task: string;
@@ -30,6 +32,8 @@ export interface RolloutRecord {
   /** The right answer, as its verifier reads it. */
   readonly reference: string;
   readonly mode: string;
+  /** The task's prompt, before any plugin formatted it. */
+  readonly messages: readonly Message[];
   /** The whole prompt as text, `assistantPrefix` at its end. */
   readonly prompt: string;
   readonly assistantPrefix: string;
@@ -71,6 +75,8 @@ export interface Rollout {
 /** What became of a sample after its verdict. */
 export interface SampleOutcome {
   readonly step: number;
+  /** 0 unless given. */
+  readonly round?: number;
   readonly reward: number;
   readonly rewardParts: Readonly<Record<string, number>>;
   /** One number for the sample, or one for each response token; undefined when the group was not kept. */
@@ -81,7 +87,7 @@ export interface SampleOutcome {
 
 /** Puts together what is written about one sample. */
 export function describeRollout(task: Task, { trajectory, verdict }: Sample, outcome: SampleOutcome): Rollout {
-  const { step, reward, rewardParts, advantage, decision, decisionReason } = outcome;
+  const { step, round = 0, reward, rewardParts, advantage, decision, decisionReason } = outcome;
   const start = promptLength(trajectory);
   const advantages = new Float32Array(trajectory.tokens.length);
   if (typeof advantage === "number") advantages.fill(advantage, start);
@@ -90,6 +96,7 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
     record: {
       id: trajectory.id,
       step,
+      round,
       group: trajectory.groupId,
       slot: trajectory.slot,
       task: task.id,
@@ -97,6 +104,7 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
       taskMeta: task.meta,
       reference: task.reference,
       mode: trajectory.mode,
+      messages: task.prompt,
       prompt: trajectory.promptText,
       assistantPrefix: trajectory.assistantPrefix,
       response: trajectory.responseText,
@@ -168,6 +176,52 @@ export async function readRollouts(
 ): Promise<readonly RolloutRecord[]> {
   const lines = await readLines(directory, fileName(step, evaluation));
   return lines.map(({ record }) => record);
+}
+
+/**
+ * Reads every trajectory of a training step with its token arrays, in order of sampling; a step without rollouts is empty.
+ * @throws ROLLOUTS_UNREADABLE, LINE_UNREADABLE, FILE_NOT_PERMITTED
+ */
+export async function readStep(directory: string, step: number): Promise<readonly Rollout[]> {
+  const name = fileName(step);
+  const rollouts: Rollout[] = [];
+  for (const { record, place } of await readLines(directory, name))
+    rollouts.push({ record, tokens: await readTokens(join(directory, `${name}.tok.bin`), place) });
+  return rollouts;
+}
+
+/** The sample that a rollout was written from: what `describeRollout` took apart. */
+export function sampleOf({ record, tokens }: Rollout): { readonly task: Task; readonly sample: Sample } {
+  const { id, task, domain, messages, reference, taskMeta, verdict } = record;
+  return {
+    task: { id: task, domain, prompt: messages, reference, meta: taskMeta },
+    sample: {
+      trajectory: {
+        id,
+        taskId: task,
+        groupId: record.group,
+        slot: record.slot,
+        mode: record.mode,
+        tokens: tokens.tokens,
+        origins: tokens.origins,
+        logprobs: tokens.logprobs,
+        entropies: tokens.entropies,
+        turns: record.turns,
+        versions: record.versions,
+        stopReason: record.stopReason,
+        ...(record.failure === undefined ? {} : { failure: record.failure }),
+        seed: record.seed,
+        temperature: record.temperature,
+        maxTokens: record.maxTokens,
+        assistantPrefix: record.assistantPrefix,
+        promptText: record.prompt,
+        responseText: record.response,
+        plugins: record.plugins,
+        annotations: record.annotations,
+      },
+      verdict,
+    },
+  };
 }
 
 /**

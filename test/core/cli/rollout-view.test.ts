@@ -7,6 +7,8 @@ import type { RolloutRecord } from "../../../core/src/store/rollouts.js";
 
 const rollout: RolloutRecord = {
   id: "61/3/0",
+  round: 0,
+  messages: [],
   step: 61,
   group: "61/3",
   slot: 0,

@@ -1,0 +1,259 @@
+import { collectCohort, type Collected } from "./collect.js";
+import { pluginEntries, type RunConfig } from "./config/run-config.js";
+import { loadEnvironment } from "./environments/environment-loader.js";
+import type { Taskset } from "./environments/environment.js";
+import { errors } from "./errors.js";
+import { versionOf } from "./hooks/hook-runner.js";
+import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
+import { Method, type StepMoment } from "./hooks/method.js";
+import { buildPlugin, configurePlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
+import { PluginArchive } from "./live/plugin-archive.js";
+import type { Group, Sample } from "./records/group.js";
+import type { JsonObject } from "./records/json.js";
+import type { RunEvent } from "./records/run-event.js";
+import type { StepPlan } from "./records/step-plan.js";
+import type { StepReport } from "./records/step-report.js";
+import { basePlan, lossSpec, progressOf } from "./run-plan.js";
+import { StepRecords } from "./step-records.js";
+import { readEvents } from "./store/events.js";
+import { METRICS, readMetrics } from "./store/metrics.js";
+import { readStep, sampleOf, type Rollout } from "./store/rollouts.js";
+import type { RunDirectory } from "./store/run-directory.js";
+
+/** What to replay, and with what in place of what was. */
+export interface ReplayOptions {
+  readonly config: RunConfig;
+  /** Where relative paths in the config start. */
+  readonly baseDirectory: string;
+  readonly directory: RunDirectory;
+  /** Last step; the newest recorded unless given. */
+  readonly to?: number;
+  /** A plugin in another version from this step on; it takes over the state that the recorded one had. */
+  readonly replace?: {
+    readonly plugin: string;
+    readonly use: string;
+    readonly with?: Readonly<Record<string, unknown>>;
+    readonly from: number;
+  };
+}
+
+/** One sample as it was recorded and as it came out now. */
+export interface ReplayedSample {
+  readonly id: string;
+  readonly reward: { readonly recorded: number; readonly replayed: number };
+  readonly decision: { readonly recorded: KeepDecision; readonly replayed: KeepDecision };
+  /** Mean over the response; null when the group was not kept. */
+  readonly advantage: { readonly recorded: number | null; readonly replayed: number | null };
+  /** Every token's advantage is the same float as before. */
+  readonly isEqual: boolean;
+}
+
+/** One step, decided again from its recorded trajectories. */
+export interface ReplayedStep {
+  readonly step: number;
+  readonly samples: readonly ReplayedSample[];
+  /** What the update of the step needs: see `updatePolicy`. */
+  readonly update: {
+    readonly plan: StepPlan;
+    readonly loss: LossPlan;
+    readonly collected: Collected;
+    readonly advantages: readonly (number | Float32Array)[];
+  };
+}
+
+type PluginEvent = RunEvent & { type: "plugin" };
+
+/**
+ * Decides every step of a run again from its record, without the policy: plan, rewards, keep decisions and advantages are
+ * computed by the very plugin versions that the run had, live changes included, from the tokens, verdicts and
+ * annotations on disk. A sound record gives the same floats.
+ *
+ * @throws REPLAY_NOT_POSSIBLE when a step's rollouts are not there; PLUGIN_VERSION_UNKNOWN, and what a hook throws
+ */
+export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedStep> {
+  const { config, directory, replace } = options;
+  const reports = (await readMetrics(directory.metrics)).lines;
+  const events = (await readEvents(directory.events)).lines;
+  const changes = events.filter((event): event is PluginEvent & { wallSeconds: number } => event.type === "plugin");
+  const history = new PluginHistory(options, changes);
+  let method: Method | undefined;
+  let tasks: Taskset | undefined;
+  let last: StepReport | undefined;
+  for (const report of reports) {
+    const { step } = report;
+    if (step > (options.to ?? Infinity)) return;
+    const rollouts = await readStep(directory.rollouts, step);
+    if (rollouts.length === 0)
+      throw errors.replayNotPossible({ run: directory.id, step, problem: "its rollouts are not in the run folder" });
+    method = history.advance(method ?? history.first(rollouts, step), step);
+    if (replace?.from === step || (replace && replace.from < step && last === undefined))
+      method = await history.replaced(method, replace);
+    if (tasks === undefined && method.plugins.some(({ plugin }) => plugin.hooks.select))
+      tasks = await trainTasks(options);
+    const moment: StepMoment = {
+      step,
+      progress: progressOf(config, { step: step - 1, trainTokens: last?.trainTokens ?? 0 }),
+    };
+    yield await decideAgain(method, config, moment, report, last, rollouts, tasks);
+    last = withEvaluation(report, events, config);
+  }
+}
+
+async function decideAgain(
+  method: Method,
+  config: RunConfig,
+  moment: StepMoment,
+  report: StepReport,
+  last: StepReport | undefined,
+  rollouts: readonly Rollout[],
+  tasks: Taskset | undefined,
+): Promise<ReplayedStep> {
+  const plan = method.plan(moment, basePlan(config, moment.step), last);
+  const collected = await collectCohort(method, moment, plan, config, {
+    next: async (wanted, _before, round) => {
+      // A stateful choice of tasks goes on, whatever it chooses; what was sampled is on record.
+      if (tasks) method.select(moment, plan, { size: tasks.size, count: wanted, at: (index) => tasks.at(index) });
+      return groupsOf(rollouts.filter(({ record }) => record.round === round));
+    },
+  });
+  const advantages = method.advantages(moment, plan, collected.kept);
+  const loss = method.loss(moment, plan, lossSpec(config, plan), collected.kept);
+  const own = Object.entries(report.metrics).filter(([name]) => name in METRICS);
+  method.observe(moment, { ...report, metrics: Object.fromEntries(own) }, collected.cohort);
+  const replayed = new Map(
+    new StepRecords(moment.step, collected, advantages).rollouts().map((rollout) => [rollout.record.id, rollout]),
+  );
+  const samples = rollouts.map((recorded) => compare(recorded, replayed.get(recorded.record.id)));
+  return { step: moment.step, samples, update: { plan, loss, collected, advantages } };
+}
+
+function groupsOf(rollouts: readonly Rollout[]): readonly Group[] {
+  const groups = new Map<string, { readonly id: string; readonly task: Group["task"]; readonly samples: Sample[] }>();
+  for (const rollout of rollouts) {
+    const { task, sample } = sampleOf(rollout);
+    const id = rollout.record.group;
+    const group = groups.get(id) ?? { id, task, samples: [] };
+    group.samples.push(sample);
+    groups.set(id, group);
+  }
+  return [...groups.values()];
+}
+
+function compare(recorded: Rollout, replayed: Rollout | undefined): ReplayedSample {
+  const { id, reward, decision, advantage } = recorded.record;
+  // A sample of a round that was not needed this time was neither rewarded nor kept.
+  const now = replayed?.record ?? { reward: 0, decision: "drop" as const, advantage: null };
+  const tokens = recorded.tokens.advantages;
+  const isSame =
+    replayed !== undefined && tokens.every((value, index) => Object.is(value, replayed.tokens.advantages[index]));
+  return {
+    id,
+    reward: { recorded: reward, replayed: now.reward },
+    decision: { recorded: decision, replayed: now.decision },
+    advantage: { recorded: advantage, replayed: now.advantage },
+    isEqual: isSame && Object.is(reward, now.reward) && decision === now.decision,
+  };
+}
+
+/** What the next step's `plan` hooks saw: the report, and how held-out accuracy moved after it. */
+function withEvaluation(report: StepReport, events: readonly RunEvent[], config: RunConfig): StepReport {
+  const found = events.find(
+    (event) =>
+      event.type === "evaluated" && event.step === report.step && event.evaluation.mode === config.eval.modes[0],
+  );
+  return found?.type === "evaluated"
+    ? { ...report, metrics: { ...report.metrics, "eval/accuracy": found.evaluation.accuracy } }
+    : report;
+}
+
+async function trainTasks({ config, baseDirectory }: ReplayOptions): Promise<Taskset> {
+  const { definition, config: settings } = await loadEnvironment(
+    config.environment.use,
+    config.environment.with,
+    baseDirectory,
+  );
+  const tasks = await definition.taskset(settings, "train", { baseDirectory, seed: config.seed });
+  return tasks!; // every environment has a train split
+}
+
+/** The plugins of every step, as the run's folder tells them. */
+class PluginHistory {
+  readonly #options: ReplayOptions;
+  readonly #archive: PluginArchive;
+  readonly #changes: PluginEvent[];
+  /** States of versions that were replaced, newest first: what a roll-back goes back to. */
+  readonly #earlier = new Map<string, JsonObject[]>();
+
+  constructor(options: ReplayOptions, changes: readonly PluginEvent[]) {
+    this.#options = options;
+    this.#archive = new PluginArchive(options.directory.pluginVersions);
+    this.#changes = [...changes];
+  }
+
+  /** The method of the first step, by the versions that its samples name. */
+  first(rollouts: readonly Rollout[], step: number): Method {
+    const { config } = this.#options;
+    const versions = new Map(Object.entries(rollouts[0]?.record.plugins ?? {}));
+    // Changes before the first step are taken back here, and made again like all others.
+    for (const { plugin, from } of this.#changes.filter((change) => change.step <= step).toReversed()) {
+      if (from === "") versions.delete(plugin);
+      else versions.set(plugin, from);
+    }
+    // Rollouts name the plugins in the order of the config.
+    const entries = pluginEntries(config.plugins);
+    const plugins = [...versions].map(([name, version], i) => this.#load(name, version, entries[i]?.with ?? {}));
+    return new Method({
+      seed: config.seed,
+      plugins,
+      states: {},
+      onEvent: () => {},
+      hookDeadlineMs: config.live.hookDeadlineMs,
+    });
+  }
+
+  /** The method after the changes that were made before a step. */
+  advance(method: Method, step: number): Method {
+    let current = method;
+    while (this.#changes[0] && this.#changes[0].step <= step) current = this.#apply(current, this.#changes.shift()!);
+    return current;
+  }
+
+  /** The method with the plugin that was asked for in place of the recorded one. @throws PLUGIN_NOT_LOADED */
+  async replaced(method: Method, replace: NonNullable<ReplayOptions["replace"]>): Promise<Method> {
+    const { config, baseDirectory } = this.#options;
+    const index = method.plugins.findIndex(({ plugin }) => plugin.name === replace.plugin);
+    const built = await buildPlugin(replace.use, baseDirectory);
+    if (index < 0 || built.plugin.name !== replace.plugin)
+      throw errors.pluginNotLoaded({ plugin: built.plugin.name, loaded: Object.keys(method.versions) });
+    const settings = replace.with ?? pluginEntries(config.plugins)[index]?.with ?? {};
+    return method.with(method.plugins.with(index, configurePlugin(built, settings)));
+  }
+
+  #apply(method: Method, change: PluginEvent): Method {
+    const { plugin: name, to, action, settings } = change;
+    const states = method.states();
+    const others = method.plugins.filter(({ plugin }) => plugin.name !== name);
+    if (to === "") return method.with(others);
+    const loaded = this.#load(name, to, settings);
+    const index = method.plugins.findIndex(({ plugin }) => plugin.name === name);
+    const earlier = this.#earlier.get(name) ?? [];
+    if (action === "roll-back") {
+      this.#earlier.set(name, earlier.slice(1));
+      return method.with(method.plugins.with(index, loaded), { ...states, ...earlier[0] });
+    }
+    const state = states[name];
+    if (index >= 0) this.#earlier.set(name, [state === undefined ? {} : { [name]: state }, ...earlier]);
+    return method.with(index < 0 ? [...method.plugins, loaded] : method.plugins.with(index, loaded));
+  }
+
+  #load(name: string, version: string, settings: Readonly<Record<string, unknown>>): LoadedPlugin {
+    const loaded = configurePlugin(this.#archive.load({ name, version, config: undefined }), settings);
+    if (versionOf(loaded) !== version)
+      throw errors.replayNotPossible({
+        run: this.#options.directory.id,
+        step: 0,
+        problem: `the archived code of plugin "${name}" is ${versionOf(loaded)}, not ${version}`,
+      });
+    return loaded;
+  }
+}
