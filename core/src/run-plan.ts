@@ -36,7 +36,7 @@ export function basePlan(config: RunConfig, step: number): StepPlan {
 /** How training samples under a plan. */
 export function samplingOf(plan: StepPlan): SamplingPlan {
   const { maxTokens, temperature, topP, topK, minP } = plan;
-  return { maxTokens, temperature, topP, topK, minP, logitBias: {} };
+  return { maxTokens, temperature, topP, topK, minP, logitBias: {}, stopStrings: [], budgetRules: [] };
 }
 
 /** How evaluation samples: its own temperature and token budget, nothing truncated. */
@@ -48,6 +48,8 @@ export function evaluationSampling(config: RunConfig): SamplingPlan {
     topK: 0,
     minP: 0,
     logitBias: {},
+    stopStrings: [],
+    budgetRules: [],
   };
 }
 

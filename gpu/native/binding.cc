@@ -57,12 +57,8 @@ class Callers {
 
 using Result = std::function<Napi::Value(Napi::Env)>;
 
-struct Call {
-  Napi::Promise::Deferred deferred;
-  Result result;
-  TrStatus status = TR_OK;
-  std::string error;
-};
+/// Something to do on the JavaScript thread.
+using Post = std::function<void(Napi::Env)>;
 
 Napi::Error failure(Napi::Env env, TrStatus status, const std::string& text) {
   Napi::Error error = Napi::Error::New(env, text);
@@ -83,35 +79,47 @@ class Environment {
 
   /// Runs `work` elsewhere; the promise resolves with `result` or rejects with the status and text.
   Napi::Value start(Napi::Env env, std::function<TrStatus()> work, Result result) {
-    Call* call = new Call{Napi::Promise::Deferred::New(env), std::move(result), TR_OK, {}};
+    struct Call {
+      Napi::Promise::Deferred deferred;
+      Result result;
+      TrStatus status = TR_OK;
+      std::string error;
+    };
+    auto call = std::make_shared<Call>(Call{Napi::Promise::Deferred::New(env), std::move(result), TR_OK, {}});
     if (pending_++ == 0) napi_ref_threadsafe_function(env, deliver_);
     {
       std::lock_guard<std::mutex> lock(mutex_);
       running_++;
     }
-    Callers::shared().submit([this, call, work = std::move(work)] {
+    Napi::Value promise = call->deferred.Promise();
+    Callers::shared().submit([this, call = std::move(call), work = std::move(work)]() mutable {
       call->status = work();
       if (call->status != TR_OK) call->error = tr_last_error();
-      napi_call_threadsafe_function(deliver_, call, napi_tsfn_nonblocking);
+      work = nullptr;
+      post([this, call = std::move(call)](Napi::Env env) {
+        if (--pending_ == 0) napi_unref_threadsafe_function(env, deliver_);
+        if (call->status == TR_OK) call->deferred.Resolve(call->result(env));
+        else call->deferred.Reject(failure(env, call->status, call->error).Value());
+      });
       std::lock_guard<std::mutex> lock(mutex_);
       if (--running_ == 0) quiet_.notify_all();
     });
-    return call->deferred.Promise();
+    return promise;
   }
+
+  /// Has `post` done on the JavaScript thread, in the order of the calls; from any thread that works for this environment.
+  void post(Post post) { napi_call_threadsafe_function(deliver_, new Post(std::move(post)), napi_tsfn_nonblocking); }
 
   std::set<std::shared_ptr<TrAbort>> aborts;
 
  private:
-  static void settle(napi_env raw, napi_value, void* context, void* data) {
-    std::unique_ptr<Call> call(static_cast<Call*>(data));
+  static void settle(napi_env raw, napi_value, void*, void* data) {
+    std::unique_ptr<Post> post(static_cast<Post*>(data));
     if (raw == nullptr) return;  // the environment is ending; nobody waits any more
-    Environment* self = static_cast<Environment*>(context);
     Napi::Env env(raw);
     Napi::HandleScope scope(env);
-    if (--self->pending_ == 0) napi_unref_threadsafe_function(raw, self->deliver_);
     try {
-      if (call->status == TR_OK) call->deferred.Resolve(call->result(env));
-      else call->deferred.Reject(failure(env, call->status, call->error).Value());
+      (*post)(env);
     } catch (const Napi::Error&) {
       // A thread that is being terminated runs no JavaScript, and nobody there waits any more.
     }
@@ -398,40 +406,128 @@ Napi::Value setAbort(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// The arrays of a generate call, owned while it runs; fields as in `FlatRequests` of src/addon.ts.
+struct RequestArrays {
+  std::vector<std::shared_ptr<void>> owners;
+  TrRequests view{};
+
+  explicit RequestArrays(const Napi::Object& o) {
+    auto int32s = [&](const char* key) { return keep(ints(o.Get(key))); };
+    auto float32s = [&](const char* key) { return keep(floats(o.Get(key))); };
+    view.count = (int64_t)o.Get("maxTokens").As<Napi::Int32Array>().ElementLength();
+    view.promptTokens = int32s("promptTokens"), view.promptOffsets = int32s("promptOffsets");
+    view.forcedTokens = int32s("forcedTokens"), view.forcedOffsets = int32s("forcedOffsets");
+    view.stopTokens = int32s("stopTokens"), view.stopOffsets = int32s("stopOffsets");
+    view.biasTokens = int32s("biasTokens"), view.biasOffsets = int32s("biasOffsets");
+    view.biasValues = float32s("biasValues");
+    view.maxTokens = int32s("maxTokens"), view.topK = int32s("topK");
+    view.temperature = float32s("temperature"), view.topP = float32s("topP"), view.minP = float32s("minP");
+    view.seeds = keep(words(o.Get("seeds")));
+    view.stopBytes = keep(copyOf<uint8_t, Napi::Uint8Array>(o.Get("stopBytes")));
+    view.stopByteOffsets = int32s("stopByteOffsets"), view.stopStringOffsets = int32s("stopStringOffsets");
+    view.ruleLimits = int32s("ruleLimits"), view.ruleOffsets = int32s("ruleOffsets");
+    view.fromTokens = int32s("fromTokens"), view.fromOffsets = int32s("fromOffsets");
+    view.untilTokens = int32s("untilTokens"), view.untilOffsets = int32s("untilOffsets");
+    view.injectTokens = int32s("injectTokens"), view.injectOffsets = int32s("injectOffsets");
+  }
+
+ private:
+  template <class T>
+  const T* keep(std::shared_ptr<std::vector<T>> array) {
+    owners.push_back(array);
+    return array->data();
+  }
+};
+
+/// Tokens on their way to a JavaScript function: those of many iterations travel together when it is slow.
+class TokenStream : public std::enable_shared_from_this<TokenStream> {
+ public:
+  TokenStream(Environment& environment, Napi::Function listener)
+      : environment_(environment), listener_(Napi::Persistent(listener)) {}
+
+  static void push(void* self, const int32_t* requests, const int32_t* tokens, int64_t n) {
+    static_cast<TokenStream*>(self)->add(requests, tokens, n);
+  }
+
+ private:
+  void add(const int32_t* requests, const int32_t* tokens, int64_t n) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    bool isUnderway = !tokens_.empty();
+    requests_.insert(requests_.end(), requests, requests + n);
+    tokens_.insert(tokens_.end(), tokens, tokens + n);
+    if (!isUnderway) environment_.post([self = shared_from_this()](Napi::Env env) { self->deliver(env); });
+  }
+  void deliver(Napi::Env env) {
+    std::vector<int32_t> requests, tokens;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      requests.swap(requests_);
+      tokens.swap(tokens_);
+    }
+    listener_.Call({arrayOf<Napi::Int32Array>(env, requests.data(), requests.size()),
+                    arrayOf<Napi::Int32Array>(env, tokens.data(), tokens.size())});
+  }
+
+  Environment& environment_;
+  Napi::FunctionReference listener_;  // JavaScript thread only
+  std::mutex mutex_;
+  std::vector<int32_t> requests_, tokens_;
+};
+
+Napi::Value setVocabulary(const Napi::CallbackInfo& info) {
+  auto bytes = copyOf<uint8_t, Napi::Uint8Array>(info[1]);
+  auto offsets = ints(info[2]);
+  demand(info.Env(), tr_store_set_vocabulary(unwrap<Store>(info, 0).get(), bytes->data(), (int64_t)bytes->size(), offsets->data(),
+                                             (int64_t)offsets->size() - 1));
+  return info.Env().Undefined();
+}
+
+Napi::Value limitCache(const Napi::CallbackInfo& info) {
+  tr_store_limit_cache(unwrap<Store>(info, 0).get(), info[1].As<Napi::Number>().Int64Value());
+  return info.Env().Undefined();
+}
+
+Napi::Value cache(const Napi::CallbackInfo& info) {
+  TrCache c;
+  tr_store_cache(unwrap<Store>(info, 0).get(), &c);
+  Napi::Object o = Napi::Object::New(info.Env());
+  o.Set("blocks", (double)c.blocks);
+  o.Set("blockBytes", (double)c.blockBytes);
+  o.Set("blockTokens", (double)c.blockTokens);
+  o.Set("lent", (double)c.lent);
+  o.Set("mostLent", (double)c.mostLent);
+  o.Set("preemptions", (double)c.preemptions);
+  o.Set("sharedTokens", (double)c.sharedTokens);
+  return o;
+}
+
 Napi::Value storeGenerate(const Napi::CallbackInfo& info) {
   Store store = unwrap<Store>(info, 0);
-  Napi::Object o = info[1].As<Napi::Object>();
+  auto requests = std::make_shared<RequestArrays>(info[1].As<Napi::Object>());
   int32_t maxInFlight = info[2].As<Napi::Number>().Int32Value();
   Abort abort = unwrap<Abort>(info, 3);
-  auto prompts = ints(o.Get("promptTokens")), promptOffsets = ints(o.Get("promptOffsets"));
-  auto forced = ints(o.Get("forcedTokens")), forcedOffsets = ints(o.Get("forcedOffsets"));
-  auto stops = ints(o.Get("stopTokens")), stopOffsets = ints(o.Get("stopOffsets"));
-  auto biases = ints(o.Get("biasTokens")), biasOffsets = ints(o.Get("biasOffsets"));
-  auto biasValues = floats(o.Get("biasValues"));
-  auto maxTokens = ints(o.Get("maxTokens")), topK = ints(o.Get("topK"));
-  auto temperature = floats(o.Get("temperature")), topP = floats(o.Get("topP")), minP = floats(o.Get("minP"));
-  auto seeds = words(o.Get("seeds"));
   auto out = std::shared_ptr<TrCompletions>(new TrCompletions{}, [](TrCompletions* c) {
     tr_completions_free(c);
     delete c;
   });
   Environment& env = environment(info);
+  std::shared_ptr<TokenStream> stream;
+  if (info[4].IsFunction()) stream = std::make_shared<TokenStream>(env, info[4].As<Napi::Function>());
   env.aborts.insert(abort);
   return env.start(
       info.Env(),
-      [=] {
-        TrRequests requests{(int64_t)maxTokens->size(), prompts->data(),     promptOffsets->data(), forced->data(),
-                            forcedOffsets->data(),      stops->data(),       stopOffsets->data(),   biases->data(),
-                            biasOffsets->data(),        biasValues->data(),  maxTokens->data(),     topK->data(),
-                            temperature->data(),        topP->data(),        minP->data(),          seeds->data()};
-        return tr_store_generate(store.get(), &requests, maxInFlight, abort.get(), out.get());
+      [=, listener = stream.get()] {
+        return tr_store_generate(store.get(), &requests->view, maxInFlight, abort.get(), listener ? TokenStream::push : nullptr,
+                                 listener, out.get());
       },
-      [out, abort, &env](Napi::Env js) -> Napi::Value {
+      // The stream is let go of where its function may be: on this thread.
+      [out, abort, stream, &env](Napi::Env js) -> Napi::Value {
         env.aborts.erase(abort);
         Napi::Object o = Napi::Object::New(js);
         o.Set("tokens", arrayOf<Napi::Int32Array>(js, out->tokens, out->total));
         o.Set("logprobs", arrayOf<Napi::Float32Array>(js, out->logprobs, out->total));
         o.Set("entropies", arrayOf<Napi::Float32Array>(js, out->entropies, out->total));
+        o.Set("origins", arrayOf<Napi::Uint8Array>(js, out->origins, out->total));
         o.Set("offsets", arrayOf<Napi::Int32Array>(js, out->offsets, out->count + 1));
         o.Set("stopReasons", arrayOf<Napi::Uint8Array>(js, out->stopReasons, out->count));
         o.Set("version", Napi::Number::New(js, (double)out->version));
@@ -453,7 +549,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
                   {"publish", publish},
                   {"storeId", storeId}, {"openStore", openStore}, {"releaseStore", releaseStore},
                   {"storeVersion", storeVersion}, {"storeLimits", storeLimits}, {"createAbort", createAbort},
-                  {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate}})
+                  {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate},
+                  {"setVocabulary", setVocabulary}, {"limitCache", limitCache}, {"cache", cache}})
     exports.Set(e.name, Napi::Function::New(env, e.function, e.name));
   return exports;
 }

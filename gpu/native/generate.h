@@ -1,20 +1,23 @@
-// Sampling with a key/value cache and continuous batching: requests join as others finish.
+// Sampling with a paged key/value cache and continuous batching: requests join as others finish.
 #pragma once
 #include <atomic>
+#include <functional>
 #include <vector>
 
+#include "sequence.h"
 #include "store.h"
 
 namespace troupe {
 
-/// What a generate call gives, in the order of the requests.
-struct Completion {
-  std::vector<int32_t> tokens;
-  std::vector<float> logprobs, entropies;
-  TrStopReason reason = TR_ABORTED;
+struct GenerateOptions {
+  long maxInFlight;
+  const std::atomic<bool>* abort = nullptr;
+  /// Gets the tokens that an iteration recorded: request numbers and tokens, side by side, in order for each request.
+  std::function<void(const std::vector<int32_t>& requests, const std::vector<int32_t>& tokens)> onTokens;
 };
 
-/// Throws BadInput for the first request that cannot be served; see tr_store_generate.
-std::vector<Completion> generate(Store&, const TrRequests&, int maxInFlight, const std::atomic<bool>* abort, int64_t* version);
+/// Completions in the order of the requests. Throws BadInput for the first request that cannot be served; see
+/// tr_store_generate.
+std::vector<Completion> generate(Store&, const TrRequests&, const GenerateOptions&, int64_t* version);
 
 }  // namespace troupe

@@ -1,13 +1,9 @@
 #include "store.h"
 
-#include <algorithm>
 #include <unordered_map>
 
 namespace troupe {
 namespace {
-
-// Pages are cut from pieces of this size, 16 MiB.
-constexpr long kSlabFloats = 1l << 22;
 
 struct Registry {
   std::mutex mutex;
@@ -22,7 +18,8 @@ struct Registry {
 
 }  // namespace
 
-Store::Store(std::shared_ptr<const Model> m, int t) : model(std::move(m)), threads(t) {}
+Store::Store(std::shared_ptr<const Model> m, int t)
+    : model(std::move(m)), threads(t), pages((long)model->shape.layers * model->shape.kvHeads * itemFloats()) {}
 
 Store::Live Store::live() const {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -34,21 +31,14 @@ void Store::publish(std::shared_ptr<const PackedWeights> weights, int64_t versio
   live_ = {std::move(weights), version};
 }
 
-float* Store::takePage() {
-  std::lock_guard<std::mutex> lock(pagesMutex_);
-  if (freePages_.empty()) {
-    long page = pageFloats(), count = std::max(1l, kSlabFloats / page);
-    slabs_.emplace_back(count * page);
-    for (long i = count; i-- > 0;) freePages_.push_back(slabs_.back() + i * page);
-  }
-  float* page = freePages_.back();
-  freePages_.pop_back();
-  return page;
+std::shared_ptr<const Vocabulary> Store::vocabulary() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return vocabulary_;
 }
 
-void Store::returnPages(const std::vector<float*>& pages) {
-  std::lock_guard<std::mutex> lock(pagesMutex_);
-  freePages_.insert(freePages_.end(), pages.begin(), pages.end());
+void Store::setVocabulary(std::shared_ptr<const Vocabulary> vocabulary) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  vocabulary_ = std::move(vocabulary);
 }
 
 int64_t Store::registerStore(const std::shared_ptr<Store>& store) {

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "model.h"
+#include "page-pool.h"
+#include "stop-strings.h"
 
 namespace troupe {
 
@@ -20,16 +22,17 @@ class Store {
   Live live() const;
   void publish(std::shared_ptr<const PackedWeights>, int64_t version);
 
-  /// Room for kPageKeys keys and values of one sequence in all layers; it stays the store's.
-  float* takePage();
-  void returnPages(const std::vector<float*>&);
-  long pageFloats() const { return (long)model->shape.layers * model->shape.kvHeads * itemFloats(); }
+  /// Bytes of every token, for stop strings; null before it is set.
+  std::shared_ptr<const Vocabulary> vocabulary() const;
+  void setVocabulary(std::shared_ptr<const Vocabulary>);
+
   /// Floats of one layer's and kv head's part of a page: keys, then values.
   long keyFloats() const { return kPageKeys * model->shape.headSize; }
   long itemFloats() const { return keyFloats() + kPageKeys * ((model->shape.headSize + model->kernels.panel - 1) / model->kernels.panel * model->kernels.panel); }
 
   const std::shared_ptr<const Model> model;
   const int threads;
+  PagePool pages;
 
   /// Enters the registry, and finds in it; an entry lasts as long as somebody holds the store.
   static int64_t registerStore(const std::shared_ptr<Store>&);
@@ -38,9 +41,7 @@ class Store {
  private:
   mutable std::mutex mutex_;
   Live live_{nullptr, 0};
-  std::mutex pagesMutex_;
-  std::vector<Buffer> slabs_;
-  std::vector<float*> freePages_;
+  std::shared_ptr<const Vocabulary> vocabulary_;
 };
 
 }  // namespace troupe

@@ -164,34 +164,59 @@ TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int3
     }
   });
 }
-TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrCompletions* out) {
+TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,
+                           void* context, TrCompletions* out) {
   return guarded([&] {
     int64_t version = 0;
-    auto results = troupe::generate(*s->store, *requests, std::max(maxInFlight, 1), abort == nullptr ? nullptr : &abort->set, &version);
+    troupe::GenerateOptions options{std::max(maxInFlight, 1), abort == nullptr ? nullptr : &abort->set, {}};
+    if (onTokens != nullptr)
+      options.onTokens = [=](const std::vector<int32_t>& of, const std::vector<int32_t>& tokens) {
+        onTokens(context, of.data(), tokens.data(), (int64_t)tokens.size());
+      };
+    auto results = troupe::generate(*s->store, *requests, options, &version);
     int64_t total = 0;
     for (const auto& c : results) total += (int64_t)c.tokens.size();
     auto tokens = std::make_unique<int32_t[]>(total), offsets = std::make_unique<int32_t[]>(results.size() + 1);
     auto logprobs = std::make_unique<float[]>(total), entropies = std::make_unique<float[]>(total);
-    auto reasons = std::make_unique<uint8_t[]>(results.size() + 1);
+    auto origins = std::make_unique<uint8_t[]>(total), reasons = std::make_unique<uint8_t[]>(results.size() + 1);
     for (size_t i = 0; i < results.size(); i++) {
       const auto& c = results[i];
       std::copy(c.tokens.begin(), c.tokens.end(), tokens.get() + offsets[i]);
       std::copy(c.logprobs.begin(), c.logprobs.end(), logprobs.get() + offsets[i]);
       std::copy(c.entropies.begin(), c.entropies.end(), entropies.get() + offsets[i]);
+      std::copy(c.origins.begin(), c.origins.end(), origins.get() + offsets[i]);
       offsets[i + 1] = offsets[i] + (int32_t)c.tokens.size();
       reasons[i] = (uint8_t)c.reason;
     }
-    *out = {(int64_t)results.size(), total,           version, tokens.release(), logprobs.release(), entropies.release(),
-            offsets.release(),       reasons.release()};
+    *out = {(int64_t)results.size(), total,             version,           tokens.release(), logprobs.release(),
+            entropies.release(),     origins.release(), offsets.release(), reasons.release()};
   });
 }
 void tr_completions_free(TrCompletions* c) {
   delete[] c->tokens;
   delete[] c->logprobs;
   delete[] c->entropies;
+  delete[] c->origins;
   delete[] c->offsets;
   delete[] c->stopReasons;
   *c = {};
+}
+TrStatus tr_store_set_vocabulary(TrStore* s, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens) {
+  return guarded([&] {
+    troupe::checkOffsets(offsets, tokens, n);
+    auto vocabulary = std::make_shared<troupe::Vocabulary>();
+    vocabulary->bytes.assign(reinterpret_cast<const char*>(bytes), n);
+    vocabulary->offsets.assign(offsets, offsets + tokens + 1);
+    s->store->setVocabulary(std::move(vocabulary));
+  });
+}
+void tr_store_limit_cache(TrStore* s, int64_t bytes) {
+  s->store->pages.setCapacity(std::max<int64_t>(1, bytes / (s->store->pages.pageFloats() * (int64_t)sizeof(float))));
+}
+void tr_store_cache(const TrStore* s, TrCache* out) {
+  troupe::PageCounts c = s->store->pages.counts();
+  *out = {c.capacity, s->store->pages.pageFloats() * (int64_t)sizeof(float), troupe::kPageKeys, c.lent, c.mostLent,
+          c.preemptions, c.sharedTokens};
 }
 
 TrAbort* tr_abort_create(void) { return new TrAbort; }

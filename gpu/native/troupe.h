@@ -62,9 +62,22 @@ typedef struct TrRequests {
   const int32_t *maxTokens, *topK;
   const float *temperature, *topP, *minP;
   const uint32_t* seeds;  // two words per request
+  // Stop strings of request i: stopStringOffsets[i] … stopStringOffsets[i + 1]; bytes of string s likewise.
+  const uint8_t* stopBytes;
+  const int32_t *stopByteOffsets, *stopStringOffsets;
+  // Budget rules of request i: ruleOffsets[i] … ruleOffsets[i + 1]; token lists of rule b by their own offsets. A rule's
+  // span begins after a `from` token, or with the response when it has none; when `limit` tokens have followed and none
+  // of them was an `until` token, the `inject` tokens follow, once.
+  const int32_t *ruleLimits, *ruleOffsets;
+  const int32_t *fromTokens, *fromOffsets;
+  const int32_t *untilTokens, *untilOffsets;
+  const int32_t *injectTokens, *injectOffsets;
 } TrRequests;
 
 typedef enum TrStopReason { TR_STOP = 0, TR_LENGTH = 1, TR_ABORTED = 2 } TrStopReason;
+
+/// Where a response token came from: `ORIGIN` in core/src/records/trajectory.ts.
+typedef enum TrOrigin { TR_SAMPLED = 1, TR_FORCED = 2, TR_INJECTED = 4 } TrOrigin;
 
 /// Completions, flat; owned by the caller, freed by tr_completions_free.
 typedef struct TrCompletions {
@@ -72,9 +85,22 @@ typedef struct TrCompletions {
   int64_t version;
   int32_t* tokens;
   float *logprobs, *entropies;
-  int32_t* offsets;     // count + 1
+  uint8_t* origins;      // TrOrigin
+  int32_t* offsets;      // count + 1
   uint8_t* stopReasons;  // TrStopReason
 } TrCompletions;
+
+/// Called on the engine's thread with the tokens that an iteration recorded, request numbers beside them; those of one
+/// request come in order. Both arrays are borrowed.
+typedef void (*TrOnTokens)(void* context, const int32_t* requests, const int32_t* tokens, int64_t n);
+
+/// The key/value cache of a store, in blocks of `blockTokens` tokens.
+typedef struct TrCache {
+  int64_t blocks, blockBytes, blockTokens;
+  int64_t lent, mostLent;  // blocks
+  int64_t preemptions;     // sequences that gave up their blocks and began again
+  int64_t sharedTokens;    // prompt tokens taken over from another sequence
+} TrCache;
 
 typedef enum TrArray { TR_WEIGHTS = 0, TR_GRADIENTS = 1, TR_FIRST_MOMENTS = 2, TR_SECOND_MOMENTS = 3 } TrArray;
 
@@ -135,8 +161,15 @@ int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);
 TrStatus tr_store_score(TrStore*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                         float temperature, float* logprobs, float* entropies);
-/// Samples with the version that is live when the call begins. `maxInFlight`: most sequences decoded at once.
-TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrCompletions* out);
+/// Samples with the version that is live when the call begins. `maxInFlight`: most sequences decoded at once;
+/// `onTokens` may be null.
+TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrOnTokens onTokens, void* context,
+                           TrCompletions* out);
+/// The bytes of token t are bytes[offsets[t]] … bytes[offsets[t + 1]]; copied. Needed for stop strings.
+TrStatus tr_store_set_vocabulary(TrStore*, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens);
+/// Bounds the key/value cache; at least one block stays.
+void tr_store_limit_cache(TrStore*, int64_t bytes);
+void tr_store_cache(const TrStore*, TrCache* out);
 void tr_completions_free(TrCompletions*);
 
 TrAbort* tr_abort_create(void);

@@ -67,6 +67,17 @@ export interface FlatRequests {
   readonly topP: Float32Array;
   readonly minP: Float32Array;
   readonly seeds: Uint32Array;
+  readonly stopBytes: Uint8Array;
+  readonly stopByteOffsets: Int32Array;
+  readonly stopStringOffsets: Int32Array;
+  readonly ruleLimits: Int32Array;
+  readonly ruleOffsets: Int32Array;
+  readonly fromTokens: Int32Array;
+  readonly fromOffsets: Int32Array;
+  readonly untilTokens: Int32Array;
+  readonly untilOffsets: Int32Array;
+  readonly injectTokens: Int32Array;
+  readonly injectOffsets: Int32Array;
 }
 
 /** Completions as flat lists. */
@@ -74,9 +85,25 @@ export interface FlatCompletions {
   readonly tokens: Int32Array;
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
+  readonly origins: Uint8Array;
   readonly offsets: Int32Array;
   readonly stopReasons: Uint8Array;
   readonly version: number;
+}
+
+/** The key/value cache of a store: blocks of keys and values of consecutive tokens. */
+export interface CacheReport {
+  /** Blocks that may be in use at once. */
+  readonly blocks: number;
+  readonly blockBytes: number;
+  readonly blockTokens: number;
+  /** Blocks in use now, and the most that ever were. */
+  readonly lent: number;
+  readonly mostLent: number;
+  /** Sequences that gave up their blocks to others and were computed again. */
+  readonly preemptions: number;
+  /** Prompt tokens taken over from another sequence of the same prompt. */
+  readonly sharedTokens: number;
 }
 
 /** Limits of this machine, measured: FLOP/s of multiply-adds in fp32 and in bf16, bytes/s read from memory. */
@@ -128,7 +155,11 @@ export interface NativeAddon {
     requests: FlatRequests,
     maxInFlight: number,
     abort: AbortHandle,
+    onTokens?: (requests: Int32Array, tokens: Int32Array) => void,
   ): Promise<FlatCompletions>;
+  setVocabulary(store: StoreHandle, bytes: Uint8Array, offsets_V1: Int32Array): void;
+  limitCache(store: StoreHandle, bytes: number): void;
+  cache(store: StoreHandle): CacheReport;
 }
 
 let loaded: NativeAddon | undefined;

@@ -2,6 +2,8 @@ import type { GenerateRequest } from "@troupe/core/sdk";
 import type { FlatRequests } from "./addon.js";
 import { errors } from "./errors.js";
 
+const utf8 = new TextEncoder();
+
 /**
  * Requests as the flat arrays that cross to native code. Native code checks tokens and ranges; here is checked what an
  * array of 32-bit numbers could no longer tell.
@@ -16,12 +18,22 @@ export function flattenRequests(requests: readonly GenerateRequest[]): FlatReque
     for (const token of [...request.stopTokens, ...(request.logitBias ?? []).map(([token]) => token)]) {
       if (!isInt32(token)) throw notValid(i, `has token ${token}, which is not whole`);
     }
+    for (const { limit, from, until, inject } of request.budgetRules ?? []) {
+      const wrong = [limit, ...from, ...until, ...inject].find((value) => !isInt32(value));
+      if (wrong !== undefined) throw notValid(i, `has a budget rule with ${wrong}, which is not whole`);
+    }
     if (!(request.promptTokens instanceof Int32Array)) throw notValid(i, "needs its prompt as an Int32Array");
   });
   const prompts = flatten(requests.map((request) => request.promptTokens));
   const forced = flatten(requests.map((request) => request.forcedTokens ?? []));
   const stops = flatten(requests.map((request) => request.stopTokens));
   const biases = flatten(requests.map((request) => (request.logitBias ?? []).map(([token]) => token)));
+  const strings = requests.map((request) => (request.stopStrings ?? []).map((text) => utf8.encode(text)));
+  const stopBytes = flatten(strings.flat());
+  const rules = requests.map((request) => request.budgetRules ?? []);
+  const from = flatten(rules.flat().map((rule) => rule.from));
+  const until = flatten(rules.flat().map((rule) => rule.until));
+  const inject = flatten(rules.flat().map((rule) => rule.inject));
   return {
     promptTokens: prompts.values,
     promptOffsets: prompts.offsets,
@@ -38,6 +50,17 @@ export function flattenRequests(requests: readonly GenerateRequest[]): FlatReque
     topP: Float32Array.from(requests, (request) => request.topP),
     minP: Float32Array.from(requests, (request) => request.minP),
     seeds: Uint32Array.from(requests.flatMap((request) => [...request.seed])),
+    stopBytes: Uint8Array.from(stopBytes.values),
+    stopByteOffsets: stopBytes.offsets,
+    stopStringOffsets: flatten(strings.map((texts) => texts.map(() => 0))).offsets,
+    ruleLimits: Int32Array.from(rules.flat(), (rule) => rule.limit),
+    ruleOffsets: flatten(rules.map((list) => list.map(() => 0))).offsets,
+    fromTokens: from.values,
+    fromOffsets: from.offsets,
+    untilTokens: until.values,
+    untilOffsets: until.offsets,
+    injectTokens: inject.values,
+    injectOffsets: inject.offsets,
   };
 }
 

@@ -2,4 +2,4 @@ export { createEngine } from "./create-engine.js";
 export { attachSampler, NativeEngine, type NativeHandle } from "./native-engine.js";
 export { NativeSampler } from "./native-sampler.js";
 export { kernelSet, kernelSets, measurePeaks } from "./machine.js";
-export type { Peaks } from "./addon.js";
+export type { CacheReport, Peaks } from "./addon.js";

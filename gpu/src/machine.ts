@@ -1,3 +1,4 @@
+import { totalmem } from "node:os";
 import type { ComputeType } from "@troupe/core/sdk";
 import { callNative, callNativeSync, FORMAT, nativeAddon, type Peaks } from "./addon.js";
 
@@ -14,4 +15,11 @@ export function kernelSets(dtype: ComputeType = "fp32"): readonly string[] {
 /** What this machine can do at most, measured now; takes about half a second. */
 export function measurePeaks(): Promise<Peaks> {
   return callNative("measure the machine", () => nativeAddon().measurePeaks());
+}
+
+/** Bytes of memory that this process may use: the machine's, or what its control group grants. */
+export function memoryOfProcess(): number {
+  // Without a limit the constraint is 0, or larger than any machine.
+  const granted = process.constrainedMemory() || Infinity;
+  return Math.min(totalmem(), granted);
 }

@@ -7,6 +7,7 @@ import {
   type ComputeType,
   type EngineCapabilities,
   type EngineOptions,
+  type GenerateOptions,
   type GenerateRequest,
   type LossSpec,
   type ModelShape,
@@ -14,10 +15,24 @@ import {
   type PolicyEngine,
   type SaveOptions,
   type Scores,
+  type VocabularyBytes,
 } from "@troupe/core/sdk";
+<<<<<<< HEAD
 import { ARRAY, callNative, FORMAT, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
+=======
+import {
+  ARRAY,
+  callNative,
+  nativeAddon,
+  RECOMPUTE,
+  type CacheReport,
+  type LearnerHandle,
+  type TensorPlace,
+} from "./addon.js";
+>>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
 import { errors } from "./errors.js";
 import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
+import { memoryOfProcess } from "./machine.js";
 import { microBatches, microBatchTokens } from "./micro-batches.js";
 import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import { NativeSampler } from "./native-sampler.js";
@@ -53,8 +68,13 @@ export class NativeEngine implements PolicyEngine {
     shape: ModelShape,
     learner: LearnerHandle,
     threads: number,
+<<<<<<< HEAD
     dtype: ComputeType,
     microBatchTokens: number,
+=======
+    microBatchTokens: number,
+    cacheBytes: number,
+>>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
   ) {
     const addon = nativeAddon();
     this.shape = shape;
@@ -62,6 +82,7 @@ export class NativeEngine implements PolicyEngine {
     this.#microBatchTokens = microBatchTokens;
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(this.#storeId);
+    this.#sampler.limitCache(cacheBytes);
     this.#places = addon.tensors(learner);
     this.kernelSet = addon.kernelSet(FORMAT[dtype]);
     const parameters = this.#places.reduce((sum, place) => sum + place.shape.reduce((a, b) => a * b, 1), 0);
@@ -77,22 +98,39 @@ export class NativeEngine implements PolicyEngine {
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const addon = nativeAddon();
+<<<<<<< HEAD
     const { shape, seed, threads = addon.threads(), dtype = "fp32", training = {} } = options;
+=======
+    const { shape, seed, threads = addon.threads(), training = {}, cacheBytes = memoryOfProcess() / 4 } = options;
+>>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
     const key = Uint32Array.from(deriveKey(seed, "weights"));
     const recompute = RECOMPUTE.indexOf(training.recompute ?? "nothing");
     const learner = await callNative("create an engine", () =>
       addon.createLearner(shape, key, { threads, recompute, format: FORMAT[dtype] }),
     );
     const tokens = training.microBatchTokens ?? microBatchTokens(shape);
+<<<<<<< HEAD
     return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), dtype, tokens);
+=======
+    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), tokens, cacheBytes);
+>>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
   }
 
   version(): number {
     return this.#sampler.version();
   }
 
-  generate(requests: readonly GenerateRequest[], options?: { signal?: AbortSignal }): Promise<readonly Completion[]> {
+  generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<readonly Completion[]> {
     return this.#sampler.generate(requests, options);
+  }
+
+  setVocabulary(vocabulary: VocabularyBytes): void {
+    this.#sampler.setVocabulary(vocabulary);
+  }
+
+  /** The key/value cache of the samplers in this process. */
+  cache(): CacheReport {
+    return this.#sampler.cache();
   }
 
   score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {

@@ -1,9 +1,18 @@
-import type { Completion, EngineCapabilities, GenerateRequest, Sampler, Scores } from "@troupe/core/sdk";
+import type {
+  Completion,
+  EngineCapabilities,
+  GenerateOptions,
+  GenerateRequest,
+  Sampler,
+  Scores,
+  VocabularyBytes,
+} from "@troupe/core/sdk";
 import {
   callNative,
   callNativeSync,
   nativeAddon,
   STOP_REASONS,
+  type CacheReport,
   type FlatCompletions,
   type StoreHandle,
 } from "./addon.js";
@@ -34,23 +43,44 @@ export class NativeSampler implements Sampler {
   }
 
   /** @throws INPUT_NOT_VALID naming the request, ENGINE_GONE */
-  async generate(
-    requests: readonly GenerateRequest[],
-    options: { signal?: AbortSignal } = {},
-  ): Promise<readonly Completion[]> {
+  async generate(requests: readonly GenerateRequest[], options: GenerateOptions = {}): Promise<readonly Completion[]> {
     const action = "generate";
     const store = this.#live(action);
     const addon = nativeAddon();
     const flat = flattenRequests(requests);
     const abort = addon.createAbort();
+    const { signal, onTokens } = options;
     const onAbort = () => addon.setAbort(abort);
-    if (options.signal?.aborted) onAbort();
-    options.signal?.addEventListener("abort", onAbort, { once: true });
+    const stream = onTokens && new TokenListener(onTokens, onAbort);
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      return splitCompletions(await callNative(action, () => addon.storeGenerate(store, flat, MAX_IN_FLIGHT, abort)));
+      const completions = await callNative(action, () =>
+        addon.storeGenerate(store, flat, MAX_IN_FLIGHT, abort, stream?.hear),
+      );
+      stream?.rethrow();
+      return splitCompletions(completions);
     } finally {
-      options.signal?.removeEventListener("abort", onAbort);
+      signal?.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** For all samplers of the same store; stop strings need it. @throws SHAPE_NOT_VALID, ENGINE_GONE */
+  setVocabulary({ bytes, offsets_V1 }: VocabularyBytes): void {
+    const action = "take the vocabulary";
+    callNativeSync(action, () => nativeAddon().setVocabulary(this.#live(action), bytes, offsets_V1));
+  }
+
+  /** Bounds the memory that keys and values may take in this process, in bytes; calls wait or compute again when it is full. */
+  limitCache(bytes: number): void {
+    const action = "bound the cache";
+    callNativeSync(action, () => nativeAddon().limitCache(this.#live(action), bytes));
+  }
+
+  /** The key/value cache of the store in this process. */
+  cache(): CacheReport {
+    const action = "describe the cache";
+    return callNativeSync(action, () => nativeAddon().cache(this.#live(action)));
   }
 
   /** @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, ENGINE_GONE */
@@ -71,11 +101,44 @@ export class NativeSampler implements Sampler {
   }
 }
 
+/** Hands a call's tokens to a listener, request by request; ends the call when the listener throws. */
+class TokenListener {
+  readonly #onTokens: (index: number, tokens: Int32Array) => void;
+  readonly #abort: () => void;
+  #failure: { readonly cause: unknown } | undefined;
+
+  constructor(onTokens: (index: number, tokens: Int32Array) => void, abort: () => void) {
+    this.#onTokens = onTokens;
+    this.#abort = abort;
+  }
+
+  /** `tokens[i]` belongs to request `requests[i]`. */
+  readonly hear = (requests: Int32Array, tokens: Int32Array): void => {
+    const byRequest = new Map<number, number[]>();
+    requests.forEach((request, i) => {
+      const list = byRequest.get(request) ?? [];
+      list.push(tokens[i] ?? 0);
+      byRequest.set(request, list);
+    });
+    try {
+      for (const [request, list] of this.#failure ? [] : byRequest) this.#onTokens(request, Int32Array.from(list));
+    } catch (cause) {
+      this.#failure = { cause };
+      this.#abort();
+    }
+  };
+
+  rethrow(): void {
+    if (this.#failure) throw this.#failure.cause;
+  }
+}
+
 function splitCompletions(flat: FlatCompletions): Completion[] {
   return Array.from(flat.stopReasons, (reason, i) => {
     const [start, end] = [flat.offsets[i], flat.offsets[i + 1]];
     return {
       tokens: flat.tokens.slice(start, end),
+      origins: flat.origins.slice(start, end),
       logprobs: flat.logprobs.slice(start, end),
       entropies: flat.entropies.slice(start, end),
       stopReason: STOP_REASONS[reason] ?? "aborted",

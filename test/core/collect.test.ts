@@ -114,7 +114,16 @@ describe("collect()", () => {
     rollouts: { rollOut: async () => [trajectories] },
     verifiers: { verify: async () => made.samples.map(({ verdict }) => ({ verdict, annotations: {} })) },
   } as unknown as RunParts;
-  const sampling = { maxTokens: 8, temperature: 1, topP: 1, topK: 0, minP: 0, logitBias: {} };
+  const sampling = {
+    maxTokens: 8,
+    temperature: 1,
+    topP: 1,
+    topK: 0,
+    minP: 0,
+    logitBias: {},
+    stopStrings: [],
+    budgetRules: [],
+  };
   const asked = (version: number, phase: "train" | "eval", watch?: Stopwatch): Promise<readonly Group[]> => {
     const groups = [{ id: made.id, task: made.task, size: 2 }];
     const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, version };

@@ -53,6 +53,8 @@ describe("sampling", () => {
       topK: 5,
       minP: 0,
       logitBias: {},
+      stopStrings: [],
+      budgetRules: [],
     });
   });
 
@@ -64,6 +66,8 @@ describe("sampling", () => {
       topK: 0,
       minP: 0,
       logitBias: {},
+      stopStrings: [],
+      budgetRules: [],
     });
     expect(evaluationSampling(config({ eval: { maxTokens: 30 } })).maxTokens).toBe(30);
   });

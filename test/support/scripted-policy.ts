@@ -1,3 +1,4 @@
+import { ORIGIN } from "../../core/src/records/trajectory.js";
 import type { Completion, GenerateRequest, Sampler } from "../../core/src/engines/policy-engine.js";
 
 /** A policy that answers as it is told to, and remembers what it was asked. */
@@ -20,6 +21,9 @@ export class ScriptedPolicy implements Sampler {
       return {
         tokens,
         stopReason,
+        origins: Uint8Array.from(tokens, (_, t) =>
+          t < (request.forcedTokens?.length ?? 0) ? ORIGIN.forced : ORIGIN.sampled,
+        ),
         logprobs: Float32Array.from(tokens, (_, t) => -(t + 1) / 4),
         entropies: Float32Array.from(tokens, (_, t) => (t + 1) / 2),
         version: 4,

@@ -28,6 +28,24 @@ export interface ModelShape {
   readonly qkvBias: boolean;
 }
 
+/**
+ * Ends a span of the response that has lasted long enough. The span begins after one of `from`, or with the response
+ * when that is empty; when `limit` tokens have followed and none of them was one of `until`, the tokens `inject` come
+ * next, whatever the policy would have said. Applies once.
+ */
+export interface BudgetRule {
+  readonly limit: number;
+  readonly from: readonly number[];
+  readonly until: readonly number[];
+  readonly inject: readonly number[];
+}
+
+/** The bytes that each token id stands for, one after the other; token t has [offsets_V1[t], offsets_V1[t + 1]). */
+export interface VocabularyBytes {
+  readonly bytes: Uint8Array;
+  readonly offsets_V1: Int32Array;
+}
+
 /** What the engine needs to sample one trajectory. */
 export interface GenerateRequest {
   readonly promptTokens: Int32Array;
@@ -41,7 +59,12 @@ export interface GenerateRequest {
   readonly topK: number;
   /** 0 keeps everything. */
   readonly minP: number;
+  /** A drawn one of these ends the response; a given one does not. */
   readonly stopTokens: readonly number[];
+  /** A drawn token in which one of these texts ends, over the response's bytes, ends it too. Needs `setVocabulary`. */
+  readonly stopStrings?: readonly string[];
+  /** Tokens that rules inject count as response and against `maxTokens`. */
+  readonly budgetRules?: readonly BudgetRule[];
   /** Token id → added to its logit before the temperature. */
   readonly logitBias?: readonly (readonly [number, number])[];
   /** Key of the counter-based generator: a sample depends on it and on positions, never on the batch. */
@@ -51,6 +74,8 @@ export interface GenerateRequest {
 /** What was sampled; forced tokens stand first. All arrays have shape [response length]. */
 export interface Completion {
   readonly tokens: Int32Array;
+  /** ORIGIN codes: sampled, forced by the request, or injected by a budget rule. */
+  readonly origins: Uint8Array;
   /** Nats under softmax(logits / temperature), untruncated by top-p, top-k or min-p. */
   readonly logprobs: Float32Array;
   readonly entropies: Float32Array;
@@ -94,13 +119,25 @@ export interface EngineCapabilities {
   readonly zeroMismatch: boolean;
 }
 
+/** How one generate call runs; none of it changes a sample. */
+export interface GenerateOptions {
+  readonly signal?: AbortSignal;
+  /**
+   * Gets response tokens while they are made: those of request `index` in order, all of them before the call settles.
+   * Tokens of many steps come together when this thread is busy. What it throws ends the call.
+   */
+  readonly onTokens?: (index: number, tokens: Int32Array) => void;
+}
+
 /** Samples from a policy; what rollout actors hold. Calls may overlap; each settles on its own. */
 export interface Sampler {
   readonly capabilities: EngineCapabilities;
   /** Version that calls made now would sample from. */
   version(): number;
   /** Completions in the order of the requests. Aborting gives what was sampled so far, marked "aborted". */
-  generate(requests: readonly GenerateRequest[], options?: { signal?: AbortSignal }): Promise<readonly Completion[]>;
+  generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<readonly Completion[]>;
+  /** Tells the engine what its tokens stand for; absent where stop strings are not supported. */
+  setVocabulary?(vocabulary: VocabularyBytes): void;
   score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
   dispose(): void;
 }
@@ -140,6 +177,8 @@ export interface EngineOptions {
   readonly threads?: number;
   /** "fp32" when absent. */
   readonly dtype?: ComputeType;
+  /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent. */
+  readonly cacheBytes?: number;
   /** How training spends memory; absent means `recompute: "nothing"` and micro-batches of the engine's own size. */
   readonly training?: TrainingMemory;
 }

@@ -5,6 +5,8 @@ import { Tokenizer as HubTokenizer } from "@huggingface/tokenizers";
 import { z } from "zod";
 import { errors } from "../errors.js";
 import type { Message } from "../records/task.js";
+import type { VocabularyBytes } from "./policy-engine.js";
+import { vocabularyBytes } from "./vocabulary-bytes.js";
 
 const TEMPLATE_FILE = "chat_template.jinja";
 
@@ -29,13 +31,16 @@ export class Tokenizer {
   readonly #inner: HubTokenizer;
   readonly #template: Template;
   readonly #specials: Readonly<Record<string, string>>;
+  readonly #model: Readonly<Record<string, unknown>>;
 
   private constructor(
+    model: Readonly<Record<string, unknown>>,
     inner: HubTokenizer,
     template: Template,
     specials: Readonly<Record<string, string>>,
     eosToken: number,
   ) {
+    this.#model = model;
     this.#inner = inner;
     this.#template = template;
     this.#specials = specials;
@@ -77,7 +82,7 @@ export class Tokenizer {
     if (eosToken === undefined)
       throw errors.tokenizerNotValid({ path: tokenizerPath, problem: `eos_token "${eos}" is not in the vocabulary` });
     try {
-      return new Tokenizer(inner, new Template(template), specials, eosToken);
+      return new Tokenizer(model, inner, new Template(template), specials, eosToken);
     } catch (cause) {
       throw errors.tokenizerNotValid(
         { path: configPath, problem: `"chat_template" is no template: ${String(cause)}` },
@@ -95,6 +100,11 @@ export class Tokenizer {
   decode(tokens: Int32Array): string {
     if (tokens.length === 0) return "";
     return this.#inner.decode(Array.from(tokens), { skip_special_tokens: false, clean_up_tokenization_spaces: false });
+  }
+
+  /** The bytes that each id stands for, special tokens as their text. */
+  vocabularyBytes(): VocabularyBytes {
+    return vocabularyBytes(this.#inner.get_vocab(true), this.#model);
   }
 
   /**

@@ -46,6 +46,17 @@ const SAMPLING_FIELDS: Readonly<Record<keyof SamplingPlan, z.ZodType>> = {
   ...sampling,
   temperature: z.number().min(0).describe("a number of at least 0"),
   logitBias: z.record(z.string().regex(/^\d+$/), finite).describe("token ids with finite numbers"),
+  stopStrings: z.array(z.string().min(1)).describe("a list of texts"),
+  budgetRules: z
+    .array(
+      z.strictObject({
+        limit: z.int().min(0),
+        from: z.string().min(1).exactOptional(),
+        until: z.string().min(1),
+        inject: z.string().min(1),
+      }),
+    )
+    .describe("a list of rules with limit, until, inject and maybe from"),
 };
 
 const FIELDS = { plan: PLAN_FIELDS, format: PROMPT_FIELDS, sampling: SAMPLING_FIELDS };
@@ -108,6 +119,27 @@ export function checkTemperature(
   if (found === planned) return;
   const problem = `field "temperature" is ${found}, in training the plan's ${planned} is wanted; a "plan" hook sets another`;
   throw notValid(loaded, "sampling", step, problem);
+}
+
+/**
+ * Refuses budget rules whose `from` or `until` is not one token: native code compares ids.
+ *
+ * @param countTokens tokens of a text
+ * @throws HOOK_RESULT_NOT_VALID
+ */
+export function checkBudgetRules(
+  loaded: LoadedPlugin,
+  step: number,
+  changes: Partial<SamplingPlan> | undefined,
+  countTokens: (text: string) => number,
+): void {
+  for (const { from, until } of changes?.budgetRules ?? [])
+    for (const text of [until, ...(from === undefined ? [] : [from])]) {
+      const tokens = countTokens(text);
+      if (tokens === 1) continue;
+      const problem = `field "budgetRules" names ${shown(text)}, which is ${tokens} tokens, a text of one token is wanted`;
+      throw notValid(loaded, "sampling", step, problem);
+    }
 }
 
 /** Refuses what is no decision on a group. @throws HOOK_RESULT_NOT_VALID */

@@ -17,6 +17,18 @@ export interface Prompt {
   readonly annotations: JsonObject;
 }
 
+/**
+ * Ends a span of the response that has lasted long enough, for example thinking: when `limit` tokens have followed the
+ * text `from` (or the response's beginning, when it is absent) and the text `until` was not among them, the text `inject`
+ * comes next. `from` and `until` are one token each. Injected tokens carry no loss.
+ */
+export interface SpanBudget {
+  readonly limit: number;
+  readonly from?: string;
+  readonly until: string;
+  readonly inject: string;
+}
+
 /** What `sampling` hooks pass on; the engine runs it natively. */
 export interface SamplingPlan {
   readonly maxTokens: number;
@@ -30,4 +42,7 @@ export interface SamplingPlan {
   readonly minP: number;
   /** Token id → added to its logit. */
   readonly logitBias: Readonly<Record<number, number>>;
+  /** Texts that end the response once they stand in it; they stay part of it. */
+  readonly stopStrings: readonly string[];
+  readonly budgetRules: readonly SpanBudget[];
 }

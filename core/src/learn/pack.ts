@@ -20,9 +20,8 @@ export interface LabelledSequence {
 
 /**
  * Packs one update's trajectories without padding. Here every mask is made: prompt tokens weigh 0, each response token
- * that the policy sampled or was forced to say (the stop token
- * included) weighs what the aggregation says, and a truncated trajectory weighs 0 when the loss masks
- * those.
+ * that the policy sampled or was forced to say (the stop token included) weighs what the aggregation says, one that a
+ * budget rule injected weighs 0, and a truncated trajectory weighs 0 when the loss masks those.
  *
  * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
  *   `spec.nextTokenCoefficient` in the loss

@@ -1,7 +1,10 @@
 import type { JsonObject } from "./json.js";
 
-/** Where a token came from; `Trajectory.origins` holds one code per token. */
-export const ORIGIN = { prompt: 0, sampled: 1, forced: 2, observed: 3 } as const;
+/**
+ * Where a token came from; `Trajectory.origins` holds one code per token. Forced tokens begin a response and carry loss;
+ * injected ones were put into it by a budget rule, and carry none: the policy did not choose them.
+ */
+export const ORIGIN = { prompt: 0, sampled: 1, forced: 2, observed: 3, injected: 4 } as const;
 
 /** Why sampling ended: a stop token, the token budget, an abort, or a failure of the rollout. */
 export type StopReason = "stop" | "length" | "aborted" | "failed";

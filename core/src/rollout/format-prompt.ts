@@ -1,5 +1,5 @@
 import { errors } from "../errors.js";
-import { checkPatch, checkTemperature, checkWrites } from "../hooks/hook-results.js";
+import { checkBudgetRules, checkPatch, checkTemperature, checkWrites } from "../hooks/hook-results.js";
 import { runHook, mergeAnnotations, type HookCall } from "../hooks/hook-runner.js";
 import type { LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { Prompt, SamplingPlan } from "../hooks/prompt.js";
@@ -48,6 +48,7 @@ export function formatPrompt(
     };
     const sampled = runHook(loaded, "sampling", call, [plan, task]);
     checkPatch(loaded, "sampling", call.step, sampled);
+    checkBudgetRules(loaded, call.step, sampled, (part) => tokenizer.encode(part).length);
     if (phase === "train") checkTemperature(loaded, call.step, sampled, sampling.temperature);
     plan = { ...plan, ...sampled };
   }

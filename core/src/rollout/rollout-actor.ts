@@ -35,10 +35,13 @@ export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs
   exportName: "rolloutActor",
   async init(args) {
     const engine = await loadEngine(args.engine);
+    const tokenizer = Tokenizer.fromDirectory(args.tokenizerDirectory);
+    const sampler = engine.attachSampler(args.engineHandle);
+    sampler.setVocabulary?.(tokenizer.vocabularyBytes());
     return {
       tools: {
-        tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
-        sampler: engine.attachSampler(args.engineHandle),
+        tokenizer,
+        sampler,
         evalPlugins: args.evalPlugins.map(unpackPlugin),
         maxPositions: args.maxPositions,
         hookDeadlineMs: args.hookDeadlineMs,

@@ -1,4 +1,4 @@
-import type { GenerateRequest, Sampler } from "../engines/policy-engine.js";
+import type { Completion, GenerateRequest, Sampler } from "../engines/policy-engine.js";
 import { withinDeadline } from "../hooks/hook-deadline.js";
 import { versionsOf } from "../hooks/hook-runner.js";
 import { activePlugins, type LoadedPlugin } from "../hooks/plugin-loader.js";
@@ -69,6 +69,8 @@ export async function rollOut(
     const start = prompt.tokens.length;
     const length = start + completion.tokens.length;
     const forced = prompt.forcedTokens.length;
+    const origins = new Uint8Array(length).fill(ORIGIN.prompt);
+    origins.set(completion.origins, start);
     const logprobs = place(start, completion.logprobs);
     if (prompt.forcedLogprob !== undefined) logprobs.fill(prompt.forcedLogprob, start, start + forced);
     return {
@@ -78,7 +80,7 @@ export async function rollOut(
       slot,
       mode: order.mode,
       tokens: join(prompt.tokens, completion.tokens),
-      origins: new Uint8Array(length).fill(ORIGIN.sampled, start).fill(ORIGIN.forced, start, start + forced),
+      origins,
       logprobs,
       entropies: place(start, completion.entropies),
       turns: [
@@ -92,7 +94,7 @@ export async function rollOut(
       maxTokens: prompt.sampling.maxTokens,
       assistantPrefix: prompt.assistantPrefix,
       promptText: prompt.text,
-      responseText: tools.tokenizer.decode(withoutStop(completion.tokens, completion.stopReason)),
+      responseText: tools.tokenizer.decode(withoutStop(tools, completion)),
       plugins: versions,
       annotations: prompt.annotations,
     };
@@ -121,8 +123,15 @@ function format(
 }
 
 function requestOf(tools: RolloutTools, prompt: FormattedPrompt, seed: readonly [number, number]): GenerateRequest {
-  const { maxTokens, temperature, topP, topK, minP, logitBias } = prompt.sampling;
+  const { maxTokens, temperature, topP, topK, minP, logitBias, stopStrings, budgetRules } = prompt.sampling;
   const bias = Object.entries(logitBias).map(([token, value]) => [Number(token), value] as const);
+  const ids = (text: string | undefined): number[] => (text === undefined ? [] : [...tools.tokenizer.encode(text)]);
+  const rules = budgetRules.map(({ limit, from, until, inject }) => ({
+    limit,
+    from: ids(from),
+    until: ids(until),
+    inject: ids(inject),
+  }));
   return {
     promptTokens: prompt.tokens,
     maxTokens,
@@ -134,11 +143,14 @@ function requestOf(tools: RolloutTools, prompt: FormattedPrompt, seed: readonly 
     seed,
     ...(prompt.forcedTokens.length > 0 ? { forcedTokens: prompt.forcedTokens } : {}),
     ...(bias.length > 0 ? { logitBias: bias } : {}),
+    ...(stopStrings.length > 0 ? { stopStrings } : {}),
+    ...(rules.length > 0 ? { budgetRules: rules } : {}),
   };
 }
 
-function withoutStop(tokens: Int32Array, stopReason: string): Int32Array {
-  return stopReason === "stop" ? tokens.subarray(0, -1) : tokens;
+/** The response without the stop token that ended it; a stop string is text like any other. */
+function withoutStop(tools: RolloutTools, { tokens, stopReason }: Completion): Int32Array {
+  return stopReason === "stop" && tokens.at(-1) === tools.tokenizer.eosToken ? tokens.subarray(0, -1) : tokens;
 }
 
 function join(a: Int32Array, b: Int32Array): Int32Array {

@@ -12,7 +12,16 @@ import { writePlugin } from "../../support/write-plugin.js";
 
 const folder = temporaryFolder();
 const tokenizer = Tokenizer.fromDirectory(writeTinyPolicy(folder));
-const SAMPLING = { maxTokens: 20, temperature: 0.5, topP: 1, topK: 0, minP: 0, logitBias: {} };
+const SAMPLING = {
+  maxTokens: 20,
+  temperature: 0.5,
+  topP: 1,
+  topK: 0,
+  minP: 0,
+  logitBias: {},
+  stopStrings: [],
+  budgetRules: [],
+};
 
 function task(id: string): Task {
   return { id, domain: "d", prompt: [{ role: "user", content: `What is ${id}?` }], reference: "", meta: {} };

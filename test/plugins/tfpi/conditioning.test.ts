@@ -66,7 +66,16 @@ async function format(problem: string, maxTokens: number, maxPositions: number, 
     meta: {},
   };
   const plan = { ...PLAN, parameters: { tfpi: { thinkFree: true } } };
-  const sampling = { maxTokens, temperature: 1, topP: 1, topK: 0, minP: 0, logitBias: {} };
+  const sampling = {
+    maxTokens,
+    temperature: 1,
+    topP: 1,
+    topK: 0,
+    minP: 0,
+    logitBias: {},
+    stopStrings: [],
+    budgetRules: [],
+  };
   const context = () => ({
     plan,
     phase: "train",
