@@ -66,7 +66,7 @@ describe("the key/value cache", () => {
     expect(tight.cache().preemptions).toBeGreaterThan(10);
     expect(tight.cache().mostLent).toBeLessThanOrEqual(tight.cache().blocks);
     expect(roomy.cache().preemptions).toBe(0);
-    expect(roomy.cache().sharedTokens).toBeGreaterThan(1000);
+    expect(roomy.cache().sharedTokens).toBeGreaterThan(200);
   });
 
   it("changes no sample when several calls share a bound and some are aborted", async () => {

@@ -31,6 +31,20 @@ describe("Tokenizer.encode() and decode()", () => {
     );
   });
 
+  test("agree with vocabularyBytes(): a text's bytes are those of its tokens", () => {
+    const { bytes, offsets_V1 } = tokenizer.vocabularyBytes();
+    const decoder = new TextDecoder();
+    fc.assert(
+      fc.property(fc.string({ unit: "grapheme" }), (text) => {
+        const parts = [...tokenizer.encode(`<think>${text}<|im_end|>`)].flatMap((token) => [
+          ...bytes.subarray(offsets_V1[token], offsets_V1[token + 1]),
+        ]);
+        expect(decoder.decode(Uint8Array.from(parts))).toBe(`<think>${text}<|im_end|>`);
+      }),
+    );
+    expect(offsets_V1).toHaveLength(tokenizer.vocabSize + 1);
+  });
+
   test("know special tokens, and keep them in text", () => {
     const [end, ...rest] = tokenizer.encode("<|im_end|>");
     expect([end, rest]).toEqual([tokenizer.eosToken, []]);

@@ -47,8 +47,8 @@ describe("packTrajectories()", () => {
     expect(batch).not.toHaveProperty("oldLogprobs_N");
   });
 
-  test("gives forced tokens loss, and observed ones none", () => {
-    const origins = Uint8Array.of(0, 0, 0, ORIGIN.forced, ORIGIN.sampled, ORIGIN.observed, ORIGIN.sampled);
+  test.each(["observed", "injected"] as const)("gives forced tokens loss, and %s ones none", (kind) => {
+    const origins = Uint8Array.of(0, 0, 0, ORIGIN.forced, ORIGIN.sampled, ORIGIN[kind], ORIGIN.sampled);
     const { weights_N } = packTrajectories([weighed(trajectory("a", 4, { origins }))], SPEC);
     expect([...weights_N]).toEqual([0, 0, 0, 1, 1, 0, 1].map((mask) => Math.fround(mask / 3)));
   });

@@ -120,6 +120,23 @@ describe("rollOut()", () => {
     expect([...(first?.logprobs ?? [])].slice(start, start + no.length)).toEqual([...no].map(() => -0.125));
   });
 
+  test("hands stop strings and budget rules to the engine as it wants them", async () => {
+    const ruling = await hooked(
+      "ruling",
+      '{ sampling: { run: () => ({ stopStrings: ["\\n\\n"], budgetRules: [{ limit: 5, until: "</think>", inject: "so </think>" }, { limit: 9, from: "<think>", until: "</think>", inject: "no" }] }) } }',
+    );
+    const sampler = talker();
+    await roll(sampler, {}, [ruling]);
+    const ids = (text: string): number[] => [...tokenizer.encode(text)];
+    expect(sampler.requests[0]).toMatchObject({
+      stopStrings: ["\n\n"],
+      budgetRules: [
+        { limit: 5, from: [], until: ids("</think>"), inject: ids("so </think>") },
+        { limit: 9, from: ids("<think>"), until: ids("</think>"), inject: ids("no") },
+      ],
+    });
+  });
+
   test("passes prompt and sampling plan through the hooks in order, and records annotations and versions", async () => {
     const first = await hooked(
       "first",
@@ -165,6 +182,17 @@ describe("rollOut()", () => {
       'field "forcedPrefix" is {"text":"a","logprob":1}, a text',
     ],
     ["format", '{ prefix: "a" }', 'there is no field "prefix", only annotations, assistantPrefix'],
+    ["sampling", '{ stopStrings: [""] }', 'field "stopStrings" is [""], a list of texts is wanted'],
+    [
+      "sampling",
+      '{ budgetRules: [{ limit: 5, until: "</think>", inject: "" }] }',
+      'field "budgetRules" is [{"limit":5,"until":"</think>","inject":""}], a list of rules',
+    ],
+    [
+      "sampling",
+      '{ budgetRules: [{ limit: 5, until: "</th>", inject: "a" }] }',
+      'field "budgetRules" names "</th>", which is 5 tokens, a text of one token is wanted',
+    ],
     ["sampling", "{ maxTokens: NaN }", 'field "maxTokens" is NaN, a whole number of at least 1 is wanted'],
     ["sampling", "{ logitBias: { 7: NaN } }", 'field "logitBias" is {"7":null}, token ids with finite numbers'],
   ])("refuses from %s %s", async (hook, patch, problem) => {
