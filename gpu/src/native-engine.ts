@@ -17,19 +17,16 @@ import {
   type Scores,
   type VocabularyBytes,
 } from "@troupe/core/sdk";
-<<<<<<< HEAD
-import { ARRAY, callNative, FORMAT, nativeAddon, RECOMPUTE, type LearnerHandle, type TensorPlace } from "./addon.js";
-=======
 import {
   ARRAY,
   callNative,
+  FORMAT,
   nativeAddon,
   RECOMPUTE,
   type CacheReport,
   type LearnerHandle,
   type TensorPlace,
 } from "./addon.js";
->>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
 import { errors } from "./errors.js";
 import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
 import { memoryOfProcess } from "./machine.js";
@@ -68,13 +65,8 @@ export class NativeEngine implements PolicyEngine {
     shape: ModelShape,
     learner: LearnerHandle,
     threads: number,
-<<<<<<< HEAD
     dtype: ComputeType,
     microBatchTokens: number,
-=======
-    microBatchTokens: number,
-    cacheBytes: number,
->>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
   ) {
     const addon = nativeAddon();
     this.shape = shape;
@@ -82,7 +74,6 @@ export class NativeEngine implements PolicyEngine {
     this.#microBatchTokens = microBatchTokens;
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(this.#storeId);
-    this.#sampler.limitCache(cacheBytes);
     this.#places = addon.tensors(learner);
     this.kernelSet = addon.kernelSet(FORMAT[dtype]);
     const parameters = this.#places.reduce((sum, place) => sum + place.shape.reduce((a, b) => a * b, 1), 0);
@@ -98,22 +89,23 @@ export class NativeEngine implements PolicyEngine {
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const addon = nativeAddon();
-<<<<<<< HEAD
-    const { shape, seed, threads = addon.threads(), dtype = "fp32", training = {} } = options;
-=======
-    const { shape, seed, threads = addon.threads(), training = {}, cacheBytes = memoryOfProcess() / 4 } = options;
->>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
+    const {
+      shape,
+      seed,
+      threads = addon.threads(),
+      dtype = "fp32",
+      training = {},
+      cacheBytes = memoryOfProcess() / 4,
+    } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
     const recompute = RECOMPUTE.indexOf(training.recompute ?? "nothing");
     const learner = await callNative("create an engine", () =>
       addon.createLearner(shape, key, { threads, recompute, format: FORMAT[dtype] }),
     );
     const tokens = training.microBatchTokens ?? microBatchTokens(shape);
-<<<<<<< HEAD
-    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), dtype, tokens);
-=======
-    return new NativeEngine(shape, learner, Math.min(threads, addon.threads()), tokens, cacheBytes);
->>>>>>> 7cdd285 (gpu: paged key/value cache with shared prompts, budget rules and stop strings)
+    const engine = new NativeEngine(shape, learner, Math.min(threads, addon.threads()), dtype, tokens);
+    engine.#sampler.limitCache(cacheBytes);
+    return engine;
   }
 
   version(): number {
