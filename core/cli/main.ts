@@ -41,6 +41,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "look at plugins, and change those of a live run",
     load: () => import("./commands/plugin.js"),
   },
+  node: {
+    description: "host actors of drivers on other machines",
+    load: () => import("./commands/node.js"),
+  },
   config: {
     description: "look at a configuration",
     load: () => import("./commands/config.js"),

@@ -383,6 +383,26 @@ export const errors = defineErrors({
       `Cannot go on with the process of actor "${d.address}": ${d.signal} ended it${d.said === "" ? "" : `; it last said: ${d.said}`}`,
     hint: "SIGSEGV and SIGABRT come from native code or a full heap; SIGKILL from outside, often for want of memory",
   },
+  nodeUnreachable: {
+    message: (d: { address: string; problem: string }) => `Cannot reach node "${d.address}": ${d.problem}`,
+    hint: "Start it with `troupe node --listen`, and check address and network; it is dialled again as long as actors want it",
+    exitCode: 75,
+  },
+  nodeRefused: {
+    message: (d: { address: string; problem: string }) => `Cannot use node "${d.address}": ${d.problem}`,
+    hint: "Give both sides the same token and the same version of Troupe; of two drivers with one name the newer one stays",
+    exitCode: 2,
+  },
+  nodeNotSecured: {
+    message: (d: { address: string; problem: string }) => `Cannot open a link on "${d.address}": ${d.problem}`,
+    hint: "Whoever can dial a node can run code on it: give a token for 127.0.0.1, certificates for any other address",
+    exitCode: 2,
+  },
+  nodeNotOpened: {
+    message: (d: { address: string; problem: string }) => `Cannot listen on "${d.address}": ${d.problem}`,
+    hint: "Choose a free port and an address of this machine, as in 127.0.0.1:7077",
+    exitCode: 75,
+  },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',

@@ -9,7 +9,7 @@ import type { LinkFrame } from "./link-frame.js";
 import { LINK, LIFELINE, writeProcessArguments } from "./process-files.js";
 import type { Delivery } from "./protocol.js";
 import { sendFrame } from "./send-frame.js";
-import type { Incarnation, PlaceEnd, Transport, TransportListener } from "./transport.js";
+import type { DefinitionName, Incarnation, PlaceEnd, Transport, TransportListener } from "./transport.js";
 import { workerEntry } from "./worker-entry.js";
 
 /** So much of what a process said on its way out goes into the error that names its end. */
@@ -29,7 +29,7 @@ export class ProcessTransport implements Transport {
   #link: Socket | undefined;
   #lastWords = "";
 
-  constructor(incarnation: Incarnation, listener: TransportListener, maxMemoryMb: number | undefined) {
+  constructor(incarnation: Incarnation<DefinitionName>, listener: TransportListener, maxMemoryMb: number | undefined) {
     const { definition, args, address, capacity, lastId, number } = incarnation;
     this.#address = address;
     this.#maxMemoryMb = maxMemoryMb;

@@ -80,9 +80,12 @@ export interface TransportListener extends Upstream {
   ended(end: PlaceEnd): void;
 }
 
-/** What an incarnation starts with. */
-export interface Incarnation {
-  readonly definition: AnyActorDefinition;
+/** Where a definition can be loaded. */
+export type DefinitionName = Pick<AnyActorDefinition, "module" | "exportName">;
+
+/** What an incarnation starts with; elsewhere than inline the name of its definition is enough. */
+export interface Incarnation<Definition extends DefinitionName = AnyActorDefinition> {
+  readonly definition: Definition;
   readonly args: unknown;
   readonly address: string;
   /** 1 for the first start, one more per restart. */

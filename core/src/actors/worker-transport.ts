@@ -4,7 +4,7 @@ import { hearFrame } from "./hear-frame.js";
 import { ProgressBoard } from "./progress-board.js";
 import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
 import { makeSendable } from "./sendable.js";
-import type { Incarnation, Transport, TransportListener } from "./transport.js";
+import type { DefinitionName, Incarnation, Transport, TransportListener } from "./transport.js";
 import { workerEntry } from "./worker-entry.js";
 
 /** What a thread is started with. */
@@ -27,7 +27,11 @@ export class WorkerTransport implements Transport {
   readonly #address: string;
   #error: unknown;
 
-  constructor(incarnation: Incarnation, listener: TransportListener, maxOldGenerationMb: number | undefined) {
+  constructor(
+    incarnation: Incarnation<DefinitionName>,
+    listener: TransportListener,
+    maxOldGenerationMb: number | undefined,
+  ) {
     const { definition, args, address, capacity, lastId } = incarnation;
     this.progress = ProgressBoard.after(lastId);
     const { port1, port2 } = new MessageChannel();
