@@ -9,7 +9,7 @@ const MAX_PAUSE_MS = 1_000;
  * One side of a link that must hear of the other at least once a lease. It says so itself at least three times as often.
  *
  * @example
- * const lease = new Lease(clock, 3000, { beat: () => send("beat"), expired: () => close() });
+ * const lease = new Lease(systemClock, 3000, { beat: () => {}, expired: (silentMs) => {} });
  * lease.heard(); // whenever anything arrives
  * lease.end();
  */

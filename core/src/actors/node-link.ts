@@ -56,10 +56,12 @@ const REFUSALS: Readonly<Record<number, string>> = {
  * Rejects with NODE_UNREACHABLE, NODE_REFUSED or NODE_NOT_SECURED.
  *
  * @example
- * const node = await connectNode({ address: "127.0.0.1:7077", security: { token } });
- * const ref = await system.spawn(counter, { from: 1 }, { placement: { at: "remote", node } });
- * await system.stop();
+ * const security = { token: "at least 16 characters" };
+ * const host = await listenNode({ address: "127.0.0.1:0", security }); // on another machine: `troupe node`
+ * const node = await connectNode({ address: host.address, security });
+ * // system.spawn(counter, { from: 1 }, { placement: { at: "remote", node } })
  * await node.close();
+ * await host.close();
  */
 export async function connectNode(options: NodeOptions): Promise<NodeLink> {
   checkSecurity(options.address, options.security);

@@ -22,8 +22,8 @@ export interface ListenOptions {
  * Rejects with NODE_NOT_SECURED, or NODE_NOT_OPENED when the address cannot be listened on.
  *
  * @example
- * const node = await listenNode({ address: "127.0.0.1:0", security: { token } });
- * node.address; // "127.0.0.1:41234"
+ * const node = await listenNode({ address: "127.0.0.1:0", security: { token: "at least 16 characters" } });
+ * node.actors; // 0
  * await node.close();
  */
 export async function listenNode(options: ListenOptions): Promise<ActorNode> {
