@@ -1,3 +1,5 @@
+import { canonicalWords } from "./vocabulary.js";
+
 /** An answer without its wrapping: no dollars, no \text around words, no full stop, single spaces. */
 function unwrap(answer: string): string {
   return (
@@ -8,7 +10,8 @@ function unwrap(answer: string): string {
       .replace(/\\[,;:! ]|[$~*]/g, " ")
       .replace(/\s+/g, " ")
       .trim()
-      .replace(/[.\s]+$/, "")
+      .replace(/(?<!\.)\.\s*$/, "")
+      .trim()
   );
 }
 
@@ -26,7 +29,7 @@ export function isSameText(gold: string, answer: string): boolean {
   if (goldText === "") return false;
   if (withoutIdleSpaces(goldText) === withoutIdleSpaces(answerText)) return true;
   const isWords = /^[\p{L}][\p{L}\s'-]+$/u;
-  return isWords.test(goldText) && isWords.test(answerText) && goldText.toLowerCase() === answerText.toLowerCase();
+  return isWords.test(goldText) && isWords.test(answerText) && canonicalWords(goldText) === canonicalWords(answerText);
 }
 
 /**

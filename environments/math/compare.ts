@@ -1,13 +1,19 @@
+// The rules for each shape in one file: they call each other in a circle, so that a split would only scatter them.
 import { compareScalars, decideScalars, isRoundingOf } from "./compare-scalar.js";
 import { exactValue } from "./exact-value.js";
 import { keyOf, mapChildren, someNode, symbolsOf, type Expression } from "./expression.js";
-import { expandSigns, foldMatrix, intervalOf, namedList, namedValue, orientRelation } from "./normal-form.js";
+import { expandSigns, intervalOf, namedList, namedValue, orientRelation } from "./normal-form.js";
+import { foldMatrix } from "./matrix-arithmetic.js";
 import { numericPoint, numericValue } from "./numeric-value.js";
 import { isNegative } from "./precise-real.js";
 import { isReal, over } from "./precise-complex.js";
-import { rational } from "./rational.js";
+import { integerOf, rational } from "./rational.js";
+import { isSameRealSet, realSet } from "./real-set.js";
+import { isSameCurve } from "./same-curve.js";
 import { printExpression } from "./print-expression.js";
 import type { TraceStep } from "./trace.js";
+import { unitScale } from "./unit-scales.js";
+import { coordinatesOf, hasUnitVector } from "./vector-coordinates.js";
 import type { WorkBudget } from "./work-budget.js";
 
 /** How answers are compared, and what the comparison leaves behind. */
@@ -15,7 +21,8 @@ export interface Comparison {
   readonly budget: WorkBudget;
   /** "unit": 50 % equals 0.5, and also 50 where one side leaves the sign out. "value": 50 % equals 0.5 alone. */
   readonly percent: "unit" | "value";
-  readonly trace: TraceStep[];
+  /** Where the steps are noted, if anybody will read them. */
+  readonly trace?: TraceStep[];
   /** Set when two forms met that no method could evaluate; the answer counts as different. */
   isUndecided: boolean;
 }
@@ -32,9 +39,25 @@ export interface Comparison {
 export function isSameAnswer(gold: Expression, answer: Expression, comparison: Comparison): boolean {
   if (keyOf(gold) === keyOf(answer)) return true;
   comparison.budget.spend(10);
+  const bySets = compareSets(gold, answer, comparison);
+  if (bySets !== undefined) return bySets;
   const [goldItems, answerItems] = [itemsOf(gold, true), itemsOf(answer, false)];
   if (goldItems === undefined && answerItems === undefined) return isSameSingle(gold, answer, comparison);
   return isSameCollection(gold, goldItems, answer, answerItems, comparison);
+}
+
+/** Whether two sets of reals are the same, where one is made of others; undefined where one is no such set. */
+function compareSets(gold: Expression, answer: Expression, comparison: Comparison): boolean | undefined {
+  const isMade = ({ kind }: Expression) => kind === "union" || kind === "intersection" || kind === "difference";
+  const [g, a] = [gold, answer].map((side) => intervalOf(side)?.interval ?? side);
+  if (g === undefined || a === undefined || !(isMade(g) || isMade(a))) return undefined;
+  if (gold.kind === "relation" && answer.kind === "relation") return undefined;
+  const goldSet = realSet(g, comparison.budget);
+  const answerSet = goldSet && realSet(a, comparison.budget);
+  if (goldSet === undefined || answerSet === undefined) return undefined;
+  const isSame = isSameRealSet(goldSet, answerSet);
+  noteStep(comparison, "sets", g, a, isSame ? "the same pieces of the real line" : "different pieces of the real line");
+  return isSame;
 }
 
 /** The members of a list or set, ± written out; undefined for all that is one thing. */
@@ -70,6 +93,15 @@ function isSameCollection(
   if (items.length === 1 && only !== undefined)
     return isGoldSingle ? isSameSingle(single, only, comparison) : isSameSingle(only, single, comparison);
   const collection = isGoldSingle ? answer : gold;
+  const named = namedValue(single, isGoldSingle);
+  if (named?.kind === "tuple")
+    return isSameCollection(
+      isGoldSingle ? named : gold,
+      isGoldSingle ? undefined : goldItems,
+      isGoldSingle ? answer : named,
+      isGoldSingle ? answerItems : undefined,
+      comparison,
+    );
   if (single.kind === "union") {
     // "x < −1 or x > 3" is the union of the two intervals; it has no order.
     const intervals = items.map((item) => intervalOf(item)?.interval ?? item);
@@ -116,7 +148,8 @@ function isSameMember(gold: Expression, answer: Expression, comparison: Comparis
 
 function isSameSingle(gold: Expression, answer: Expression, comparison: Comparison): boolean {
   if (gold.kind === "relation" || answer.kind === "relation") return isSameRelation(gold, answer, comparison);
-  const [g, a] = [foldMatrix(gold), foldMatrix(answer)];
+  const [g, a] = [foldMatrix(gold, comparison.budget), foldMatrix(answer, comparison.budget)];
+  if (g.kind === "congruence" || a.kind === "congruence") return isSameResidue(g, a, comparison);
   if (g.kind === "quantity" || a.kind === "quantity") return isSameQuantity(g, a, comparison);
   if (g.kind === "tuple" && a.kind === "tuple") {
     return g.open === a.open && g.close === a.close && isSameSequence(g.items, a.items, comparison);
@@ -127,7 +160,8 @@ function isSameSingle(gold: Expression, answer: Expression, comparison: Comparis
       g.rows.every((row, index) => isSameSequence(row, a.rows[index] ?? [], comparison))
     );
   }
-  if (g.kind === "matrix" || a.kind === "matrix") return isSameVector(g, a, comparison);
+  if (g.kind === "matrix" || a.kind === "matrix" || hasUnitVector(g) || hasUnitVector(a))
+    return isSameVector(g, a, comparison);
   if (g.kind === "union" && a.kind === "union") return isSameMultiset(g.parts, a.parts, comparison);
   if (g.kind === "difference" && a.kind === "difference") {
     return isSameAnswer(g.from, a.from, comparison) && isSameAnswer(g.without, a.without, comparison);
@@ -151,10 +185,23 @@ function isSameDigits(gold: Expression, digits: string): boolean {
   );
 }
 
+const NOT_SCALAR: ReadonlySet<Expression["kind"]> = new Set([
+  "text",
+  "list",
+  "tuple",
+  "set",
+  "union",
+  "intersection",
+  "difference",
+  "matrix",
+  "relation",
+  "ratio",
+  "based",
+  "congruence",
+]);
+
 function isScalar(node: Expression): boolean {
-  return !someNode(node, ({ kind }) =>
-    ["text", "list", "tuple", "set", "union", "difference", "matrix", "relation", "ratio", "based"].includes(kind),
-  );
+  return !someNode(node, ({ kind }) => NOT_SCALAR.has(kind));
 }
 
 function isSameScalar(gold: Expression, answer: Expression, comparison: Comparison): boolean {
@@ -177,7 +224,8 @@ function isSameScalar(gold: Expression, answer: Expression, comparison: Comparis
 const MAX_TRACE = 40;
 
 function noteStep({ trace }: Comparison, step: string, gold: Expression, answer: Expression, says: string): void {
-  if (trace.length < MAX_TRACE) trace.push({ step, says: `${shown(gold)} and ${shown(answer)}: ${says}` });
+  if (trace !== undefined && trace.length < MAX_TRACE)
+    trace.push({ step, says: `${shown(gold)} and ${shown(answer)}: ${says}` });
 }
 
 function shown(node: Expression): string {
@@ -190,7 +238,7 @@ function isSameQuantity(gold: Expression, answer: Expression, comparison: Compar
   const [g, a] = [quantityOf(gold), quantityOf(answer)];
   if (g.unit === a.unit) return isSameAnswer(g.value, a.value, comparison);
   const unit = g.unit === "" ? a.unit : a.unit === "" ? g.unit : undefined;
-  if (unit === undefined) return false;
+  if (unit === undefined) return isSameMeasure(g, a, comparison);
   if (
     (unit === "%" || unit === "°") &&
     isScalar(g.value) &&
@@ -201,7 +249,29 @@ function isSameQuantity(gold: Expression, answer: Expression, comparison: Compar
   return (unit !== "%" || comparison.percent === "unit") && isSameAnswer(g.value, a.value, comparison);
 }
 
-function quantityOf(node: Expression): { readonly value: Expression; readonly unit: string } {
+/** 5 cm is 50 mm; 180° is π radians. */
+function isSameMeasure(gold: Quantity, answer: Quantity, comparison: Comparison): boolean {
+  if (!isScalar(gold.value) || !isScalar(answer.value)) return false;
+  const angle = ({ value, unit }: Quantity): Expression | undefined =>
+    unit === "°" ? { kind: "quantity", value, unit } : unit === "radian" ? value : undefined;
+  const [goldAngle, answerAngle] = [angle(gold), angle(answer)];
+  if (goldAngle !== undefined && answerAngle !== undefined) return isSameScalar(goldAngle, answerAngle, comparison);
+  const [g, a] = [unitScale(gold.unit), unitScale(answer.unit)];
+  if (g === undefined || a === undefined || g.dimension !== a.dimension) return false;
+  const inBase = (value: Expression, scale: Expression): Expression => ({ kind: "product", factors: [scale, value] });
+  return isSameScalar(
+    inBase(gold.value, { kind: "number", value: g.scale }),
+    inBase(answer.value, { kind: "number", value: a.scale }),
+    comparison,
+  );
+}
+
+interface Quantity {
+  readonly value: Expression;
+  readonly unit: string;
+}
+
+function quantityOf(node: Expression): Quantity {
   return node.kind === "quantity" ? node : { value: node, unit: "" };
 }
 
@@ -211,12 +281,21 @@ function isSameVector(gold: Expression, answer: Expression, comparison: Comparis
   return g !== undefined && a !== undefined && isSameSequence(g, a, comparison);
 }
 
-function coordinatesOf(node: Expression): readonly Expression[] | undefined {
-  if (node.kind === "tuple") return node.open === "(" && node.close === ")" ? node.items : undefined;
-  if (node.kind !== "matrix") return undefined;
-  const [row] = node.rows;
-  if (node.rows.length === 1) return row;
-  return node.rows.every(({ length }) => length === 1) ? node.rows.flat() : undefined;
+/** 3 (mod 7) is 10 (mod 7), and 3 alone; the names before ≡ must agree where both have one. */
+function isSameResidue(gold: Expression, answer: Expression, comparison: Comparison): boolean {
+  const { budget } = comparison;
+  if (gold.kind === "congruence" && answer.kind === "congruence") {
+    const [modulus, other] = [exactValue(gold.modulus, budget), exactValue(answer.modulus, budget)];
+    const [value, otherValue] = [exactValue(gold.value, budget), exactValue(answer.value, budget)];
+    const whole = [modulus, other, value, otherValue].map((one) => one && integerOf(one));
+    const [m, n, a, b] = whole;
+    const hasSameName = gold.of === undefined || answer.of === undefined || keyOf(gold.of) === keyOf(answer.of);
+    return (
+      hasSameName && m !== undefined && m > 0n && m === n && a !== undefined && b !== undefined && (a - b) % m === 0n
+    );
+  }
+  const [g, a] = [gold, answer].map((side) => (side.kind === "congruence" ? side.value : side));
+  return g !== undefined && a !== undefined && isSameAnswer(g, a, comparison);
 }
 
 /** 2 : 3 equals 4 : 6, and as a fraction 2/3. */
@@ -279,7 +358,8 @@ function isSameEquation(gold: Expression, answer: Expression, comparison: Compar
   if ([goldSide, answerSide].some((side) => compareScalars(side, zero, budget) !== "different")) return false;
   // The factor is what the quotient is worth at any point; it is constant if it does not change when every variable moves.
   const quotient: Expression = { kind: "quotient", over: goldSide, under: answerSide };
-  if (compareScalars(quotient, renamed(quotient), budget) !== "equal") return false;
+  if (compareScalars(quotient, renamed(quotient), budget) !== "equal")
+    return g.operator === "=" && isSameCurve(goldSide, answerSide, budget);
   if (g.operator === "=" || g.operator === "≠") return true;
   const point = numericPoint(0, true, "10");
   const [goldValue, answerValue] = [numericValue(goldSide, point, budget), numericValue(answerSide, point, budget)];
@@ -295,5 +375,7 @@ function difference(left: Expression, right: Expression): Expression {
 }
 
 function renamed(node: Expression): Expression {
-  return node.kind === "symbol" ? { kind: "symbol", name: `other ${node.name}` } : mapChildren(node, renamed);
+  return node.kind === "symbol" && !node.name.startsWith("#")
+    ? { kind: "symbol", name: `other ${node.name}` }
+    : mapChildren(node, renamed);
 }

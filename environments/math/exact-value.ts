@@ -11,6 +11,7 @@ import {
   compareRationals,
   type Rational,
 } from "./rational.js";
+import { expandSeries } from "./series.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
 /**
@@ -56,6 +57,10 @@ function exactNode(node: Expression, budget: WorkBudget): Rational | undefined {
     case "quantity": {
       const value = node.unit === "°" ? undefined : exactValue(node.value, budget);
       return value && (node.unit === "%" ? multiply(value, rational(1n, 100n)) : value);
+    }
+    case "series": {
+      const expanded = expandSeries(node, budget);
+      return expanded && exactNode(expanded, budget);
     }
     case "call":
       return exactCall(node.name, node.inputs, budget);

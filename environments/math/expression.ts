@@ -28,7 +28,24 @@ export type Expression =
     }
   | { readonly kind: "set"; readonly items: readonly Expression[] }
   | { readonly kind: "union"; readonly parts: readonly Expression[] }
+  | { readonly kind: "intersection"; readonly parts: readonly Expression[] }
   | { readonly kind: "difference"; readonly from: Expression; readonly without: Expression }
+  /** `value` modulo `modulus`, of a name if one is written: x ≡ 3 (mod 7). */
+  | {
+      readonly kind: "congruence";
+      readonly of?: Expression;
+      readonly value: Expression;
+      readonly modulus: Expression;
+    }
+  /** Over a variable of its own, "#1" and so on by nesting, so that Σ i² and Σ j² are one tree. Bounds as written. */
+  | {
+      readonly kind: "series";
+      readonly operator: "sum" | "product" | "integral" | "limit";
+      readonly variable: string;
+      readonly from?: Expression;
+      readonly to?: Expression;
+      readonly body: Expression;
+    }
   | { readonly kind: "matrix"; readonly rows: readonly (readonly Expression[])[] }
   /** sides[0] operators[0] sides[1] …; one side more than operators. */
   | {
@@ -70,6 +87,7 @@ export const FUNCTION_NAMES = [
   "ceil",
   "factorial",
   "binomial",
+  "cis",
 ] as const;
 export type FunctionName = (typeof FUNCTION_NAMES)[number];
 
@@ -80,7 +98,7 @@ export function keyOf(expression: Expression): string {
 
 /** The names of all variables. */
 export function symbolsOf(expression: Expression, found = new Set<string>()): Set<string> {
-  if (expression.kind === "symbol") found.add(expression.name);
+  if (expression.kind === "symbol" && !expression.name.startsWith("#")) found.add(expression.name);
   for (const child of childrenOf(expression)) symbolsOf(child, found);
   return found;
 }
@@ -88,6 +106,12 @@ export function symbolsOf(expression: Expression, found = new Set<string>()): Se
 /** Whether any part of the tree, itself included, passes the test. */
 export function someNode(expression: Expression, test: (node: Expression) => boolean): boolean {
   return test(expression) || childrenOf(expression).some((child) => someNode(child, test));
+}
+
+/** The same tree with an expression in place of every variable (or constant) of that name. */
+export function substituted(node: Expression, name: string, value: Expression): Expression {
+  if ((node.kind === "symbol" || node.kind === "constant") && node.name === name) return value;
+  return mapChildren(node, (child) => substituted(child, name, value));
 }
 
 /** The same node over other children, each made from the child in its place. */
@@ -121,7 +145,22 @@ export function mapChildren(node: Expression, change: (child: Expression) => Exp
     case "set":
       return { ...node, items: node.items.map(change) };
     case "union":
+    case "intersection":
       return { ...node, parts: node.parts.map(change) };
+    case "congruence":
+      return {
+        ...node,
+        ...(node.of === undefined ? {} : { of: change(node.of) }),
+        value: change(node.value),
+        modulus: change(node.modulus),
+      };
+    case "series":
+      return {
+        ...node,
+        ...(node.from === undefined ? {} : { from: change(node.from) }),
+        ...(node.to === undefined ? {} : { to: change(node.to) }),
+        body: change(node.body),
+      };
     case "difference":
       return { ...node, from: change(node.from), without: change(node.without) };
     case "matrix":
@@ -131,7 +170,8 @@ export function mapChildren(node: Expression, change: (child: Expression) => Exp
   }
 }
 
-function childrenOf(node: Expression): readonly Expression[] {
+/** The nodes right below a node. */
+export function childrenOf(node: Expression): readonly Expression[] {
   const children: Expression[] = [];
   mapChildren(node, (child) => (children.push(child), child));
   return children;

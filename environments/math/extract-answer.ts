@@ -1,6 +1,6 @@
 /** Where an answer may stand. */
 export interface ExtractionOptions {
-  /** "boxed": in the last box. "boxed-or-phrase": without a box also after "####", "the answer is" or "answer:". */
+  /** "boxed": in the last box. "boxed-or-phrase": without a box also in `<answer>`, after "####", "the answer is" or "answer:". */
   readonly mode: "boxed" | "boxed-or-phrase";
   /** "by-tags": a `</think>` is due when a `<think>` was opened. "required": it is due always. */
   readonly thinking: "by-tags" | "required";
@@ -15,7 +15,8 @@ export type NoAnswer = "no-think-close" | "no-box" | "no-answer-phrase" | "empty
 export type AnswerPlace = "box" | "phrase" | "caller";
 
 export type Extraction =
-  | { readonly answer: string; readonly from: AnswerPlace }
+  /** `joined` has the boxes that the answer is the list of, where there are several. */
+  | { readonly answer: string; readonly from: AnswerPlace; readonly joined?: readonly string[] }
   | { readonly answer: undefined; readonly reason: NoAnswer };
 
 /** What the assistant's turn already held, and what the policy added to it; special tokens kept in both. */
@@ -64,25 +65,57 @@ function isReopened(prefix: string): boolean {
   return prefix.lastIndexOf("<think>") > prefix.lastIndexOf("</think>");
 }
 
+interface Box {
+  readonly start: number;
+  /** Undefined where a brace is left open. */
+  readonly content: string | undefined;
+  readonly end: number;
+}
+
+/** What may stand between boxes that are one answer: "and", "or", a comma, and layout. */
+const BETWEEN_BOXES = /^(?:[\s$,;]|\\(?:quad|qquad|ldots|[,;: ])|\\text\s*\{[\s,]*(?:and|or)[\s,]*\}|\b(?:and|or)\b)*$/;
+/** Boxes joined at most; whoever writes more does not mean one list. */
+const MAX_BOXES = 50;
+
+/** The last box; with boxes right before it that only "and", "or" or a comma divides, the list of them. */
 function lastBox(region: string): Extraction {
-  let start = -1;
-  for (const command of ["\\boxed", "\\fbox"]) {
-    // \boxedtext is another command.
-    for (let at = region.lastIndexOf(command); at > start; at = region.lastIndexOf(command, at - 1)) {
-      if (/[A-Za-z]/.test(region.charAt(at + command.length))) {
-        if (at === 0) break;
-        continue;
-      }
-      start = at;
-    }
+  let box = boxBefore(region, region.length);
+  if (box === undefined) return { answer: undefined, reason: "no-box" };
+  if (box.content === undefined) return { answer: undefined, reason: "unbalanced-braces" };
+  if (box.content.trim() === "") return { answer: undefined, reason: "empty-box" };
+  const contents = [box.content.trim()];
+  while (contents.length < MAX_BOXES) {
+    const before = boxBefore(region, box.start);
+    const between = before === undefined ? "" : region.slice(before.end, box.start);
+    const isJoined = between.length < 60 && /[,;]|and|or/.test(between) && BETWEEN_BOXES.test(between);
+    if (before?.content === undefined || before.end > box.start || !isJoined) break;
+    contents.unshift(before.content.trim());
+    box = before;
   }
-  if (start < 0) return { answer: undefined, reason: "no-box" };
-  const content = region.slice(start).replace(/^\\[a-z]+\s*/, "");
-  const answer = content.startsWith("{")
-    ? bracedContent(content)
-    : content.split(/[\s$]/, 1)[0]?.replace(/[.,;:]+$/, "");
-  if (answer === undefined) return { answer: undefined, reason: "unbalanced-braces" };
-  return answer.trim() === "" ? { answer: undefined, reason: "empty-box" } : { answer: answer.trim(), from: "box" };
+  const different = [...new Set(contents)];
+  return { answer: different.join(", "), from: "box", ...(different.length > 1 ? { joined: different } : {}) };
+}
+
+/** The last box that begins before a place. */
+function boxBefore(region: string, place: number): Box | undefined {
+  // One scan for what both commands share: text without either is passed over once.
+  for (let shared = region.lastIndexOf("box", place - 1); shared >= 0; shared = region.lastIndexOf("box", shared - 1)) {
+    const at = shared - (region[shared - 1] === "f" ? 2 : 1);
+    const command = /^\\(?:boxed|fbox)(?![A-Za-z])\s*/.exec(region.slice(Math.max(at, 0), at + 40));
+    // \boxedtext is another command.
+    if (command === null) {
+      if (shared === 0) break;
+      continue;
+    }
+    const open = at + command[0].length;
+    if (region[open] !== "{") {
+      const bare = /^[^\s$]*/.exec(region.slice(open, open + 4096))?.[0] ?? "";
+      return { start: at, content: bare.replace(/[.,;:]+$/, ""), end: open + bare.length };
+    }
+    const content = bracedContent(region.slice(open));
+    return { start: at, content, end: open + (content?.length ?? 0) + 2 };
+  }
+  return undefined;
 }
 
 /** What stands between the brace at the start and its partner; an escaped brace is a character like any other. */
@@ -97,8 +130,17 @@ function bracedContent(text: string): string | undefined {
 
 const PHRASE = /####|\banswer\s*(?:is|=|:)\s*:?|\banswer\*\*\s*:?/gi;
 
+/** What stands between the last pair of tags that some prompts ask for. */
+function lastTagged(region: string): string | undefined {
+  const end = region.lastIndexOf("</answer>");
+  const start = end < 0 ? -1 : region.lastIndexOf("<answer>", end);
+  return start < 0 ? undefined : region.slice(start + "<answer>".length, end).trim() || undefined;
+}
+
 /** What follows the last answer phrase: a formula between delimiters, or the rest of its sentence. */
 function lastPhrase(region: string): string | undefined {
+  const tagged = lastTagged(region);
+  if (tagged !== undefined) return tagged;
   let end = -1;
   for (const match of region.matchAll(PHRASE)) end = match.index + match[0].length;
   if (end < 0) return undefined;

@@ -40,6 +40,12 @@ const FOLDED: ReadonlyMap<string, string> = new Map([
   ["⌉", "\\rceil "],
   ["⟨", "("],
   ["⟩", ")"],
+  ["∑", "\\sum "],
+  ["∏", "\\prod "],
+  ["∫", "\\int "],
+  ["→", "\\to "],
+  ["≡", "\\equiv "],
+  ["⊤", "\\top "],
   ["ℝ", "\\mathbb{R}"],
   ["ℤ", "\\mathbb{Z}"],
   ["ℕ", "\\mathbb{N}"],
@@ -93,6 +99,7 @@ const SUPERSCRIPT_MEANINGS = "0123456789+-n";
  */
 export function foldCharacters(text: string): string {
   return text
+    .replaceAll("{:}", ":")
     .replace(
       /[⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ]+/g,
       (run) => `^{${Array.from(run, (c) => SUPERSCRIPT_MEANINGS[SUPERSCRIPTS.indexOf(c)]).join("")}}`,

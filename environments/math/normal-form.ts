@@ -13,28 +13,11 @@ export function expandSigns(node: Expression): readonly Expression[] {
 function withSigns(node: Expression, side: 1 | -1): Expression {
   if (node.kind !== "plus-minus") return mapChildren(node, (child) => withSigns(child, side));
   const term = withSigns(node.term, side);
-  return node.upperSign === side ? term : scaled(term, { kind: "number", value: rational(-1n) });
+  return node.upperSign === side ? term : negated(term);
 }
 
-/** A matrix with numbers before it or a divisor below it, as one matrix. */
-export function foldMatrix(node: Expression): Expression {
-  if (node.kind === "quotient" && node.over.kind === "matrix") {
-    const { under } = node;
-    return {
-      kind: "matrix",
-      rows: node.over.rows.map((row) => row.map((entry): Expression => ({ kind: "quotient", over: entry, under }))),
-    };
-  }
-  if (node.kind !== "product") return node;
-  const matrices = node.factors.filter(({ kind }) => kind === "matrix");
-  const [matrix] = matrices;
-  if (matrices.length !== 1 || matrix === undefined) return node;
-  return node.factors.filter((factor) => factor !== matrix).reduce((result, factor) => scaled(result, factor), matrix);
-}
-
-function scaled(node: Expression, factor: Expression): Expression {
-  if (node.kind !== "matrix") return { kind: "product", factors: [factor, node] };
-  return { kind: "matrix", rows: node.rows.map((row) => row.map((entry) => scaled(entry, factor))) };
+function negated(node: Expression): Expression {
+  return { kind: "product", factors: [{ kind: "number", value: rational(-1n) }, node] };
 }
 
 /** What an answer calls its value: x, (x, y), f(x), AB, |AB|, or words. */
@@ -121,9 +104,48 @@ export function orientRelation(
   return isFlipped ? { left: second, operator, right: first } : { left: first, operator, right: second };
 }
 
-/** "x > 3" and "1 ≤ x < 2" as the variable and the interval it lies in. */
+/** "x > 3", "1 ≤ x < 2", "|x| < 2" and "x ≠ 2" as the variable and the set it lies in. */
 export function intervalOf(node: Expression): { readonly variable: string; readonly interval: Expression } | undefined {
   if (node.kind !== "relation" || node.sides.length > 3) return undefined;
+  if (node.sides.length === 2) return exclusionOf(node) ?? distanceOf(node) ?? plainIntervalOf(node);
+  return plainIntervalOf(node);
+}
+
+type Relation = Extract<Expression, { readonly kind: "relation" }>;
+type Region = { readonly variable: string; readonly interval: Expression };
+
+const INFINITY: Expression = { kind: "constant", name: "infinity" };
+
+/** "x ≠ 2" as all but 2. */
+function exclusionOf({ sides, operators }: Relation): Region | undefined {
+  const [variable, value] = sides;
+  if (operators[0] !== "≠" || variable?.kind !== "symbol" || value === undefined) return undefined;
+  const reals: Expression = { kind: "tuple", open: "(", close: ")", items: [negated(INFINITY), INFINITY] };
+  return {
+    variable: variable.name,
+    interval: { kind: "difference", from: reals, without: { kind: "set", items: [value] } },
+  };
+}
+
+/** "|x| < 2" as the numbers between, and "|x| > 2" as those beyond. */
+function distanceOf(node: Relation): Region | undefined {
+  const oriented = orientRelation(node);
+  if (oriented === undefined || oriented.operator === "=" || oriented.operator === "≠") return undefined;
+  const { left, right, operator } = oriented;
+  const isInside = left.kind === "call";
+  const [distance, radius] = isInside ? [left, right] : [right, left];
+  const [input] = distance.kind === "call" && distance.name === "abs" ? distance.inputs : [];
+  if (input?.kind !== "symbol" || radius.kind !== "number" || radius.value.numerator < 0n) return undefined;
+  const isClosed = operator === "≤";
+  const [open, close] = isClosed ? (["[", "]"] as const) : (["(", ")"] as const);
+  const inside: Expression = { kind: "tuple", open, close, items: [negated(radius), radius] };
+  if (isInside) return { variable: input.name, interval: inside };
+  const below: Expression = { kind: "tuple", open: "(", close, items: [negated(INFINITY), negated(radius)] };
+  const above: Expression = { kind: "tuple", open, close: ")", items: [radius, INFINITY] };
+  return { variable: input.name, interval: { kind: "union", parts: [below, above] } };
+}
+
+function plainIntervalOf(node: Relation): Region | undefined {
   const operators = node.operators;
   const at = node.sides.length === 3 ? 1 : node.sides.findIndex(({ kind }) => kind === "symbol");
   const variable = node.sides[at];
@@ -137,14 +159,13 @@ export function intervalOf(node: Expression): { readonly variable: string; reado
   const [lowerOperator, upperOperator] = isAscending
     ? [operators[at - 1], operators[at]]
     : [operators[at], operators[at - 1]];
-  const infinity: Expression = { kind: "constant", name: "infinity" };
   return {
     variable: variable.name,
     interval: {
       kind: "tuple",
       open: lower !== undefined && (lowerOperator === "≤" || lowerOperator === "≥") ? "[" : "(",
       close: upper !== undefined && (upperOperator === "≤" || upperOperator === "≥") ? "]" : ")",
-      items: [lower ?? scaled(infinity, { kind: "number", value: rational(-1n) }), upper ?? infinity],
+      items: [lower ?? negated(INFINITY), upper ?? INFINITY],
     },
   };
 }

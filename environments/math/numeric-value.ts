@@ -36,6 +36,7 @@ import {
   type Real,
 } from "./precise-real.js";
 import { integerOf, rational } from "./rational.js";
+import { expandSeries } from "./series.js";
 import type { WorkBudget } from "./work-budget.js";
 
 /** Where an expression is evaluated, and what a logarithm without a base means there. */
@@ -115,6 +116,10 @@ export function numericValue(node: Expression, point: NumericPoint, budget: Work
         complex(realOfRational(rational(node.unit === "%" ? 100n : 180n))),
       );
       return scale && times(value, scale);
+    }
+    case "series": {
+      const expanded = expandSeries(node, budget);
+      return expanded && of(expanded);
     }
     case "call": {
       const exact = exactValue(node, budget);
@@ -200,6 +205,8 @@ function call(
       return over(...hyperbolic(z, budget));
     case "exp":
       return exp(z, budget);
+    case "cis":
+      return exp(times(IMAGINARY_UNIT, z), budget);
     case "ln":
       return ln(z, budget);
     case "log": {

@@ -1,10 +1,20 @@
 // One grammar in one file: its rules call each other in a circle, so that a split would only scatter them.
 import { errors } from "../errors.js";
-import type { ConstantName, Expression, FunctionName, NumberNode, RelationOperator } from "./expression.js";
+import {
+  childrenOf,
+  substituted,
+  type ConstantName,
+  type Expression,
+  type FunctionName,
+  type NumberNode,
+  type RelationOperator,
+} from "./expression.js";
+import { determinant } from "./matrix-arithmetic.js";
 import { multiply, rational } from "./rational.js";
 import { numberOf } from "./read-number.js";
+import { withoutDots } from "./sequence.js";
 import { tokenize, type Token } from "./tokenize.js";
-import { INVERSES, isMathWord, NUMBER_WORDS, RELATIONS } from "./vocabulary.js";
+import { canonicalWords, INVERSES, isMathWord, NUMBER_WORDS, RELATIONS } from "./vocabulary.js";
 import { unitOf } from "./units.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
@@ -18,7 +28,7 @@ import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 export function parseExpression(source: string, budget: WorkBudget): readonly Expression[] {
   const spelled = NUMBER_WORDS.indexOf(source.trim().toLowerCase());
   if (spelled >= 0) return [{ kind: "number", value: rational(BigInt(spelled)) }];
-  if (isWords(source)) return [{ kind: "text", words: source.trim().toLowerCase().replace(/\s+/g, " ") }];
+  if (isWords(source)) return [textOf(source)];
   const first = tokenize(source, true);
   const readings = [new Parser(first.tokens, budget).parse()];
   if (first.hasJoinedCommas) readings.push(new Parser(tokenize(source, false).tokens, budget).parse());
@@ -100,7 +110,7 @@ class Parser {
   }
 
   #list(): Expression {
-    const items = this.#items();
+    const items = withoutDots(this.#items(), this.#budget);
     return items.length === 1 && items[0] !== undefined ? items[0] : { kind: "list", items };
   }
 
@@ -120,6 +130,8 @@ class Parser {
   #relation(): Expression {
     const sides = [this.#region()];
     const operators: RelationOperator[] = [];
+    if (this.#accept("≡")) return this.#congruence(this.#region(), sides[0]);
+    if (this.#isModulus() && sides[0] !== undefined) return this.#congruence(sides[0]);
     while (this.#token.type === "mark" && RELATIONS.has(this.#token.value)) {
       // RELATIONS holds the operators and nothing else.
       operators.push(this.#token.value as RelationOperator);
@@ -129,15 +141,31 @@ class Parser {
     return operators.length === 0 && sides[0] !== undefined ? sides[0] : { kind: "relation", sides, operators };
   }
 
+  /** Whether "mod 7" or "(mod 7)" follows. */
+  #isModulus(): boolean {
+    const follows = this.#tokens[this.#next + 1];
+    return this.#isMark("mod") || (this.#isMark("(") && follows?.type === "mark" && follows.value === "mod");
+  }
+
+  #congruence(value: Expression, of?: Expression): Expression {
+    const isBracketed = this.#accept("(");
+    this.#expect("mod");
+    const modulus = this.#group(() => this.#sum());
+    if (isBracketed) this.#expect(")");
+    return { kind: "congruence", value, modulus, ...(of === undefined ? {} : { of }) };
+  }
+
   #region(): Expression {
     let region = this.#sum();
-    while (this.#isMark("∪", "∖")) {
-      const isUnion = this.#token.value === "∪";
+    while (this.#isMark("∪", "∩", "∖")) {
+      const mark = this.#token.value;
       this.#next++;
       const right = this.#sum();
-      region = !isUnion
-        ? { kind: "difference", from: region, without: right }
-        : { kind: "union", parts: [...(region.kind === "union" ? region.parts : [region]), right] };
+      const kind = mark === "∪" ? "union" : "intersection";
+      region =
+        mark === "∖"
+          ? { kind: "difference", from: region, without: right }
+          : { kind, parts: [...(region.kind === kind ? region.parts : [region]), right] };
     }
     return region;
   }
@@ -158,7 +186,7 @@ class Parser {
       } while (this.#isMark("+", "-", "±", "∓"));
       const [only] = terms;
       if (terms.length === 1 && only !== undefined) return only;
-      return hoistUnit(terms);
+      return hoistUnit(withoutDots(terms, this.#budget));
     });
   }
 
@@ -176,11 +204,14 @@ class Parser {
     let product: Expression[] = [];
     let isLastPlainNumber = false;
     let ratio: Expression[] | undefined;
+    let quotients = 0;
     for (;;) {
       this.#budget.spend(2);
       if (product.length === 0 || this.#accept("*")) {
         product.push(this.#signedPower());
       } else if (this.#accept("/")) {
+        if (++quotients > SIZE_LIMITS.depth)
+          throw errors.mathWorkExceeded({ what: "it nests too deeply", limit: SIZE_LIMITS.depth });
         product = [{ kind: "quotient", over: productOf(product), under: this.#signedPower() }];
       } else if (this.#isMark(":") && !this.#open.includes("\\{")) {
         this.#next++;
@@ -242,6 +273,8 @@ class Parser {
       const follows = this.#tokens[this.#next + 1];
       if (follows?.type === "words" && this.#accept("/")) written += "/";
     }
+    // "3 or so" and "5 if n is even" are no quantities.
+    if (/\b(?:or|and|not|but|if|when|where|is|are|for)\b/i.test(written)) throw this.#unexpected();
     return unitOf(written);
   }
 
@@ -255,7 +288,9 @@ class Parser {
 
   #startsPrimary(): boolean {
     const { type, value } = this.#token;
-    if (type === "number" || type === "symbol" || type === "constant" || type === "function") return true;
+    if (this.#isModulus()) return false;
+    if (type === "number" || type === "based" || type === "symbol" || type === "constant" || type === "function")
+      return true;
     if (type === "command") return !value.startsWith("end ");
     if (value === "|") return this.#open.at(-1) !== "|" && this.#open.at(-1) !== "\\{";
     return type === "mark" && ["(", "[", "{", "|(", "⌊", "⌈"].includes(value);
@@ -276,6 +311,7 @@ class Parser {
     for (;;) {
       if (this.#isMark("!") && this.#tokens[this.#next + 1]?.value === "!") throw this.#unexpected();
       if (this.#accept("!")) base = { kind: "call", name: "factorial", inputs: [base] };
+      else if (this.#isMark("'") && base.kind === "symbol" && base.name.length > 40) throw this.#unexpected();
       else if (this.#accept("'")) base = base.kind === "symbol" ? { kind: "symbol", name: `${base.name}'` } : base;
       else break;
     }
@@ -306,8 +342,12 @@ class Parser {
         case "function":
           // The scanner takes the names of functions from a table of them.
           return this.#call(value as FunctionName);
+        case "based": {
+          const [digits = "", base] = value.split("_");
+          return { kind: "based", digits: digits.replace(/^0+(?=.)/, ""), base: Number(base) };
+        }
         case "words":
-          return { kind: "text", words: this.#words(value) };
+          return textOf(this.#words(value));
         case "command":
           return this.#command(value);
       }
@@ -323,10 +363,7 @@ class Parser {
       words.push(this.#token.value);
       this.#next++;
     }
-    return words
-      .join(" ")
-      .toLowerCase()
-      .replace(/[.\s]+$/, "");
+    return words.join(" ");
   }
 
   #subscript(): string {
@@ -357,7 +394,7 @@ class Parser {
     if (!this.#accept("_")) return number;
     const base = Number(this.#group(() => this.#number()).value.numerator);
     const isReadable =
-      base >= 2 && base <= 10 && /^\d+$/.test(digits) && [...digits].every((digit) => Number(digit) < base);
+      base >= 2 && base <= 36 && /^\d+$/.test(digits) && [...digits].every((digit) => Number(digit) < base);
     if (!isReadable) throw errors.mathUnparsable({ found: `"${digits}" in base ${base}`, position: at });
     return base === 10 ? number : { kind: "based", digits: digits.replace(/^0+(?=.)/, ""), base };
   }
@@ -398,7 +435,7 @@ class Parser {
   /** A set by its members, or by a condition on one variable, which stands for it: { x | x > 3 } is x > 3. */
   #set(): Expression {
     if (this.#accept("\\}")) return { kind: "set", items: [] };
-    const items = this.#items();
+    const items = withoutDots(this.#items(), this.#budget);
     const [member] = items;
     if (items.length === 1 && member !== undefined && (this.#accept("mid") || this.#accept("|") || this.#accept(":"))) {
       const condition = this.#list();
@@ -410,7 +447,7 @@ class Parser {
   }
 
   #tuple(open: "(" | "["): Expression {
-    const items = this.#items();
+    const items = withoutDots(this.#items(), this.#budget);
     const { value } = this.#token;
     if (value !== ")" && value !== "]") throw this.#unexpected();
     this.#next++;
@@ -470,6 +507,7 @@ class Parser {
     if (name === "frac") return { kind: "quotient", over: this.#commandInput(), under: this.#commandInput() };
     if (name === "binom") return binomial(this.#commandInput(), this.#commandInput());
     if (name === "emptyset") return { kind: "set", items: [] };
+    if (name === "sum" || name === "prod" || name === "int" || name === "lim") return this.#series(name);
     if (name === "sqrt" || name === "cbrt") {
       let degree: Expression = { kind: "number", value: rational(name === "sqrt" ? 2n : 3n) };
       if (this.#accept("[")) {
@@ -478,10 +516,54 @@ class Parser {
       }
       return { kind: "root", radicand: this.#primary(), degree };
     }
-    if (/^begin [pbvBV]?matrix$|^begin (?:array|smallmatrix)$/.test(name))
+    if (name === "begin vmatrix") {
+      const matrix = this.#matrix("vmatrix");
+      return (matrix.kind === "matrix" ? determinant(matrix.rows) : undefined) ?? matrix;
+    }
+    if (/^begin [pbBV]?matrix$|^begin (?:array|smallmatrix)$/.test(name))
       return this.#matrix(name.slice("begin ".length));
     this.#next--;
     throw this.#unexpected();
+  }
+
+  #series(command: "sum" | "prod" | "int" | "lim"): Expression {
+    const operator = SERIES_OPERATORS[command];
+    let name: string | undefined;
+    let from: Expression | undefined;
+    let to: Expression | undefined;
+    while (this.#isMark("_", "^")) {
+      if (this.#accept("^")) to = this.#exponent();
+      else if (this.#accept("_") && command === "int") from = this.#group(() => this.#signedPower());
+      else
+        [name, from] = this.#group(() => {
+          const variable = this.#variableName();
+          this.#expect(command === "lim" ? "→" : "=");
+          return [variable, this.#sum()];
+        });
+    }
+    if (command === "int") return this.#integral(from, to);
+    if (name === undefined) throw this.#unexpected();
+    return seriesOf(operator, name, this.#term(), from, to);
+  }
+
+  /** What stands between the sign and its "dx", and what is added behind that. */
+  #integral(from: Expression | undefined, to: Expression | undefined): Expression {
+    const body = this.#sum();
+    const terms = body.kind === "sum" ? body.terms : [body];
+    const at = terms.findIndex((term) => differentialOf(term) !== undefined);
+    const last = terms[at];
+    const differential = last && differentialOf(last);
+    if (differential === undefined) throw this.#unexpected();
+    const [factor, name] = differential;
+    const integral = seriesOf("integral", name, { kind: "sum", terms: [...terms.slice(0, at), factor] }, from, to);
+    return at === terms.length - 1 ? integral : { kind: "sum", terms: [integral, ...terms.slice(at + 1)] };
+  }
+
+  #variableName(): string {
+    const { type, value } = this.#token;
+    if (type !== "symbol" && type !== "constant") throw this.#unexpected();
+    this.#next++;
+    return value + this.#subscript();
   }
 
   #commandInput(): Expression {
@@ -505,6 +587,49 @@ class Parser {
     this.#next++;
     return { kind: "matrix", rows: rows.filter((row) => row.length > 0) };
   }
+}
+
+const SERIES_OPERATORS = { sum: "sum", prod: "product", int: "integral", lim: "limit" } as const;
+
+/** A series over a variable that is told from every other by how many series lie inside its body. */
+function seriesOf(
+  operator: "sum" | "product" | "integral" | "limit",
+  name: string,
+  body: Expression,
+  from: Expression | undefined,
+  to: Expression | undefined,
+): Expression {
+  const variable = `#${depthOfSeries(body) + 1}`;
+  return {
+    kind: "series",
+    operator,
+    variable,
+    body: substituted(body, name, { kind: "symbol", name: variable }),
+    ...(from === undefined ? {} : { from }),
+    ...(to === undefined ? {} : { to }),
+  };
+}
+
+function depthOfSeries(node: Expression): number {
+  const inner = Math.max(0, ...childrenOf(node).map(depthOfSeries));
+  return node.kind === "series" ? inner + 1 : inner;
+}
+
+/** "x² d x" as x² and x: the factors before a d and the variable that follows it. */
+function differentialOf(term: Expression): readonly [factor: Expression, name: string] | undefined {
+  if (term.kind !== "product") return undefined;
+  const [mark, variable] = term.factors.slice(-2);
+  if (mark?.kind !== "symbol" || mark.name !== "d" || variable?.kind !== "symbol") return undefined;
+  const rest = term.factors.slice(0, -2);
+  return [productOf(rest.length === 0 ? [{ kind: "number", value: rational(1n) }] : rest), variable.name];
+}
+
+/** Words as what they mean: no solution is the empty set, infinitely many is infinity; all others stand for themselves. */
+function textOf(source: string): Expression {
+  const words = canonicalWords(source);
+  if (words === "no solution") return { kind: "set", items: [] };
+  if (words === "infinitely many") return INFINITY;
+  return { kind: "text", words };
 }
 
 /** Whether a text is a word or a phrase, "no solution" for example, and no product of variables. */

@@ -1,4 +1,4 @@
-import type { Expression } from "./expression.js";
+import { substituted, type Expression } from "./expression.js";
 
 /** How tightly a notation binds: a part that binds less than its surroundings gets brackets. */
 const BINDS = { list: 0, relation: 1, region: 2, sum: 3, product: 4, power: 5, atom: 6 } as const;
@@ -63,6 +63,14 @@ function written(node: Expression): readonly [text: string, binds: number] {
       return [`\\{${list(node.items)}\\}`, BINDS.atom];
     case "union":
       return [node.parts.map((part) => print(part, BINDS.sum)).join(" ∪ "), BINDS.region];
+    case "intersection":
+      return [node.parts.map((part) => print(part, BINDS.sum)).join(" ∩ "), BINDS.region];
+    case "congruence": {
+      const of = node.of === undefined ? "" : `${print(node.of, BINDS.sum)} ≡ `;
+      return [`${of}${print(node.value, BINDS.sum)} (mod ${print(node.modulus, BINDS.sum)})`, BINDS.relation];
+    }
+    case "series":
+      return [seriesText(node), BINDS.product];
     case "difference":
       return [`${print(node.from, BINDS.sum)} ∖ ${print(node.without, BINDS.sum)}`, BINDS.region];
     case "matrix":
@@ -76,6 +84,19 @@ function written(node: Expression): readonly [text: string, binds: number] {
         BINDS.relation,
       ];
   }
+}
+
+const SIGNS = { sum: "\\sum", product: "\\prod", integral: "\\int", limit: "\\lim" } as const;
+
+/** Bound variables are called k1, k2 and so on. */
+function seriesText({ operator, variable, from, to, body }: Extract<Expression, { readonly kind: "series" }>): string {
+  const name = `k_${variable.slice(1)}`;
+  const [low, high, inner] = [from, to, substituted(body, variable, { kind: "symbol", name })].map(
+    (part) => part && print(part, BINDS.list),
+  );
+  const above = high === undefined ? "" : `^{${high}}`;
+  if (operator === "integral") return `\\int${low === undefined ? "" : `_{${low}}`}${above} (${inner}) d ${name}`;
+  return `${SIGNS[operator]}_{${name} ${operator === "limit" ? "\\to" : "="} ${low}}${above} (${inner})`;
 }
 
 function called(name: string, inputs: readonly Expression[]): readonly [string, number] {

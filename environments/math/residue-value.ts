@@ -2,6 +2,7 @@ import { deriveKey, Random } from "@troupe/core/sdk";
 import { exactValue } from "./exact-value.js";
 import { keyOf, symbolsOf, type Expression } from "./expression.js";
 import { integerOf } from "./rational.js";
+import { expandSeries } from "./series.js";
 import { WorkBudget } from "./work-budget.js";
 
 /** Primes with a square root of −1, so that i has a residue. Two of them: nobody hits both by chance. */
@@ -82,6 +83,10 @@ export function residueValue(node: Expression, point: ResiduePoint, budget: Work
     case "quantity": {
       const value = node.unit === "°" ? undefined : of(node.value);
       return value !== undefined && node.unit === "%" ? quotient(value, 100n, prime, budget) : value;
+    }
+    case "series": {
+      const expanded = expandSeries(node, budget);
+      return expanded && of(expanded);
     }
     case "root":
     case "call": {

@@ -1,3 +1,4 @@
+// One scanner in one file: its rules share where they stand and what came before.
 import { errors } from "../errors.js";
 import { foldCharacters } from "./fold-characters.js";
 import {
@@ -9,14 +10,15 @@ import {
   LAYOUT,
   MARKS,
   splitFunction,
+  SCALE_WORDS,
   TEXT_COMMANDS,
 } from "./vocabulary.js";
 import { isUnitWord } from "./units.js";
 import { SIZE_LIMITS } from "./work-budget.js";
 
 export interface Token {
-  /** `mark` is an operator, bracket or separator; `words` is text that is no mathematics, a unit for example. */
-  readonly type: "number" | "symbol" | "constant" | "function" | "command" | "mark" | "words";
+  /** `based` is digits with letters among them and their base, "FF_16"; `mark` is an operator, bracket or separator; `words` is text that is no mathematics, a unit for example. */
+  readonly type: "number" | "based" | "symbol" | "constant" | "function" | "command" | "mark" | "words";
   readonly value: string;
   /** Where it begins, in characters of the folded text. */
   readonly at: number;
@@ -31,6 +33,9 @@ export interface Tokens {
 const GROUP_GAP = String.raw`(?:\{,\}|,\\!|\\!,|\\[,;: ]|[ ~\u2009\u202f\u00a0])`;
 const PATTERNS = {
   repeating: /(\d*)\.(\d*)\\(?:overline|bar|dot)\s*\{(\d+)\}/y,
+  repeatingInBrackets: /(\d*)\.()\((\d+)\)/y,
+  dotted: /(\d{0,60})\.(\d{1,60})(?:\.\.+|\\(?:ldots|dots|cdots)(?![A-Za-z]))/y,
+  based: /(?:\d[0-9A-Fa-f]*|[0-9A-F]{2,}|[0-9a-f]{2,})_(?:16(?!\d)|\{16\})/y,
   commaGroups: /[1-9]\d{0,2}(?:,\d{3})+(?![\d,]*\d)(?:\.\d+)?/y,
   spacedGroups: new RegExp(String.raw`[1-9]\d{0,2}(?:${GROUP_GAP}\d{3})+(?!\d)(?:\.\d+)?`, "y"),
   number: /\d+(?:\.\d+)?|\.\d+/y,
@@ -111,8 +116,11 @@ class Scanner {
   }
 
   #number(at: number): boolean {
-    const repeating = this.#take(PATTERNS.repeating);
+    const based = this.#take(PATTERNS.based)?.[0].split("_")[0];
+    if (based !== undefined) return this.#push("based", `${based.toUpperCase()}_16`, at);
+    const repeating = this.#take(PATTERNS.repeating) ?? this.#take(PATTERNS.repeatingInBrackets);
     if (repeating !== undefined) return this.#push("number", `${repeating[1]}.${repeating[2]}(${repeating[3]})`, at);
+    if (this.#dotted(at)) return true;
     const mayJoin = this.#joinCommas && this.#brackets === 0;
     const commas = mayJoin ? this.#take(PATTERNS.commaGroups) : undefined;
     if (commas !== undefined) this.hasJoinedCommas = true;
@@ -120,6 +128,16 @@ class Scanner {
     if (match === undefined) return false;
     const digits = match[0].replace(/[^\d.]/g, "");
     return this.#push("number", digits + (this.#exponent(digits) ?? ""), at);
+  }
+
+  /** 0.1666… and 0.1212…: one digit thrice or a group twice, and dots. Other digits before dots show no rule. */
+  #dotted(at: number): boolean {
+    const [, whole = "", digits = ""] = this.#take(PATTERNS.dotted) ?? [];
+    const [, fixed = "", one, group] = /^(\d*?)(?:(\d)\2\2+|(\d{2,6}?)\3+)$/.exec(digits) ?? [];
+    const period = one ?? group;
+    if (period !== undefined) return this.#push("number", `${whole}.${fixed}(${period})`, at);
+    this.#at = at;
+    return false;
   }
 
   /** "1.5e3" is one number; "2e-5" stays 2e − 5, as a person would write it. */
@@ -137,11 +155,18 @@ class Scanner {
     const word = this.#take(PATTERNS.letters)?.[0];
     if (word === undefined) return false;
     if (CONNECTIVES.has(word)) return this.#push("mark", ",", at);
+    if (this.#scale(word, at)) return true;
     const continuesWords = this.tokens.at(-1)?.type === "words" && word.length > 1;
     if ((continuesWords || (this.#followsValue() && isUnitWord(word))) && !this.#isKnown(word)) {
       return this.#push("words", word, at);
     }
     return this.#word(word, at) || this.#push("words", word, at);
+  }
+
+  /** "3 million" is 3 · 1000000. */
+  #scale(word: string, at: number): boolean {
+    const scale = this.tokens.at(-1)?.type === "number" ? SCALE_WORDS.get(word.toLowerCase()) : undefined;
+    return scale !== undefined && this.#push("mark", "*", at) && this.#push("number", scale, at);
   }
 
   #isKnown(word: string): boolean {
@@ -222,7 +247,8 @@ class Scanner {
     }
     if (["frac", "dfrac", "tfrac", "cfrac"].includes(name)) return this.#push("command", "frac", at);
     if (["binom", "dbinom", "tbinom"].includes(name)) return this.#push("command", "binom", at);
-    if (name === "sqrt" || name === "cbrt") return this.#push("command", name, at);
+    if (["sqrt", "cbrt", "sum", "prod", "int", "lim"].includes(name)) return this.#push("command", name, at);
+    if (name === "top") return this.#push("symbol", "T", at);
     if (name === "infty") return this.#push("constant", "infinity", at);
     if (name === "emptyset" || name === "varnothing") return this.#push("command", "emptyset", at);
     if (["ldots", "dots", "cdots", "dotsc"].includes(name)) return this.#push("symbol", "…", at);
@@ -249,6 +275,8 @@ class Scanner {
     const bare = content.replace(/^,\s*|[\s,]+$/g, "");
     if (bare === "") return content === "" || this.#push("mark", ",", at);
     if (CONNECTIVES.has(bare)) return this.#push("mark", ",", at);
+    const [head = "", ...tail] = bare.split(" ");
+    if (this.#scale(head, at)) return tail.length === 0 || this.#push("words", tail.join(" "), at);
     const name = FUNCTIONS.get(bare);
     if (name !== undefined && bare !== "sec") return this.#push("function", name, at);
     const isLetter = /^\(?[A-Za-z]\)?\.?$/.test(content) && (!this.#followsValue() || /^[ei]$/.test(content));

@@ -25,6 +25,9 @@ const UNIT_SPELLINGS: ReadonlyMap<string, string> = new Map(
     day: "days",
     "mi/h": "mph",
     "cm^2": "sqcm",
+    week: "weeks wk wks",
+    radian: "radians rad rads",
+    mg: "milligram milligrams",
     "": "unit units square cubic",
   }).flatMap(([unit, others]) => others.split(" ").map((other) => [other, unit] as const)),
 );

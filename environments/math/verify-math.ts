@@ -1,5 +1,6 @@
 import { TroupeError, type JsonObject, type Verdict } from "@troupe/core/sdk";
 import { isSameAnswer, type Comparison } from "./compare.js";
+import { isClockTime, isSameTime } from "./clock-time.js";
 import { isSameChoice, isSameText } from "./compare-text.js";
 import type { Expression } from "./expression.js";
 import {
@@ -15,7 +16,7 @@ import type { TraceStep } from "./trace.js";
 import { SIZE_LIMITS, WorkBudget } from "./work-budget.js";
 
 /** Stamped into every verdict; raised whenever a verdict could change. */
-export const MATH_VERIFIER = { verifier: "math", version: "1.0.0" } as const;
+export const MATH_VERIFIER = { verifier: "math", version: "1.1.0" } as const;
 
 export interface MathOptions {
   /** Names the task in the verdict when its reference cannot be used. */
@@ -65,12 +66,12 @@ export function verifyAnswer(gold: string | readonly string[], answer: string, o
 
 function verdictOn(gold: string | readonly string[], extract: () => Extraction, options: MathOptions): Verdict {
   const start = options.now?.() ?? 0;
-  const trace: TraceStep[] = [];
+  const trace: TraceStep[] | undefined = options.explain === true ? [] : undefined;
   const finding = findVerdict(typeof gold === "string" ? [gold] : gold, extract, options, trace);
   const score = finding.kind === "pass" ? 1 : finding.kind === "fail" ? 0 : undefined;
   return {
     ...finding,
-    ...(options.explain === true ? { parts: { ...finding.parts, trace: trace.map((step) => ({ ...step })) } } : {}),
+    ...(trace !== undefined ? { parts: { ...finding.parts, trace: trace.map((step) => ({ ...step })) } } : {}),
     ...(score === undefined ? {} : { score }),
     ...MATH_VERIFIER,
     ms: (options.now?.() ?? 0) - start,
@@ -81,7 +82,7 @@ function findVerdict(
   golds: readonly string[],
   extract: () => Extraction,
   options: MathOptions,
-  trace: TraceStep[],
+  trace: TraceStep[] | undefined,
 ): Finding {
   const task = options.taskId === undefined ? "the task" : `task "${options.taskId}"`;
   try {
@@ -92,16 +93,21 @@ function findVerdict(
       if (typeof reference === "string")
         return { kind: "error", reason: `unusable-reference: ${task} has "${excerpt(gold)}", ${reference}` };
       references.push(reference);
-      trace.push({ step: "reference", says: `${excerpt(gold)} is read as ${readingsText(reference.readings)}` });
+      trace?.push({ step: "reference", says: `${excerpt(gold)} is read as ${readingsText(reference.readings)}` });
     }
     const extraction = extract();
     if (extraction.answer === undefined) {
-      trace.push({ step: "extract", says: `no answer: ${extraction.reason}` });
+      trace?.push({ step: "extract", says: `no answer: ${extraction.reason}` });
       return { kind: "fail", reason: extraction.reason };
     }
-    trace.push({ step: "extract", says: `${excerpt(extraction.answer)}, from the ${extraction.from}` });
+    trace?.push({ step: "extract", says: `${excerpt(extraction.answer)}, from the ${extraction.from}` });
     const parts = { answer: excerpt(extraction.answer), from: extraction.from };
-    return { ...judge(references, extraction.answer, options, trace), parts };
+    const found = judge(references, extraction.answer, options, trace);
+    const { joined } = extraction;
+    if (found.kind === "pass" || joined === undefined) return { ...found, parts };
+    // Several boxes may also be several ways to write one answer; then each must be right.
+    const isEachRight = joined.every((box) => judge(references, box, options, trace).kind === "pass");
+    return isEachRight ? { kind: "pass", reason: "equal", parts } : { ...found, parts };
   } catch (error) {
     return { kind: "error", reason: `grader-failed: ${error instanceof Error ? error.message : String(error)}` };
   }
@@ -120,6 +126,7 @@ interface Reference {
 function readReference(gold: string): Reference | string {
   const written = trimmed(gold);
   if (written === "") return "which is empty";
+  if (isClockTime(written)) return { written, readings: [] };
   try {
     return { written, readings: parseExpression(written, new WorkBudget()) };
   } catch (error) {
@@ -128,7 +135,12 @@ function readReference(gold: string): Reference | string {
   }
 }
 
-function judge(references: readonly Reference[], answer: string, options: MathOptions, trace: TraceStep[]): Finding {
+function judge(
+  references: readonly Reference[],
+  answer: string,
+  options: MathOptions,
+  trace: TraceStep[] | undefined,
+): Finding {
   const written = trimmed(answer);
   // Before anything that takes longer on longer text.
   if (written.length > SIZE_LIMITS.characters) {
@@ -138,7 +150,7 @@ function judge(references: readonly Reference[], answer: string, options: MathOp
     budget: new WorkBudget(),
     percent: options.percent ?? "unit",
     isUndecided: false,
-    trace,
+    ...(trace === undefined ? {} : { trace }),
   };
   try {
     let readings: readonly Expression[] | undefined;
@@ -147,12 +159,15 @@ function judge(references: readonly Reference[], answer: string, options: MathOp
       const choice = isSameChoice(reference.written, written);
       if (choice === true) return { kind: "pass", reason: "same-choice" };
       if (choice === false) continue;
+      const time = isSameTime(reference.written, written);
+      if (time === true) return { kind: "pass", reason: "same-time" };
+      if (time === false) continue;
       if (readings === undefined) {
         readings = parseExpression(written, comparison.budget);
-        trace.push({ step: "answer", says: `${excerpt(written)} is read as ${readingsText(readings)}` });
+        trace?.push({ step: "answer", says: `${excerpt(written)} is read as ${readingsText(readings)}` });
       }
       const isSame = readings.some((reading) =>
-        reference.readings.some((gold) => isSameAnswer(gold, reading, comparison)),
+        reference.readings.some((gold, index) => isSameReading(gold, index > 0, reading, comparison)),
       );
       if (isSame) return { kind: "pass", reason: "equal" };
     }
@@ -166,12 +181,17 @@ function judge(references: readonly Reference[], answer: string, options: MathOp
   }
 }
 
+/** "12,345" read as a list is met by that list; the pair (12, 345) is another thing. */
+function isSameReading(gold: Expression, isSecond: boolean, answer: Expression, comparison: Comparison): boolean {
+  return !(isSecond && answer.kind === "tuple") && isSameAnswer(gold, answer, comparison);
+}
+
 /** Without the delimiters and the full stop that belong to the sentence around it. */
 function trimmed(answer: string): string {
   return answer
     .trim()
     .replace(/^(?:\\[([])\s*|\s*(?:\\[)\]])$/g, "")
-    .replace(/[.\s]+$/, "")
+    .replace(/(?<!\.)\.\s*$/, "")
     .trim();
 }
 

@@ -24,6 +24,7 @@ export const FUNCTIONS: ReadonlyMap<string, FunctionName> = new Map<string, Func
   ["log", "log"],
   ["lg", "log"],
   ["exp", "exp"],
+  ["cis", "cis"],
   ["abs", "abs"],
   ["floor", "floor"],
   ["ceil", "ceil"],
@@ -100,6 +101,13 @@ export const MARKS: ReadonlyMap<string, string> = new Map([
   ["cup", "∪"],
   ["cap", "∩"],
   ["setminus", "∖"],
+  ["smallsetminus", "∖"],
+  ["equiv", "≡"],
+  ["pmod", "mod"],
+  ["bmod", "mod"],
+  ["mod", "mod"],
+  ["to", "→"],
+  ["rightarrow", "→"],
   ["backslash", "∖"],
   ["circ", "°"],
   ["degree", "°"],
@@ -144,6 +152,7 @@ export const BARE_COMMANDS: ReadonlySet<string> = new Set([
   "leq",
   "geq",
   "neq",
+  "mod",
 ]);
 
 /** Commands that only change how things look. */
@@ -253,3 +262,38 @@ export const NUMBER_WORDS: readonly string[] =
   "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty".split(
     " ",
   );
+
+/** Words for powers of ten behind a number: "3 million". */
+export const SCALE_WORDS: ReadonlyMap<string, string> = new Map([
+  ["hundred", "100"],
+  ["thousand", "1000"],
+  ["million", "1000000"],
+  ["billion", "1000000000"],
+  ["trillion", "1000000000000"],
+]);
+
+const SYNONYMS: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    "no solution": [
+      "no solutions",
+      "no real solution",
+      "no real solutions",
+      "none",
+      "no such number exists",
+      "empty set",
+    ],
+    "infinitely many": ["infinitely many solutions", "infinite", "infinite solutions", "infinity"],
+    "does not exist": ["dne", "doesn't exist"],
+  }).flatMap(([meaning, spellings]) => spellings.map((spelling) => [spelling, meaning] as const)),
+);
+
+/** Words in one spelling: lower case, single spaces, no full stop, and one phrase for what is said in several. */
+export function canonicalWords(words: string): string {
+  const plain = words
+    .toLowerCase()
+    .replace(/\s+/g, " ")
+    .trim()
+    .replace(/[.\s]+$/, "")
+    .replace(/^there (?:is|are) /, "");
+  return SYNONYMS.get(plain) ?? plain;
+}

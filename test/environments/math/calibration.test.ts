@@ -23,8 +23,8 @@ describe("mathJudge on its calibration set", async () => {
   const open = { caseSchema: mathJudge.caseSchema, judge: await mathJudge.open() };
   const found = await calibrate(open, readLines(createReadStream(path), path), path);
 
-  it("has at least 500 cases, each once, about as many false as true", () => {
-    expect(cases.length).toBeGreaterThanOrEqual(500);
+  it("has at least 900 cases, each once, about as many false as true", () => {
+    expect(cases.length).toBeGreaterThanOrEqual(900);
     expect(new Set(lines).size).toBe(lines.length);
     const passes = cases.filter(({ label }) => label === "pass").length;
     expect(Math.abs(2 * passes - cases.length)).toBeLessThan(cases.length / 10);

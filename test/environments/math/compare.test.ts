@@ -7,7 +7,7 @@ import { WorkBudget } from "../../../environments/math/work-budget.js";
 
 /** Skips what costs more than the budget, sines of huge numbers for example, or cannot be decided for lost precision. */
 function same(gold: string, answer: string): boolean {
-  const comparison: Comparison = { budget: new WorkBudget(), percent: "unit", isUndecided: false, trace: [] };
+  const comparison: Comparison = { budget: new WorkBudget(), percent: "unit", isUndecided: false };
   try {
     const [goldReadings = [], answerReadings = []] = [gold, answer].map((text) =>
       parseExpression(text, new WorkBudget()),

@@ -65,7 +65,7 @@ describe("readProblems()", () => {
 
   it("takes the last box of a worked solution that is mapped as the answer", async () => {
     const { found } = await read(
-      write(lines({ problem: "Q", solution: "So $\\boxed{1}$ or $\\boxed{\\frac{1}{2}}$." })),
+      write(lines({ problem: "Q", solution: "First $\\boxed{1}$, in truth $\\boxed{\\frac{1}{2}}$." })),
       { answer: "solution" },
     );
     expect(found[0]?.problem.answer).toBe("\\frac{1}{2}");
