@@ -41,7 +41,7 @@ export function decideScalars(
   const byResidues = compareResidues(gold, answer, budget);
   if (byResidues !== "undecided") return { equality: byResidues, by: "residues modulo two primes" };
   const isOpen = (side: Expression) =>
-    someNode(side, (node) => node.kind === "series" && expandSeries(node, budget) === undefined);
+    someNode(side, (node) => node.kind === "series" && expandSeries(node, budget, exactValue) === undefined);
   if (isOpen(gold) || isOpen(answer)) return { equality: "undecided", by: "nothing here: it takes symbolic algebra" };
   const byNumbers = compareNumbers(gold, answer, "10", budget);
   if (byNumbers === "equal" || (!hasBareLogarithm(gold) && !hasBareLogarithm(answer)))

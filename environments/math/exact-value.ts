@@ -59,7 +59,7 @@ function exactNode(node: Expression, budget: WorkBudget): Rational | undefined {
       return value && (node.unit === "%" ? multiply(value, rational(1n, 100n)) : value);
     }
     case "series": {
-      const expanded = expandSeries(node, budget);
+      const expanded = expandSeries(node, budget, exactValue);
       return expanded && exactNode(expanded, budget);
     }
     case "call":

@@ -118,7 +118,7 @@ export function numericValue(node: Expression, point: NumericPoint, budget: Work
       return scale && times(value, scale);
     }
     case "series": {
-      const expanded = expandSeries(node, budget);
+      const expanded = expandSeries(node, budget, exactValue);
       return expanded && of(expanded);
     }
     case "call": {

@@ -85,7 +85,7 @@ export function residueValue(node: Expression, point: ResiduePoint, budget: Work
       return value !== undefined && node.unit === "%" ? quotient(value, 100n, prime, budget) : value;
     }
     case "series": {
-      const expanded = expandSeries(node, budget);
+      const expanded = expandSeries(node, budget, exactValue);
       return expanded && of(expanded);
     }
     case "root":
