@@ -95,6 +95,7 @@ class Environment {
     Callers::shared().submit([this, call = std::move(call), work = std::move(work)]() mutable {
       call->status = work();
       if (call->status != TR_OK) call->error = tr_last_error();
+      // What the call held is let go before it answers: whoever waits for it may count on that.
       work = nullptr;
       post([this, call = std::move(call)](Napi::Env env) {
         if (--pending_ == 0) napi_unref_threadsafe_function(env, deliver_);
@@ -238,12 +239,15 @@ Napi::Value createLearner(const Napi::CallbackInfo& info) {
   auto seed = words(info[1]);
   uint64_t key = (*seed)[0] | (uint64_t)(*seed)[1] << 32;
   Napi::Object o = info[2].As<Napi::Object>();
-  TrLearnerOptions options{intAt(o, "threads"), intAt(o, "recompute"), intAt(o, "format")};
+  auto targets = std::make_shared<std::string>(o.Get("adapterTargets").As<Napi::String>().Utf8Value());
+  TrLearnerOptions options{intAt(o, "threads"),     intAt(o, "recompute"),        intAt(o, "format"),
+                           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str()};
   auto made = std::make_shared<Learner>();
   return environment(info).start(
       info.Env(),
       [=] {
         TrLearner* learner = nullptr;
+        (void)targets;  // the options borrow it
         TrStatus status = tr_learner_create(&shape, key, &options, &learner);
         if (status == TR_OK) *made = Learner(learner, tr_learner_free);
         return status;
@@ -256,22 +260,25 @@ Napi::Value releaseLearner(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value tensors(const Napi::CallbackInfo& info) {
-  const TrTensor* list;
-  int64_t count = tr_learner_tensors(unwrap<Learner>(info, 0).get(), &list);
+Napi::Value tensorList(const Napi::CallbackInfo& info, int64_t (*list)(const TrLearner*, const TrTensor**)) {
+  const TrTensor* found;
+  int64_t count = list(unwrap<Learner>(info, 0).get(), &found);
   Napi::Array out = Napi::Array::New(info.Env(), count);
   for (int64_t i = 0; i < count; i++) {
     Napi::Object o = Napi::Object::New(info.Env());
     Napi::Array shape = Napi::Array::New(info.Env());
-    shape.Set(0u, (double)list[i].rows);
-    if (list[i].columns > 0) shape.Set(1u, (double)list[i].columns);
-    o.Set("name", list[i].name);
-    o.Set("offset", (double)list[i].offset);
+    shape.Set(0u, (double)found[i].rows);
+    if (found[i].columns > 0) shape.Set(1u, (double)found[i].columns);
+    o.Set("name", found[i].name);
+    o.Set("offset", (double)found[i].offset);
     o.Set("shape", shape);
     out.Set((uint32_t)i, o);
   }
   return out;
 }
+
+Napi::Value tensors(const Napi::CallbackInfo& info) { return tensorList(info, tr_learner_tensors); }
+Napi::Value trainable(const Napi::CallbackInfo& info) { return tensorList(info, tr_learner_trainable); }
 
 struct Scored {
   std::vector<float> logprobs, entropies;
@@ -301,6 +308,11 @@ Napi::Value startScoring(const Napi::CallbackInfo& info, Function function) {
 }
 
 Napi::Value learnerForward(const Napi::CallbackInfo& info) { return startScoring<Learner>(info, tr_learner_forward); }
+Napi::Value scoreReference(const Napi::CallbackInfo& info) { return startScoring<Learner>(info, tr_learner_score_reference); }
+Napi::Value keepReference(const Napi::CallbackInfo& info) {
+  tr_learner_keep_reference(unwrap<Learner>(info, 0).get());
+  return info.Env().Undefined();
+}
 Napi::Value storeScore(const Napi::CallbackInfo& info) { return startScoring<Store>(info, tr_store_score); }
 
 Napi::Value learnerBackward(const Napi::CallbackInfo& info) {
@@ -316,7 +328,8 @@ Napi::Value learnerStep(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);
   Napi::Object o = info[1].As<Napi::Object>();
   TrOptimizerStep step{(float)numberAt(o, "learningRate"), (float)numberAt(o, "beta1"),       (float)numberAt(o, "beta2"),
-                       (float)numberAt(o, "epsilon"),      (float)numberAt(o, "weightDecay"), (float)numberAt(o, "maxGradNorm")};
+                       (float)numberAt(o, "epsilon"),      (float)numberAt(o, "weightDecay"), (float)numberAt(o, "maxGradNorm"),
+                       o.Get("decayVectors").ToBoolean()};
   auto norm = std::make_shared<double>(0);
   return environment(info).start(
       info.Env(), [=] { return tr_learner_step(learner.get(), &step, norm.get()); },
@@ -543,10 +556,10 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
   };
   for (Entry e : {Entry{"kernelSets", kernelSets}, {"kernelSet", kernelSet}, {"threads", threads}, {"philox", philox},
                   {"measurePeaks", measurePeaks}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
-                  {"tensors", tensors}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
+                  {"tensors", tensors}, {"trainable", trainable}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
                   {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
                   {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"packWeights", packWeights},
-                  {"publish", publish},
+                  {"publish", publish}, {"keepReference", keepReference}, {"scoreReference", scoreReference},
                   {"storeId", storeId}, {"openStore", openStore}, {"releaseStore", releaseStore},
                   {"storeVersion", storeVersion}, {"storeLimits", storeLimits}, {"createAbort", createAbort},
                   {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate},

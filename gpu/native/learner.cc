@@ -15,28 +15,41 @@ namespace {
 // Parameters per part of an element-wise job, and per partial sum of the norm: fixed, so the norm's bits are too.
 constexpr long kChunk = 1 << 14;
 
+std::shared_ptr<const Model> makeModel(const Shape& shape, const Kernels& kernels, const TrLearnerOptions& options) {
+  std::shared_ptr<const AdapterLayout> adapter;
+  if (options.adapterRank != 0)
+    adapter = std::make_shared<AdapterLayout>(shape, Layout(shape), kernels, options.adapterRank, options.adapterAlpha, options.adapterTargets);
+  return std::make_shared<Model>(shape, kernels, adapter);
+}
+
 }  // namespace
 
 Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, const TrLearnerOptions& options)
-    : model_(std::make_shared<Model>(shape, kernels)),
+    : model_(makeModel(shape, kernels, options)),
       store_(std::make_shared<Store>(model_, options.threads)),
       storeId_(Store::registerStore(store_)),
       threads_(options.threads),
       weights_(size()),
-      gradients_(size()),
-      first_(size()),
-      second_(size()),
+      adapter_(sizeOf(TR_ADAPTER)),
+      gradients_(trainedSize()),
+      first_(trainedSize()),
+      second_(trainedSize()),
       panels_(*model_),
       pass_(model_, options.threads, true, static_cast<Recompute>(options.recompute)) {
   for (const Tensor& t : model_->layout.tensors) tensors_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
-  drawWeights(model_->layout, seed, threads_, weights_);
-  std::memset(gradients_, 0, sizeof(float) * size());
+  for (const Tensor& t : trained()) {
+    trainable_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
+    for (long i = 0; i < t.size(); i += kChunk) chunks_.push_back({t.offset + i, std::min(kChunk, t.size() - i), t.columns > 0});
+  }
+  drawTensors(model_->layout.tensors, seed, 1, threads_, weights_);
+  if (model_->adapter != nullptr) drawTensors(trained(), seed, 2, threads_, adapter_);
+  std::memset(gradients_, 0, sizeof(float) * trainedSize());
   resetOptimizer();
   repack();
   store_->publish(current_, 0);
 }
 
-void Learner::repack() {
+void Learner::takeCopy() {
   current_ = nullptr;
   for (auto& copy : copies_)
     if (copy.use_count() == 1) current_ = copy;
@@ -44,13 +57,37 @@ void Learner::repack() {
   std::atomic_thread_fence(std::memory_order_acquire);
   if (current_ == nullptr) {
     current_ = std::make_shared<PackedWeights>();
-    current_->data.reserve(model_->packedSize);
     copies_.push_back(current_);
   }
+}
+
+void Learner::repack() {
+  takeCopy();
+  bool frozen = model_->adapter != nullptr;
+  base_ = nullptr;
+  // Copies that share a base also read it.
+  if (frozen || current_->base == nullptr) current_->base = std::make_shared<Buffer>(model_->packedSize);
+  float* packed = *current_->base;
+  current_->data = packed;
   long forward = model_->packParts();
-  Pool::shared().run(forward + panels_.parts(), threads_, [&](long part) {
-    if (part < forward) model_->pack(weights_, current_->data, part);
+  Pool::shared().run(forward + panels_.parts(*model_), threads_, [&](long part) {
+    if (part < forward) model_->pack(weights_, packed, part);
     else panels_.pack(*model_, weights_, part - forward);
+  });
+  if (!frozen) return;
+  base_ = current_->base;
+  packAdapter();
+}
+
+void Learner::packAdapter() {
+  takeCopy();
+  const AdapterLayout& layout = *model_->adapter;
+  current_->base = base_;
+  current_->data = *base_;
+  float* packed = current_->adapter.reserve(layout.packedSize);
+  auto parts = layout.all();
+  Pool::shared().run((long)parts.size(), threads_, [&](long i) {
+    layout.pack(model_->kernels, *parts[i], adapter_, packed, panels_.adapter);
   });
 }
 
@@ -71,26 +108,24 @@ void Learner::backward(const float* dLogprobs, const float* dEntropies, long n) 
   pass_.backward(*current_, panels_, dLogprobs, dEntropies, gradients_);
 }
 
-const char* Learner::firstBadTensor(const float* values, long offset, long n) const {
-  for (const Tensor& t : model_->layout.tensors)
+const char* Learner::firstBadTensor(const std::vector<Tensor>& tensors, const float* values, long offset, long n) {
+  for (const Tensor& t : tensors)
     for (long i = std::max(t.offset, offset); i < std::min(t.offset + t.size(), offset + n); i++)
       if (!std::isfinite(values[i - offset])) return t.name.c_str();
   return nullptr;
 }
 
 double Learner::step(const TrOptimizerStep& o) {
-  long parts = (size() + kChunk - 1) / kChunk;
-  std::vector<double> sums(parts);
-  Pool::shared().run(parts, threads_, [&](long p) {
-    sums[p] = model_->kernels.sumOfSquares(gradients_ + p * kChunk, std::min(kChunk, size() - p * kChunk));
-  });
+  std::vector<double> sums(chunks_.size());
+  Pool::shared().run((long)chunks_.size(), threads_,
+                     [&](long i) { sums[i] = model_->kernels.sumOfSquares(gradients_ + chunks_[i].at, chunks_[i].count); });
   double total = 0;
   for (double s : sums) total += s;
   double norm = std::sqrt(total);
   if (!std::isfinite(norm)) {
-    const char* bad = firstBadTensor(gradients_, 0, size());
+    const char* bad = firstBadTensor(trained(), gradients_, 0, trainedSize());
     std::string name = bad == nullptr ? "the norm of all" : bad;
-    std::memset(gradients_, 0, sizeof(float) * size());
+    std::memset(gradients_, 0, sizeof(float) * trainedSize());
     throw Failure(TR_NOT_FINITE, "the gradient of \"" + name + "\" is not finite");
   }
   stepCount++;
@@ -99,24 +134,59 @@ double Learner::step(const TrOptimizerStep& o) {
   a.gradScale = (float)std::min(1.0, (double)o.maxGradNorm / (norm + 1e-6));
   a.correction1 = (float)(1 - std::pow((double)o.beta1, (double)stepCount));
   a.correction2 = (float)(1 - std::pow((double)o.beta2, (double)stepCount));
-  Pool::shared().run(parts, threads_, [&](long p) {
-    long at = p * kChunk;
-    model_->kernels.adamw(weights_ + at, gradients_ + at, first_ + at, second_ + at, std::min(kChunk, size() - at), a);
+  AdamwArgs undecayed = a;
+  if (!o.decayVectors) undecayed.weightDecay = 0;
+  float* values = model_->adapter == nullptr ? weights_ : adapter_;
+  Pool::shared().run((long)chunks_.size(), threads_, [&](long i) {
+    const Chunk& c = chunks_[i];
+    model_->kernels.adamw(values + c.at, gradients_ + c.at, first_ + c.at, second_ + c.at, c.count, c.decays ? a : undecayed);
   });
-  repack();
+  if (model_->adapter == nullptr) repack();
+  else packAdapter();
   return norm;
 }
 
 void Learner::resetOptimizer() {
-  std::memset(first_, 0, sizeof(float) * size());
-  std::memset(second_, 0, sizeof(float) * size());
+  std::memset(first_, 0, sizeof(float) * trainedSize());
+  std::memset(second_, 0, sizeof(float) * trainedSize());
   stepCount = 0;
 }
 
 int64_t Learner::publish(int64_t version) {
   if (version < 0) version = store_->live().version + 1;
   store_->publish(current_, version);
+  // An earlier base that nobody samples from any more is let go.
+  if (model_->adapter != nullptr)
+    for (auto& copy : copies_)
+      if (copy.use_count() == 1) copy->base = nullptr;
   return version;
+}
+
+void Learner::keepReference() {
+  reference_ = current_;
+  if (model_->adapter == nullptr) return;
+  auto bare = std::make_shared<PackedWeights>();
+  bare->base = base_;
+  bare->data = *base_;
+  reference_ = bare;
+}
+
+const PackedWeights& Learner::reference() const {
+  if (reference_ == nullptr) throw Failure(TR_BAD_INPUT, "no reference was kept");
+  return *reference_;
+}
+
+const std::vector<Tensor>& Learner::tensorsOf(TrArray which) const {
+  bool whole = which == TR_WEIGHTS || which == TR_MERGED;
+  static const std::vector<Tensor> none;
+  if (whole) return model_->layout.tensors;
+  if (model_->adapter != nullptr) return model_->adapter->tensors;
+  return which == TR_ADAPTER ? none : model_->layout.tensors;
+}
+
+long Learner::sizeOf(TrArray which) const {
+  const std::vector<Tensor>& tensors = tensorsOf(which);
+  return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size();
 }
 
 const float* Learner::array(TrArray which) const {
@@ -125,12 +195,37 @@ const float* Learner::array(TrArray which) const {
     case TR_GRADIENTS: return gradients_;
     case TR_FIRST_MOMENTS: return first_;
     case TR_SECOND_MOMENTS: return second_;
+    case TR_ADAPTER: return adapter_;
+    case TR_MERGED: break;
   }
-  throw Failure(TR_BAD_INPUT, "there is no array number " + std::to_string(which));
+  throw Failure(TR_BAD_INPUT, "array number " + std::to_string(which) + " is not one that is stored");
+}
+
+void Learner::read(TrArray which, long offset, float* out, long n) const {
+  if (which == TR_MERGED) return readMerged(offset, out, n);
+  std::memcpy(out, array(which) + offset, sizeof(float) * n);
+}
+
+void Learner::readMerged(long offset, float* out, long n) const {
+  std::memcpy(out, weights_ + offset, sizeof(float) * n);
+  if (model_->adapter == nullptr) return;
+  const AdapterLayout& layout = *model_->adapter;
+  std::vector<double> sum;
+  for (const AdapterPart* p : layout.all())
+    for (long row = 0; row < p->outputs; row++) {
+      long at = p->weight + row * p->inputs, first = std::max(at, offset), last = std::min(at + p->inputs, offset + n);
+      if (first >= last) continue;
+      sum.assign(last - first, 0);
+      for (long r = 0; r < layout.rank; r++) {
+        double b = adapter_[p->b + row * layout.rank + r];
+        for (long i = first; i < last; i++) sum[i - first] += b * adapter_[p->a + r * p->inputs + i - at];
+      }
+      for (long i = first; i < last; i++) out[i - offset] += (float)(layout.scale * sum[i - first]);
+    }
 }
 
 void Learner::write(TrArray which, long offset, const float* values, long n) {
-  if (const char* bad = firstBadTensor(values, offset, n))
+  if (const char* bad = firstBadTensor(tensorsOf(which), values, offset, n))
     throw Failure(TR_NOT_FINITE, "a value given for \"" + std::string(bad) + "\" is not finite");
   std::memcpy(const_cast<float*>(array(which)) + offset, values, sizeof(float) * n);
 }

@@ -9,7 +9,8 @@ float* scratch(Slot slot, long n) {
   return buffers[static_cast<int>(slot)].reserve(n);
 }
 
-Model::Model(const Shape& s, const Kernels& k) : shape(s), layout(s), kernels(k) {
+Model::Model(const Shape& s, const Kernels& k, std::shared_ptr<const AdapterLayout> a)
+    : shape(s), layout(s), kernels(k), adapter(std::move(a)) {
   auto take = [&](long n) {
     long at = packedSize;
     packedSize += (n + 15) / 16 * 16;
@@ -43,10 +44,15 @@ void Model::pack(const float* weights, float* packed, long part) const {
   auto copy = [&](long from, long n, long to) { std::memcpy(packed + to, weights + from, sizeof(float) * n); };
   if (part == 0) return copy(layout.embedding, (long)shape.vocabSize * d, embedding);
   if (part == 1) return copy(layout.finalNorm, d, finalNorm);
-  if (part == 2) return matrix(layout.head, shape.vocabSize, d, head);
-  const Layout::Layer& from = layout.layers[(part - 3) / 9];
-  const Layer& to = layers[(part - 3) / 9];
-  switch ((part - 3) % 9) {
+  part -= 2;
+  if (part < headBlocks()) {
+    long first = part * kVocabularyBlock;
+    return matrix(layout.head + first * d, std::min(kVocabularyBlock, shape.vocabSize - first), d, head + kernels.linearSize(first, d));
+  }
+  part -= headBlocks();
+  const Layout::Layer& from = layout.layers[part / 9];
+  const Layer& to = layers[part / 9];
+  switch (part % 9) {
     case 0: return copy(from.attentionNorm, d, to.attentionNorm);
     case 1: return matrix(from.qkv, shape.qkvWidth(), d, to.qkv);
     case 2: return shape.qkvBias ? copy(from.qkvBias, shape.qkvWidth(), to.qkvBias) : void();
@@ -59,6 +65,17 @@ void Model::pack(const float* weights, float* packed, long part) const {
   }
 }
 
+void Model::adapt(const PackedWeights& weights, const std::vector<AdapterPart>& parts, const float* x, long rows, float* out,
+                  long ldo) const {
+  if (weights.adapter.data() == nullptr) return;
+  for (const AdapterPart& p : parts) {
+    float* t = scratch(Slot::LowRank, rows * adapter->rank);
+    multiplyLowRank(rows, adapter->rank, p.inputs, x, p.inputs, weights.adapter + p.aPanels, t, adapter->rank, Start::Zero);
+    multiplyLowRank(rows, p.outputs, adapter->rank, t, adapter->rank, weights.adapter + p.bPanels, out + p.column, ldo,
+                    Start::Destination);
+  }
+}
+
 void Model::attentionInputs(const PackedWeights& weights, int layer, const float* x, const int32_t* positions, long rows, float* qkv,
                             float* raw) const {
   const Layer& y = layers[layer];
@@ -66,6 +83,7 @@ void Model::attentionInputs(const PackedWeights& weights, int layer, const float
   float* normed = scratch(Slot::Normed, rows * d);
   kernels.rmsNorm(x, weights.data + y.attentionNorm, normed, rows, d, epsilon());
   multiply(rows, w, d, normed, weights.data + y.qkv, qkv, shape.qkvBias ? Start::Bias : Start::Zero, weights.data + y.qkvBias);
+  if (adapter != nullptr) adapt(weights, adapter->layers[layer].qkv, normed, rows, qkv, w);
   kernels.rotateHeads(qkv, w, rows, shape.heads, shape.kvHeads, shape.headSize, positions, cosine, sine,
                       shape.qkNorm ? weights.data + y.qNorm : nullptr, weights.data + y.kNorm, raw, shape.turnedWidth(), epsilon());
 }
@@ -74,12 +92,14 @@ void Model::addAttended(const PackedWeights& weights, int layer, const float* x,
                         float* mid) const {
   if (mid != x) std::memcpy(mid, x, sizeof(float) * rows * shape.hiddenSize);
   multiply(rows, shape.hiddenSize, shape.qWidth(), attended, weights.data + layers[layer].output, mid, Start::Destination);
+  if (adapter != nullptr) adapt(weights, adapter->layers[layer].output, attended, rows, mid, shape.hiddenSize);
 }
 
 void Model::gateUpOf(const PackedWeights& weights, int layer, const float* mid, long rows, float* normed, float* gateUp) const {
   const Layer& y = layers[layer];
   kernels.rmsNorm(mid, weights.data + y.mlpNorm, normed, rows, shape.hiddenSize, epsilon());
   multiply(rows, 2l * shape.intermediateSize, shape.hiddenSize, normed, weights.data + y.gateUp, gateUp, Start::Zero);
+  if (adapter != nullptr) adapt(weights, adapter->layers[layer].gateUp, normed, rows, gateUp, 2l * shape.intermediateSize);
 }
 
 void Model::addFeedForward(const PackedWeights& weights, int layer, const float* mid, const float* gateUp, long rows,
@@ -89,6 +109,7 @@ void Model::addFeedForward(const PackedWeights& weights, int layer, const float*
   kernels.swiglu(gateUp, activated, rows, f);
   if (next != mid) std::memcpy(next, mid, sizeof(float) * rows * d);
   multiply(rows, d, f, activated, weights.data + layers[layer].down, next, Start::Destination);
+  if (adapter != nullptr) adapt(weights, adapter->layers[layer].down, activated, rows, next, d);
 }
 
 void Model::finishLayer(const PackedWeights& weights, int layer, const float* x, const float* attended, long rows, float* mid,
@@ -108,6 +129,11 @@ void Model::finalNormed(const PackedWeights& weights, const float* x, long rows,
 
 void Model::logitsOf(const PackedWeights& weights, const float* normed, long rows, long first, long count, float* out) const {
   multiply(rows, count, shape.hiddenSize, normed, weights.data + head + kernels.linearSize(first, shape.hiddenSize), out, Start::Zero);
+  if (adapter == nullptr || adapter->head.empty()) return;
+  AdapterPart part = adapter->head[0];
+  part.outputs = count;
+  part.bPanels += first * adapter->rank;
+  adapt(weights, {part}, normed, rows, out, count);
 }
 
 void Model::logits(const PackedWeights& weights, const float* x, long rows, float* normed, float* out) const {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <vector>
 
+#include "adapter.h"
 #include "buffer.h"
 #include "kernels.h"
 #include "shape.h"
@@ -14,12 +15,16 @@ namespace troupe {
 constexpr long kBlockRows = 64;
 
 /// Storage of the calling thread, one per slot; a slot's content lasts until the slot is asked for again.
-enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Rounded, Count };
+enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Rounded, LowRank, Count };
 float* scratch(Slot, long n);
 
 /// The weights of one version, ready for the kernels; immutable once published.
 struct PackedWeights {
-  Buffer data;
+  /// What the learner does not change may be shared by many versions.
+  std::shared_ptr<Buffer> base;
+  const float* data = nullptr;  // of base
+  /// Empty in a version without one, such as the reference.
+  Buffer adapter;
 };
 
 struct Model {
@@ -28,11 +33,13 @@ struct Model {
     long attentionNorm, qkv, qkvBias, qNorm, kNorm, output, mlpNorm, gateUp, down;
   };
 
-  Model(const Shape&, const Kernels&);
+  /// `adapter` may be null.
+  Model(const Shape&, const Kernels&, std::shared_ptr<const AdapterLayout> adapter = nullptr);
 
   Shape shape;
   Layout layout;
   const Kernels& kernels;
+  std::shared_ptr<const AdapterLayout> adapter;
   std::vector<Layer> layers;
   long embedding = 0, finalNorm = 0, head = 0, packedSize = 0;
   /// [maxPositions, headSize / 2]
@@ -41,13 +48,22 @@ struct Model {
   float epsilon() const { return (float)shape.rmsNormEpsilon; }
   /// Packs matrix or vector number `part` (of packParts()) of the flat weights.
   void pack(const float* weights, float* packed, long part) const;
-  long packParts() const { return 3 + 9 * (long)layers.size(); }
+  long packParts() const { return 2 + headBlocks() + 9 * (long)layers.size(); }
+  long headBlocks() const { return (shape.vocabSize + kVocabularyBlock - 1) / kVocabularyBlock; }
 
   /// out[rows, n] = start + x[rows, k] · panels
   void multiply(long rows, long n, long k, const float* x, const float* panels, float* out, Start start,
                 const float* bias = nullptr) const {
     kernels.linear(rows, n, k, x, k, panels, out, n, start, bias, scratch(Slot::Rounded, (rows + 32) * (k + 32)));
   }
+
+  /// The same for low-rank products, whose panels are fp32 in any format; rows of x and out may lie apart.
+  void multiplyLowRank(long rows, long n, long k, const float* x, long ldx, const float* panels, float* out, long ldo,
+                       Start start) const {
+    kernels.product(rows, n, k, x, ldx, panels, k * kernels.panel, out, ldo, start, nullptr);
+  }
+  /// Adds the low-rank updates of a fused product's linears to its output [rows, ldo], if the version has any.
+  void adapt(const PackedWeights&, const std::vector<AdapterPart>&, const float* x, long rows, float* out, long ldo) const;
 
   /// qkv = heads ready for attention from the residual stream x [rows, d]; `raw` as in Kernels::rotateHeads.
   void attentionInputs(const PackedWeights&, int layer, const float* x, const int32_t* positions, long rows, float* qkv,

@@ -31,6 +31,7 @@ BackwardPanels::BackwardPanels(const Model& m) {
     layers.push_back({take(s.qkvWidth(), d), take(d, s.qWidth()), take(2l * s.intermediateSize, d), take(d, s.intermediateSize)});
   head = take(s.vocabSize, d);
   data.reserve(size);
+  if (m.adapter != nullptr) adapter.reserve(m.adapter->backSize);
 }
 
 void BackwardPanels::pack(const Model& m, const float* weights, long part) {
@@ -39,15 +40,15 @@ void BackwardPanels::pack(const Model& m, const float* weights, long part) {
   auto matrix = [&](long from, long outputs, long inputs, long to) {
     m.kernels.packLinearBack(weights + from, outputs, inputs, data + to);
   };
-  if (part == 0) {
+  if (part < m.headBlocks()) {
     // Each block of the vocabulary is a matrix of its own, as backwardHead takes them.
-    for (long from = 0; from < s.vocabSize; from += kVocabularyBlock)
-      matrix(m.layout.head + from * d, std::min(kVocabularyBlock, s.vocabSize - from), d, head + m.kernels.linearSize(d, from));
-    return;
+    long first = part * kVocabularyBlock;
+    return matrix(m.layout.head + first * d, std::min(kVocabularyBlock, s.vocabSize - first), d, head + m.kernels.linearSize(d, first));
   }
-  const Layout::Layer& from = m.layout.layers[(part - 1) / 4];
-  const Layer& to = layers[(part - 1) / 4];
-  switch ((part - 1) % 4) {
+  part -= m.headBlocks();
+  const Layout::Layer& from = m.layout.layers[part / 4];
+  const Layer& to = layers[part / 4];
+  switch (part % 4) {
     case 0: return matrix(from.qkv, s.qkvWidth(), d, to.qkv);
     case 1: return matrix(from.output, d, s.qWidth(), to.output);
     case 2: return matrix(from.gateUp, 2l * s.intermediateSize, d, to.gateUp);
@@ -259,9 +260,31 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
     float* storage = scratch(Slot::Right, (outputs + inputs + 64) * (kTokenBlock + 32));
     for (long r = 0; r < rows; r += kTokenBlock)
-      k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.outputs + t.output, p.outputs,
+      k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.ldy + t.output, p.ldy,
                    p.x + r * p.inputs + t.input, p.inputs, p.grad + t.output * p.inputs + t.input, p.inputs, storage);
   });
+}
+
+void PackedPass::adapterRows(const PackedWeights& weights, const BackwardPanels& back, const Adapted& of, long slot, long row,
+                             long count, float* dx) {
+  const Model& m = *model_;
+  long rank = m.adapter->rank;
+  for (const AdapterPart& p : of.parts) {
+    float *t = lowRank(PassBuffer::LowRank, slot, row), *u = lowRank(PassBuffer::LowRankGrad, slot, row);
+    slot++;
+    m.multiplyLowRank(count, rank, p.inputs, of.x + row * p.inputs, p.inputs, weights.adapter + p.aPanels, t, rank, Start::Zero);
+    m.multiplyLowRank(count, rank, p.outputs, of.dy + row * of.ldy + p.column, of.ldy, back.adapter + p.bBack, u, rank, Start::Zero);
+    m.multiplyLowRank(count, p.inputs, rank, u, rank, back.adapter + p.aBack, dx, p.inputs, Start::Destination);
+  }
+}
+
+void PackedPass::addAdapterProducts(const Adapted& of, long slot, float* grad, std::vector<Product>* products) const {
+  long rank = model_->adapter->rank;
+  for (const AdapterPart& p : of.parts) {
+    products->push_back({lowRank(PassBuffer::LowRankGrad, slot, 0), rank, of.x, rank, p.inputs, grad + p.a});
+    products->push_back({of.dy + p.column, of.ldy, lowRank(PassBuffer::LowRank, slot, 0), p.outputs, rank, grad + p.b});
+    slot++;
+  }
 }
 
 void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels& back, const float* dLogprobs,
@@ -273,6 +296,7 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
   float *logits = all(PassBuffer::LogitsGrad), *partials = all(PassBuffer::HeadPartials), *input = all(PassBuffer::Normed);
   float *dx = all(PassBuffer::ResidualGrad), *dnormed = all(PassBuffer::MidGrad);
   std::memset(partials, 0, sizeof(float) * blocks() * d);
+  bool adaptsHead = m.adapter != nullptr && !m.adapter->head.empty();
   for (long first = 0; first < rows_; first += chunk) {
     long rows = std::min(chunk, rows_ - first), parts = (rows + kBlockRows - 1) / kBlockRows;
     for (long from = 0; from < v; from += width) {
@@ -290,9 +314,34 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
         }
         m.multiply(count, d, ids, dlogits, back.data + back.head + k.linearSize(d, from), dnormed + r * d,
                    from == 0 ? Start::Zero : Start::Destination);
+        if (adaptsHead) {
+          const AdapterPart& p = m.adapter->head[0];
+          long rank = m.adapter->rank;
+          if (from == 0)
+            m.multiplyLowRank(count, rank, d, normed, d, weights.adapter + p.aPanels, lowRank(PassBuffer::LowRank, 0, r), rank,
+                              Start::Zero);
+          // u adds up over the blocks of the vocabulary; what of dx follows from it comes after the last.
+          k.product(count, rank, ids, dlogits, ids, back.adapter + p.bBack + from * k.panel, p.outputs * k.panel,
+                    lowRank(PassBuffer::LowRankGrad, 0, r), rank, from == 0 ? Start::Zero : Start::Destination, nullptr);
+        }
       });
-      weightGradients({{logits, input + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
+      if (m.adapter == nullptr)
+        weightGradients({{logits, ids, input + first * d, ids, d, grad + m.layout.head + from * d}}, rows, 0, {});
+      else if (adaptsHead)
+        weightGradients({{logits, ids, lowRank(PassBuffer::LowRank, 0, first), ids, m.adapter->rank,
+                          grad + m.adapter->head[0].b + from * m.adapter->rank}},
+                        rows, 0, {});
     }
+  }
+  if (adaptsHead) {
+    const AdapterPart& p = m.adapter->head[0];
+    run(blocks(), [&](long b) {
+      long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
+      long rank = m.adapter->rank;
+      m.multiplyLowRank(count, d, rank, lowRank(PassBuffer::LowRankGrad, 0, r), rank, back.adapter + p.aBack, dnormed + r * d, d,
+                        Start::Destination);
+    });
+    weightGradients({{lowRank(PassBuffer::LowRankGrad, 0, 0), m.adapter->rank, input, m.adapter->rank, d, grad + p.a}}, rows_, 0, {});
   }
   run(blocks(), [&](long b) {
     long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
@@ -300,7 +349,7 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
     k.rmsNormGrad(at(PassBuffer::Residual, m.shape.layers, d, r), weights.data + m.finalNorm, dnormed + r * d, dx + r * d, partials + b * d,
                   count, d, m.epsilon());
   });
-  addPartials(partials, blocks(), d, grad + m.layout.finalNorm);
+  if (m.adapter == nullptr) addPartials(partials, blocks(), d, grad + m.layout.finalNorm);
 }
 
 void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& back, const float* dLogprobs, const float* dEntropies,
@@ -316,6 +365,8 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
   float *dattended = all(PassBuffer::AttendedGrad), *dqkvs = all(PassBuffer::HeadsGrad), *dGateUps = all(PassBuffer::GateUpGrad);
   float *activated = all(PassBuffer::Activated), *partials = all(PassBuffer::Partials);
   backwardHead(weights, back, dLogprobs, dEntropies, grad);
+  bool trainsBase = m.adapter == nullptr;
+  const AdapterLayout::Layer none;
   // Per block: norm weights, then q and k norms, then biases.
   long width = d + 2 * hd + w;
   auto partial = [&](long b, long at) { return partials + at * blocks() + b * (at == 0 ? d : at == d + 2 * hd ? w : hd); };
@@ -325,31 +376,48 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
     const Layout::Layer& to = m.layout.layers[layer];
     const Model::Layer& from = m.layers[layer];
     const BackwardPanels::Layer& panels = back.layers[layer];
+    const AdapterLayout::Layer& adapter = trainsBase ? none : m.adapter->layers[layer];
+    // Their slots: gate and up 0 and 1, down 2, output 3; then queries, keys, values 0 to 2.
+    Adapted gateUpPart{adapter.gateUp, dGateUps, 2 * f, normed}, downPart{adapter.down, dxs, d, activated};
+    Adapted outputPart{adapter.output, dmids, d, at(PassBuffer::Attended, layer, q, 0)}, qkvPart{adapter.qkv, dqkvs, w, normed};
     std::memset(partials, 0, sizeof(float) * blocks() * width);
     run(blocks(), [&](long b) {
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
       const float* mid = at(PassBuffer::Mid, layer, d, r);
       float *dx = dxs + r * d, *dmid = dmids + r * d, *dinner = scratch(Slot::Inner, count * std::max(f, d));
-      m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
       const float* gateUp = at(PassBuffer::GateUp, layer, 2 * f, r);
       if (!keepsGateUp()) {
         float* again = scratch(Slot::GateUp, count * 2 * f);
         m.gateUpOf(weights, layer, mid, count, normed + r * d, again);
         gateUp = again;
       }
+      m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
+      if (!adapter.down.empty()) {
+        k.swiglu(gateUp, activated + r * f, count, f);
+        adapterRows(weights, back, downPart, 2, r, count, dinner);
+      }
       k.swigluGrad(gateUp, dinner, dGateUps + r * 2 * f, activated + r * f, count, f);
       m.multiply(count, d, 2 * f, dGateUps + r * 2 * f, back.data + panels.gateUp, dinner, Start::Zero);
       k.rmsNorm(mid, weights.data + from.mlpNorm, normed + r * d, count, d, m.epsilon());
+      if (!trainsBase) adapterRows(weights, back, gateUpPart, 0, r, count, dinner);
       std::memcpy(dmid, dx, sizeof(float) * count * d);
       k.rmsNormGrad(mid, weights.data + from.mlpNorm, dinner, dmid, partial(b, 0), count, d, m.epsilon());
       m.multiply(count, q, d, dmid, back.data + panels.output, dattended + r * q, Start::Zero);
+      if (!trainsBase) adapterRows(weights, back, outputPart, 3, r, count, dattended + r * q);
     });
-    addPartials(partials, blocks(), d, grad + to.mlpNorm);
+    std::vector<Product> products;
+    if (trainsBase) {
+      addPartials(partials, blocks(), d, grad + to.mlpNorm);
+      products = {{dGateUps, 2 * f, normed, 2 * f, d, grad + to.gateUp},
+                  {dxs, d, activated, d, f, grad + to.down},
+                  {dmids, d, at(PassBuffer::Attended, layer, q, 0), d, q, grad + to.output}};
+    } else {
+      addAdapterProducts(gateUpPart, 0, grad, &products);
+      addAdapterProducts(downPart, 2, grad, &products);
+      addAdapterProducts(outputPart, 3, grad, &products);
+    }
     std::memset(partials, 0, sizeof(float) * blocks() * d);
-    weightGradients({{dGateUps, normed, 2 * f, d, grad + to.gateUp},
-                     {dxs, activated, d, f, grad + to.down},
-                     {dmids, at(PassBuffer::Attended, layer, q, 0), d, q, grad + to.output}},
-                    rows_, (long)spans_.size() * s.kvHeads, [&](long item) { attendGrad(layer, item); });
+    weightGradients(products, rows_, (long)spans_.size() * s.kvHeads, [&](long item) { attendGrad(layer, item); });
     run(blocks(), [&](long b) {
       long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
       float *dqkv = dqkvs + r * w, *dinner = scratch(Slot::Inner, count * d), *dx = dxs + r * d;
@@ -362,9 +430,16 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
       m.multiply(count, d, w, dqkv, back.data + panels.qkv, dinner, Start::Zero);
       const float* x = at(PassBuffer::Residual, layer, d, r);
       k.rmsNorm(x, weights.data + from.attentionNorm, normed + r * d, count, d, m.epsilon());
+      if (!trainsBase) adapterRows(weights, back, qkvPart, 0, r, count, dinner);
       std::memcpy(dx, dmids + r * d, sizeof(float) * count * d);
       k.rmsNormGrad(x, weights.data + from.attentionNorm, dinner, dx, partial(b, 0), count, d, m.epsilon());
     });
+    if (!trainsBase) {
+      products.clear();
+      addAdapterProducts(qkvPart, 0, grad, &products);
+      weightGradients(products, rows_, 0, {});
+      continue;
+    }
     addPartials(partials, blocks(), d, grad + to.attentionNorm);
     for (long b = 0; b < blocks(); b++) {
       if (s.qkNorm) {
@@ -373,8 +448,9 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
       }
       if (s.qkvBias) k.add(partial(b, d + 2 * hd), grad + to.qkvBias, w);
     }
-    weightGradients({{dqkvs, normed, w, d, grad + to.qkv}}, rows_, 0, {});
+    weightGradients({{dqkvs, w, normed, w, d, grad + to.qkv}}, rows_, 0, {});
   }
+  if (!trainsBase) return;
   // Columns are shared out, rows go in order: no two threads add to one number.
   run((d + kEmbeddingColumns - 1) / kEmbeddingColumns, [&](long part) {
     long c = part * kEmbeddingColumns, count = std::min(kEmbeddingColumns, d - c);

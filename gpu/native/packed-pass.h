@@ -16,10 +16,10 @@ struct BackwardPanels {
   };
   explicit BackwardPanels(const Model&);
   void pack(const Model&, const float* weights, long part);
-  long parts() const { return 1 + 4 * (long)layers.size(); }
+  long parts(const Model& m) const { return m.headBlocks() + 4 * (long)layers.size(); }
   std::vector<Layer> layers;
-  long head = 0;
-  Buffer data;
+  long head = 0;  // one matrix per vocabulary block
+  Buffer data, adapter;
 };
 
 /// Throws BadShape unless offsets rise from 0 to n without falling.
@@ -33,7 +33,7 @@ class PackedPass {
   /// Throws BadInput or BadShape; see tr_learner_forward.
   void forward(const PackedWeights&, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
                float* logprobs, float* entropies);
-  /// Adds to `grad`, laid out as the flat weights.
+  /// Adds to `grad`, laid out as the flat weights, or as the flat adapter where the model has one.
   void backward(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
 
   /// Tokens of the forward pass that backward would follow; −1 when there is none.
@@ -45,9 +45,18 @@ class PackedPass {
   };
   /// One weight gradient: grad[outputs, inputs] += dyᵀ x over all rows.
   struct Product {
-    const float *dy, *x;
+    const float* dy;
+    long ldy;
+    const float* x;
     long outputs, inputs;
     float* grad;
+  };
+  /// The linears of one fused product that adapters change, with the product's output gradient and input.
+  struct Adapted {
+    const std::vector<AdapterPart>& parts;
+    const float* dy;
+    long ldy;
+    const float* x;
   };
 
   void takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences);
@@ -57,6 +66,11 @@ class PackedPass {
   void backwardHead(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
   /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
   void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);
+  /// For `count` rows from `row` on: dx += u A for each part, with t and u kept in the slots from `slot` on.
+  void adapterRows(const PackedWeights&, const BackwardPanels&, const Adapted&, long slot, long row, long count, float* dx);
+  /// The weight gradients that follow from those slots.
+  void addAdapterProducts(const Adapted&, long slot, float* grad, std::vector<Product>*) const;
+  float* lowRank(PassBuffer b, long slot, long row) const { return all(b) + (slot * rows_ + row) * model_->adapter->rank; }
   void addPartials(const float* partials, long blocks, long width, float* grad) const;
   void run(long parts, const std::function<void(long)>& part) const;
   long blocks() const { return blocksOf(rows_); }

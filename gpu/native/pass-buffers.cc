@@ -26,6 +26,8 @@ const char* nameOf(PassBuffer buffer) {
     case PassBuffer::GateUpGrad: return "gradient of gate and up";
     case PassBuffer::Activated: return "feed-forward activation";
     case PassBuffer::Partials: return "partial sums of vectors";
+    case PassBuffer::LowRank: return "low-rank rows";
+    case PassBuffer::LowRankGrad: return "gradient of low-rank rows";
     case PassBuffer::LogitsGrad: return "logit gradients";
     case PassBuffer::HeadPartials: return "partial sums of the last norm";
     case PassBuffer::Count: break;
@@ -58,6 +60,8 @@ long floatsOf(const Model& m, const PassPlan& plan, PassBuffer buffer) {
     case PassBuffer::GateUpGrad: return n * 2 * f;
     case PassBuffer::Activated: return n * f;
     case PassBuffer::Partials: return blocksOf(n) * (d + 2l * s.headSize + s.qkvWidth());
+    case PassBuffer::LowRank:
+    case PassBuffer::LowRankGrad: return m.adapter == nullptr ? 0 : kAdapterSlots * n * m.adapter->rank;
     case PassBuffer::LogitsGrad: return headChunk(m, n) * std::min<long>(s.vocabSize, kVocabularyBlock);
     case PassBuffer::HeadPartials: return blocksOf(n) * d;
     case PassBuffer::Count: break;

@@ -13,6 +13,8 @@ enum class PassBuffer : int {
   Residual, Mid, Heads, RawHeads, Attended, GateUp,
   // Of the backward half, for one layer at a time.
   ResidualGrad, MidGrad, Normed, AttendedGrad, HeadsGrad, GateUpGrad, Activated, Partials,
+  // Of adapters: t = x (s A)ᵀ and u = dy (s B) of up to kAdapterSlots linears at a time.
+  LowRank, LowRankGrad,
   // Of the vocabulary.
   LogitsGrad, HeadPartials,
   Count
@@ -32,6 +34,9 @@ long floatsOf(const Model&, const PassPlan&, PassBuffer);
 /// Rows whose logit gradients exist at once.
 long headChunk(const Model&, long rows);
 inline long blocksOf(long rows) { return (rows + kBlockRows - 1) / kBlockRows; }
+
+/// Linears whose low-rank rows exist at once.
+constexpr long kAdapterSlots = 4;
 
 /// Tokens per block of a weight gradient's sum: blocks are added in order.
 constexpr long kTokenBlock = 128;

@@ -56,10 +56,28 @@ int poolThreads(int32_t wanted) {
   return wanted <= 0 ? all : std::min<int>(wanted, all);
 }
 
-void checkRange(const troupe::Learner& learner, int64_t offset, int64_t n) {
-  if (offset < 0 || n < 0 || offset > learner.size() - n)
+void checkRange(const troupe::Learner& learner, TrArray array, int64_t offset, int64_t n) {
+  if (offset < 0 || n < 0 || offset > learner.sizeOf(array) - n)
     throw troupe::Failure(TR_BAD_SHAPE, std::to_string(n) + " numbers from " + std::to_string(offset) + " on do not lie in the array's " +
-                                            std::to_string(learner.size()));
+                                            std::to_string(learner.sizeOf(array)));
+}
+
+void score(const troupe::Store& store, const troupe::PackedWeights& weights, const int32_t* tokens, int64_t n,
+           const int32_t* offsets, int64_t sequences, float temperature, float* logprobs, float* entropies) {
+  troupe::checkOffsets(offsets, sequences, n);
+  troupe::PackedPass pass(store.model, store.threads, false);
+  std::vector<int32_t> local;
+  // A few sequences at a time, so that memory does not grow with the call.
+  for (int64_t first = 0; first < sequences;) {
+    int64_t last = first + 1;
+    while (last < sequences && offsets[last + 1] - offsets[first] <= kScoredTokens) last++;
+    int32_t start = offsets[first];
+    local.assign(offsets + first, offsets + last + 1);
+    for (int32_t& offset : local) offset -= start;
+    pass.forward(weights, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
+                 entropies + start);
+    first = last;
+  }
 }
 
 double seconds() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -101,6 +119,10 @@ int64_t tr_learner_tensors(const TrLearner* l, const TrTensor** tensors) {
   *tensors = l->learner.tensors().data();
   return (int64_t)l->learner.tensors().size();
 }
+int64_t tr_learner_trainable(const TrLearner* l, const TrTensor** tensors) {
+  *tensors = l->learner.trainable().data();
+  return (int64_t)l->learner.trainable().size();
+}
 TrStatus tr_learner_forward(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                             float temperature, float* logprobs, float* entropies) {
   return guarded([&] { l->learner.forward(tokens, n, offsets, sequences, temperature, logprobs, entropies); });
@@ -116,13 +138,13 @@ int64_t tr_learner_step_count(const TrLearner* l) { return l->learner.stepCount;
 void tr_learner_set_step_count(TrLearner* l, int64_t count) { l->learner.stepCount = count; }
 TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, float* out, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner, offset, n);
-    std::memcpy(out, l->learner.array(array) + offset, sizeof(float) * n);
+    checkRange(l->learner, array, offset, n);
+    l->learner.read(array, offset, out, n);
   });
 }
 TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner, offset, n);
+    checkRange(l->learner, array, offset, n);
     l->learner.write(array, offset, values, n);
   });
 }
@@ -131,6 +153,13 @@ TrStatus tr_learner_pack(TrLearner* l) {
 }
 TrStatus tr_learner_publish(TrLearner* l, int64_t version, int64_t* published) {
   return guarded([&] { *published = l->learner.publish(version); });
+}
+void tr_learner_keep_reference(TrLearner* l) { l->learner.keepReference(); }
+TrStatus tr_learner_score_reference(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                                    float temperature, float* logprobs, float* entropies) {
+  return guarded([&] {
+    score(l->learner.store(), l->learner.reference(), tokens, n, offsets, sequences, temperature, logprobs, entropies);
+  });
 }
 int64_t tr_learner_store(const TrLearner* l) { return l->learner.storeId(); }
 
@@ -147,21 +176,8 @@ void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model
 TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                         float temperature, float* logprobs, float* entropies) {
   return guarded([&] {
-    troupe::checkOffsets(offsets, sequences, n);
     troupe::Store::Live live = s->store->live();
-    troupe::PackedPass pass(s->store->model, s->store->threads, false);
-    std::vector<int32_t> local;
-    // A few sequences at a time, so that memory does not grow with the call.
-    for (int64_t first = 0; first < sequences;) {
-      int64_t last = first + 1;
-      while (last < sequences && offsets[last + 1] - offsets[first] <= kScoredTokens) last++;
-      int32_t start = offsets[first];
-      local.assign(offsets + first, offsets + last + 1);
-      for (int32_t& offset : local) offset -= start;
-      pass.forward(*live.weights, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
-                   entropies + start);
-      first = last;
-    }
+    score(*s->store, *live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies);
   });
 }
 TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,

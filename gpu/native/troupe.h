@@ -45,10 +45,15 @@ typedef struct TrLearnerOptions {
   int32_t threads;    // ≤ 0: all of the pool
   int32_t recompute;  // TrRecompute
   int32_t format;     // TrFormat of the linear layers; weights, gradients and moments are fp32 in any case
+  /// Low-rank adapter, trained in place of the weights: rank 0 is none; targets are names of linears, space-separated.
+  int32_t adapterRank;
+  double adapterAlpha;
+  const char* adapterTargets;
 } TrLearnerOptions;
 
 typedef struct TrOptimizerStep {
   float learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm;
+  int32_t decayVectors;  // norm weights and biases decay too
 } TrOptimizerStep;
 
 /// Requests of one generate call; lists are flat, `…Offsets` have count + 1 entries.
@@ -102,7 +107,16 @@ typedef struct TrCache {
   int64_t sharedTokens;    // prompt tokens taken over from another sequence
 } TrCache;
 
-typedef enum TrArray { TR_WEIGHTS = 0, TR_GRADIENTS = 1, TR_FIRST_MOMENTS = 2, TR_SECOND_MOMENTS = 3 } TrArray;
+/// Flat arrays of a learner. Gradients and moments are laid out as what is trained: the adapter, or the weights.
+/// TR_MERGED is the weights with the adapter added in; it can be read only.
+typedef enum TrArray {
+  TR_WEIGHTS = 0,
+  TR_GRADIENTS = 1,
+  TR_FIRST_MOMENTS = 2,
+  TR_SECOND_MOMENTS = 3,
+  TR_ADAPTER = 4,
+  TR_MERGED = 5
+} TrArray;
 
 typedef enum TrFormat { TR_FP32 = 0, TR_BF16 = 1 } TrFormat;
 
@@ -133,6 +147,8 @@ void tr_learner_free(TrLearner*);
 /// Number of parameters, and of tensors; the tensor table lives as long as the learner.
 int64_t tr_learner_size(const TrLearner*);
 int64_t tr_learner_tensors(const TrLearner*, const TrTensor** tensors);
+/// The tensors that are trained: those of the adapter, or the same as above.
+int64_t tr_learner_trainable(const TrLearner*, const TrTensor** tensors);
 
 /// Logprob and entropy [N] of every token of packed sequences at `temperature`, 0 at each sequence's first token;
 /// keeps what tr_learner_backward needs.
@@ -152,6 +168,10 @@ TrStatus tr_learner_write(TrLearner*, TrArray, int64_t offset, const float* valu
 TrStatus tr_learner_pack(TrLearner*);
 /// Makes the learner's weights the store's live version; `version` < 0: the next number.
 TrStatus tr_learner_publish(TrLearner*, int64_t version, int64_t* published);
+/// Keeps the weights, without the adapter, as reference; scores under it are as in tr_store_score.
+void tr_learner_keep_reference(TrLearner*);
+TrStatus tr_learner_score_reference(TrLearner*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                                    float temperature, float* logprobs, float* entropies);
 /// Registry id of the learner's store; valid in every thread of the process while a learner or sampler holds it.
 int64_t tr_learner_store(const TrLearner*);
 

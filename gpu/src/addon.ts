@@ -25,7 +25,7 @@ export interface AbortHandle {
 }
 
 /** Numbers of the flat arrays in `TrArray`. */
-export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments: 3 } as const;
+export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments: 3, adapter: 4, merged: 5 } as const;
 
 /** Numbers of what linear layers compute with, in `TrFormat`. */
 export const FORMAT = { fp32: 0, bf16: 1 } as const satisfies Readonly<Record<ComputeType, number>>;
@@ -41,6 +41,11 @@ export interface LearnerOptions {
   readonly threads: number;
   readonly recompute: number;
   readonly format: number;
+  /** 0: none. */
+  readonly adapterRank: number;
+  readonly adapterAlpha: number;
+  /** Separated by spaces. */
+  readonly adapterTargets: string;
 }
 
 /** Where one tensor lies in the flat arrays. */
@@ -127,6 +132,7 @@ export interface NativeAddon {
   createLearner(shape: ModelShape, seed: Uint32Array, options: LearnerOptions): Promise<LearnerHandle>;
   releaseLearner(learner: LearnerHandle): void;
   tensors(learner: LearnerHandle): readonly TensorPlace[];
+  trainable(learner: LearnerHandle): readonly TensorPlace[];
   learnerForward(
     learner: LearnerHandle,
     tokens_N: Int32Array,
@@ -143,6 +149,13 @@ export interface NativeAddon {
   /** Weights that were written take effect. */
   packWeights(learner: LearnerHandle): Promise<void>;
   publish(learner: LearnerHandle, version: number): number;
+  keepReference(learner: LearnerHandle): void;
+  scoreReference(
+    learner: LearnerHandle,
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+  ): Promise<Scores>;
   storeId(learner: LearnerHandle): number;
   openStore(id: number): StoreHandle;
   releaseStore(store: StoreHandle): void;

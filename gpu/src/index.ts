@@ -1,5 +1,6 @@
 export { createEngine } from "./create-engine.js";
-export { attachSampler, NativeEngine, type NativeHandle } from "./native-engine.js";
+export { NativeEngine } from "./native-engine.js";
+export { attachSampler, type NativeHandle } from "./native-handle.js";
 export { NativeSampler } from "./native-sampler.js";
 export { kernelSet, kernelSets, measurePeaks } from "./machine.js";
 export type { CacheReport, Peaks } from "./addon.js";

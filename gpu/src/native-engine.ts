@@ -1,14 +1,15 @@
 import {
   combineLossMetrics,
   deriveKey,
+  elementsOf,
   policyLoss,
   type Batch,
   type Completion,
-  type ComputeType,
   type EngineCapabilities,
   type EngineOptions,
   type GenerateOptions,
   type GenerateRequest,
+  type LowRankOptions,
   type LossSpec,
   type ModelShape,
   type OptimizerStep,
@@ -17,6 +18,7 @@ import {
   type Scores,
   type VocabularyBytes,
 } from "@troupe/core/sdk";
+import { hasAdapter, openAdapter, saveAdapter } from "./adapter-files.js";
 import {
   ARRAY,
   callNative,
@@ -32,14 +34,8 @@ import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.j
 import { memoryOfProcess } from "./machine.js";
 import { microBatches, microBatchTokens } from "./micro-batches.js";
 import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
+import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
-
-/** What `handle()` gives: plain data that names a store of this process. */
-export interface NativeHandle {
-  readonly engine: "troupe-native";
-  readonly process: number;
-  readonly store: number;
-}
 
 /**
  * A policy in native memory that is sampled and trained on this machine's CPU.
@@ -55,29 +51,29 @@ export class NativeEngine implements PolicyEngine {
   readonly kernelSet: string;
   readonly #learner: LearnerHandle;
   readonly #sampler: NativeSampler;
+  /** Where the weights lie, and what is trained: they, or the adapter. */
   readonly #places: readonly TensorPlace[];
+  readonly #trainable: readonly TensorPlace[];
+  readonly #lora: LowRankOptions | undefined;
   readonly #storeId: number;
   readonly #microBatchTokens: number;
   #isDisposed = false;
   #last: Promise<unknown> = Promise.resolve();
 
-  private constructor(
-    shape: ModelShape,
-    learner: LearnerHandle,
-    threads: number,
-    dtype: ComputeType,
-    microBatchTokens: number,
-  ) {
+  private constructor(learner: LearnerHandle, options: EngineOptions, threads: number) {
     const addon = nativeAddon();
+    const { shape, dtype = "fp32", training = {} } = options;
     this.shape = shape;
     this.#learner = learner;
-    this.#microBatchTokens = microBatchTokens;
+    this.#lora = options.lora;
+    this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(shape);
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(this.#storeId);
     this.#places = addon.tensors(learner);
+    this.#trainable = addon.trainable(learner);
     this.kernelSet = addon.kernelSet(FORMAT[dtype]);
-    const parameters = this.#places.reduce((sum, place) => sum + place.shape.reduce((a, b) => a * b, 1), 0);
-    this.description = `native ${dtype}, ${this.kernelSet} kernels, ${threads} threads, ${(parameters / 1e6).toFixed(2)} M parameters`;
+    const adapter = options.lora ? `, of them ${millions(this.#trainable)} M trained in adapters` : "";
+    this.description = `native ${dtype}, ${this.kernelSet} kernels, ${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
   }
 
   /**
@@ -85,7 +81,8 @@ export class NativeEngine implements PolicyEngine {
    *
    * @param options threads caps how many threads work at one call, all that the process may use when absent; dtype is
    *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case
-   * @throws SHAPE_NOT_VALID, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING
+   * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing, KERNELS_NOT_AVAILABLE,
+   *   NATIVE_ADDON_MISSING
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const addon = nativeAddon();
@@ -94,16 +91,22 @@ export class NativeEngine implements PolicyEngine {
       seed,
       threads = addon.threads(),
       dtype = "fp32",
+      lora,
       training = {},
       cacheBytes = memoryOfProcess() / 4,
     } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
-    const recompute = RECOMPUTE.indexOf(training.recompute ?? "nothing");
     const learner = await callNative("create an engine", () =>
-      addon.createLearner(shape, key, { threads, recompute, format: FORMAT[dtype] }),
+      addon.createLearner(shape, key, {
+        threads,
+        recompute: RECOMPUTE.indexOf(training.recompute ?? "nothing"),
+        format: FORMAT[dtype],
+        adapterRank: lora?.rank ?? 0,
+        adapterAlpha: lora?.alpha ?? 0,
+        adapterTargets: lora?.targets.join(" ") ?? "",
+      }),
     );
-    const tokens = training.microBatchTokens ?? microBatchTokens(shape);
-    const engine = new NativeEngine(shape, learner, Math.min(threads, addon.threads()), dtype, tokens);
+    const engine = new NativeEngine(learner, options, Math.min(threads, addon.threads()));
     engine.#sampler.limitCache(cacheBytes);
     return engine;
   }
@@ -166,6 +169,16 @@ export class NativeEngine implements PolicyEngine {
     return this.#inOrder("publish", (learner) => nativeAddon().publish(learner, version ?? -1));
   }
 
+  keepReference(): Promise<void> {
+    return this.#inOrder("keep a reference", (learner) => nativeAddon().keepReference(learner));
+  }
+
+  scoreReference(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
+    return this.#inOrder("score under the reference", (learner) =>
+      nativeAddon().scoreReference(learner, tokens_N, offsets_S1, temperature),
+    );
+  }
+
   handle(): NativeHandle {
     return { engine: "troupe-native", process: process.pid, store: this.#storeId };
   }
@@ -178,9 +191,10 @@ export class NativeEngine implements PolicyEngine {
         (array: number): ReadFlat =>
         (offset, length) =>
           addon.readArray(learner, array, offset, length);
-      await saveWeights(directory, this.shape, this.#places, from(ARRAY.weights), options);
+      if (this.#lora && !options.merged) await saveAdapter(directory, this.#lora, this.#trainable, from(ARRAY.adapter));
+      else await saveWeights(directory, this.shape, this.#places, from(ARRAY.merged), options);
       if (!options.optimizer) return;
-      await saveOptimizer(directory, this.#places, {
+      await saveOptimizer(directory, this.#trainable, {
         firstMoments: from(ARRAY.firstMoments),
         secondMoments: from(ARRAY.secondMoments),
         steps: addon.stepCount(learner),
@@ -203,15 +217,20 @@ export class NativeEngine implements PolicyEngine {
           addon.writeArray(learner, array, offset, values);
       const open = [];
       try {
-        const weights = await openWeights(directory, this.shape, this.#places);
+        const isAdapter = this.#lora !== undefined && hasAdapter(directory);
+        const places = isAdapter ? this.#trainable : this.#places;
+        const weights =
+          this.#lora && isAdapter
+            ? await openAdapter(directory, this.#lora, places)
+            : await openWeights(directory, this.shape, places);
         open.push(weights);
-        const optimizer = options.optimizer ? await openOptimizer(directory, this.#places) : undefined;
+        const optimizer = options.optimizer ? await openOptimizer(directory, this.#trainable) : undefined;
         if (optimizer) open.push(optimizer);
-        await transferTensors(weights.files, this.#places, into(ARRAY.weights));
+        await transferTensors(weights.files, places, into(isAdapter ? ARRAY.adapter : ARRAY.weights));
         await addon.packWeights(learner);
         if (!optimizer) return;
         for (const name of ["firstMoments", "secondMoments"] as const)
-          await transferTensors(optimizer.files, this.#places, into(ARRAY[name]), MOMENT_PREFIXES[name]);
+          await transferTensors(optimizer.files, this.#trainable, into(ARRAY[name]), MOMENT_PREFIXES[name]);
         addon.setStepCount(learner, optimizer.steps);
       } finally {
         for (const file of open) await file.close();
@@ -219,14 +238,20 @@ export class NativeEngine implements PolicyEngine {
     });
   }
 
-  /** Gradients by tensor name, as added up so far; for tests and diagnostics. */
+  /** Gradients of what is trained by tensor name, as added up so far; for tests and diagnostics. */
   gradients(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read gradients", async (learner) => this.#byName(await this.#read(learner, ARRAY.gradients)));
+    return this.#inOrder("read gradients", (learner) => readByName(learner, ARRAY.gradients, this.#trainable));
   }
 
-  /** The learner's weights by tensor name. */
+  /** The learner's weights by tensor name; with an adapter, those beneath it. */
   weights(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read weights", async (learner) => this.#byName(await this.#read(learner, ARRAY.weights)));
+    return this.#inOrder("read weights", (learner) => readByName(learner, ARRAY.weights, this.#places));
+  }
+
+  /** The adapter's tensors by PEFT's names; empty without one. */
+  adapter(): Promise<ReadonlyMap<string, Float32Array>> {
+    const places = this.#lora ? this.#trainable : [];
+    return this.#inOrder("read the adapter", (learner) => readByName(learner, ARRAY.adapter, places));
   }
 
   dispose(): void {
@@ -234,20 +259,6 @@ export class NativeEngine implements PolicyEngine {
     this.#isDisposed = true;
     this.#sampler.dispose();
     nativeAddon().releaseLearner(this.#learner);
-  }
-
-  #read(learner: LearnerHandle, array: number): Promise<Float32Array> {
-    const last = this.#places.at(-1);
-    return nativeAddon().readArray(learner, array, 0, last ? last.offset + last.shape.reduce((a, b) => a * b, 1) : 0);
-  }
-
-  #byName(flat: Float32Array): Map<string, Float32Array> {
-    return new Map(
-      this.#places.map(({ name, offset, shape }) => [
-        name,
-        flat.subarray(offset, offset + shape.reduce((a, b) => a * b, 1)),
-      ]),
-    );
   }
 
   /** Runs `task` after all tasks before it; its failure is its own. */
@@ -261,28 +272,18 @@ export class NativeEngine implements PolicyEngine {
   }
 }
 
-/**
- * A sampler over the store that a handle names, on any thread of the engine's process.
- *
- * @throws HANDLE_NOT_VALID, ENGINE_GONE
- */
-export function attachSampler(handle: unknown): NativeSampler {
-  if (!isHandle(handle)) throw errors.handleNotValid({ found: JSON.stringify(handle) ?? String(handle) });
-  if (handle.process !== process.pid) {
-    throw errors.engineGone({ action: "attach a sampler", problem: `the engine lives in process ${handle.process}` });
-  }
-  return new NativeSampler(handle.store);
+/** Parameters of tensors, in millions. */
+function millions(places: readonly TensorPlace[]): string {
+  return (places.reduce((sum, { shape }) => sum + elementsOf(shape), 0) / 1e6).toFixed(2);
 }
 
-function isHandle(value: unknown): value is NativeHandle {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "engine" in value &&
-    value.engine === "troupe-native" &&
-    "process" in value &&
-    typeof value.process === "number" &&
-    "store" in value &&
-    typeof value.store === "number"
-  );
+async function readByName(
+  learner: LearnerHandle,
+  array: number,
+  places: readonly TensorPlace[],
+): Promise<Map<string, Float32Array>> {
+  const found = new Map<string, Float32Array>();
+  for (const { name, offset, shape } of places)
+    found.set(name, await nativeAddon().readArray(learner, array, offset, elementsOf(shape)));
+  return found;
 }

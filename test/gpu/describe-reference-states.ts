@@ -91,7 +91,15 @@ export function describeReferenceStates(): void {
       for (const [name, values] of await engine.gradients()) {
         expect(relativeGap(values, get(`grad.${name}`)), name).toBeLessThan(1e-5);
       }
-      const step = { learningRate: 1e-3, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0.1, maxGradNorm: 1 };
+      const step = {
+        learningRate: 1e-3,
+        beta1: 0.9,
+        beta2: 0.95,
+        epsilon: 1e-8,
+        weightDecay: 0.1,
+        maxGradNorm: 1,
+        decayVectors: true,
+      };
       const { gradNorm } = await engine.optimStep(step);
       expect(Math.abs(gradNorm / (get("grad_norm")[0] ?? NaN) - 1)).toBeLessThan(1e-5);
       for (const [name, values] of await engine.weights()) {

@@ -28,6 +28,19 @@ const policy = z.strictObject({
     .enum(["fp32", "bf16"])
     .default("fp32")
     .describe("What linear layers compute with; weights and optimizer state stay fp32"),
+  lora: z
+    .strictObject({
+      rank: count.default(16).describe("Rank of the update of each target"),
+      alpha: positive.default(32).describe("The update counts alpha / rank times"),
+      targets: z
+        .array(z.string().regex(/^\w+$/, "the name of a linear such as q_proj"))
+        .min(1)
+        .default(["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"])
+        .describe("Linears that are adapted, by their names in the model"),
+    })
+    .nullable()
+    .default(null)
+    .describe("Trains a low-rank adapter in place of the weights; null trains all weights"),
 });
 
 const train = z.strictObject({

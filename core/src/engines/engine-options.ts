@@ -3,13 +3,14 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads, dtype } = config.policy;
+  const { threads, lora, dtype } = config.policy;
   const { recompute, microBatchTokens } = config.train;
   return {
     shape,
     seed: config.seed,
     dtype,
     ...(threads > 0 ? { threads } : {}),
+    ...(lora ? { lora } : {}),
     training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },
   };
 }

@@ -98,10 +98,14 @@ export interface OptimizerStep {
   readonly weightDecay: number;
   /** Gradients are scaled down to this global norm; Infinity never clips. */
   readonly maxGradNorm: number;
+  /** Norm weights and biases decay as matrices do; absent means that they do not. */
+  readonly decayVectors?: boolean;
 }
 
 /** What a saved policy consists of. */
 export interface SaveOptions {
+  /** With an adapter: the whole policy with the adapter added to its weights, instead of the adapter alone. */
+  readonly merged?: boolean;
   /** Optimizer state too, so that training can go on; off unless given. */
   readonly optimizer?: boolean;
   /** How weights are written: "float32", which is exact, or rounded to "bfloat16" for others to load. */
@@ -160,8 +164,16 @@ export interface PolicyEngine extends Sampler {
   publish(version?: number): Promise<number>;
   /** Plain data that `attach` of the same engine module turns into a Sampler on another thread of this process. */
   handle(): unknown;
-  /** Writes weights and `config.json` in Hugging Face layout, and `optimizer.safetensors`. */
+  /** Keeps the current weights, without the adapter if there is one, as the reference of a KL term; nothing is copied. */
+  keepReference(): Promise<void>;
+  /** As `score`, under the reference. */
+  scoreReference(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
+  /**
+   * Writes weights and `config.json` in Hugging Face layout, and `optimizer.safetensors`. With an adapter: its files in
+   * PEFT's layout in place of the weights, which never change.
+   */
   save(directory: string, options?: SaveOptions): Promise<void>;
+  /** With an adapter, a folder that holds one replaces the adapter; any other the weights beneath it. */
   load(directory: string, options?: { optimizer?: boolean }): Promise<void>;
 }
 
@@ -179,8 +191,18 @@ export interface EngineOptions {
   readonly dtype?: ComputeType;
   /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent. */
   readonly cacheBytes?: number;
+  /** Trains a low-rank adapter in place of the weights. */
+  readonly lora?: LowRankOptions;
   /** How training spends memory; absent means `recompute: "nothing"` and micro-batches of the engine's own size. */
   readonly training?: TrainingMemory;
+}
+
+/** A low-rank adapter (LoRA, arXiv:2106.09685): y = x Wᵀ + (alpha / rank) (x Aᵀ) Bᵀ on each target. */
+export interface LowRankOptions {
+  readonly rank: number;
+  readonly alpha: number;
+  /** Names of linears: q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj, down_proj, lm_head. */
+  readonly targets: readonly string[];
 }
 
 /** How training trades time for memory. Neither setting changes the loss; `recompute` changes no bit of a gradient. */

@@ -43,7 +43,7 @@ export type LearnProtocol = {
 
 interface State {
   readonly engine: PolicyEngine;
-  readonly reference: PolicyEngine | undefined;
+  readonly hasReference: boolean;
 }
 
 /** The one owner of the weights: computes gradients, steps the optimizer, publishes versions. */
@@ -53,13 +53,11 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
   exportName: "learnActor",
   async init(args) {
     const module = await loadEngine(args.engine);
-    const create = async (): Promise<PolicyEngine> => {
-      const engine = await module.createEngine(args.options);
-      if (args.weights !== undefined) await engine.load(args.weights);
-      await engine.publish(0);
-      return engine;
-    };
-    return { engine: await create(), reference: args.hasReference ? await create() : undefined };
+    const engine = await module.createEngine(args.options);
+    if (args.weights !== undefined) await engine.load(args.weights);
+    if (args.hasReference) await engine.keepReference();
+    await engine.publish(0);
+    return { engine, hasReference: args.hasReference };
   },
   on: {
     describe({ engine }) {
@@ -70,11 +68,14 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
         version: engine.version(),
       };
     },
-    async update({ engine, reference }, order) {
+    async update({ engine, hasReference }, order) {
       if (order.resetOptimizer) engine.resetOptimizer();
       const totals: Record<string, number> = {};
       for (const batch of order.batches) {
-        const metrics = await engine.forwardBackward(await withReference(batch, reference, order.spec), order.spec);
+        const metrics = await engine.forwardBackward(
+          hasReference ? await withReference(batch, engine, order.spec) : batch,
+          order.spec,
+        );
         const { gradNorm } = await engine.optimStep(order.optimizer);
         for (const [name, value] of Object.entries({ ...metrics, "grad/norm": gradNorm })) {
           totals[name] = name.endsWith("/max")
@@ -97,14 +98,13 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
       return null;
     },
   },
-  dispose({ engine, reference }) {
+  dispose({ engine }) {
     engine.dispose();
-    reference?.dispose();
   },
 });
 
-async function withReference(batch: Batch, reference: PolicyEngine | undefined, spec: LossSpec): Promise<Batch> {
-  if (!reference || spec.klCoefficient === 0) return batch;
-  const { logprobs_N } = await reference.score(batch.tokens_N, batch.offsets_S1, spec.temperature);
+async function withReference(batch: Batch, engine: PolicyEngine, spec: LossSpec): Promise<Batch> {
+  if (spec.klCoefficient === 0) return batch;
+  const { logprobs_N } = await engine.scoreReference(batch.tokens_N, batch.offsets_S1, spec.temperature);
   return { ...batch, referenceLogprobs_N: logprobs_N };
 }

@@ -4,6 +4,8 @@ import { errors } from "../errors.js";
 /** Tensors by name. */
 export type Tensors = ReadonlyMap<string, Float64Array>;
 
+const IS_VECTOR = /(norm\.weight|\.bias)$/;
+
 /** Running means of gradients and of their squares after `steps` updates. */
 export interface AdamwState {
   readonly steps: number;
@@ -20,7 +22,8 @@ export interface AdamwUpdate {
 }
 
 /**
- * One AdamW update of all tensors, with global-norm clipping, bias correction and decoupled decay of every weight.
+ * One AdamW update of all tensors, with global-norm clipping, bias correction and decoupled decay of matrices; norm
+ * weights and biases, known by their names, decay only where the settings say so.
  *
  *     g ← g · min(1, maxGradNorm / (‖g‖ + 1e-6))          norm over all tensors
  *     m ← β₁ m + (1 − β₁) g        v ← β₂ v + (1 − β₂) g²
@@ -37,7 +40,7 @@ export function adamwUpdate(
   state: AdamwState | undefined,
   settings: OptimizerStep,
 ): AdamwUpdate {
-  const { learningRate, beta1, beta2, epsilon, weightDecay, maxGradNorm } = settings;
+  const { learningRate, beta1, beta2, epsilon, maxGradNorm } = settings;
   let squares = 0;
   for (const gradient of gradients.values()) for (const value of gradient) squares += value * value;
   const gradNorm = Math.sqrt(squares);
@@ -48,6 +51,7 @@ export function adamwUpdate(
   const firstMoments = new Map<string, Float64Array>();
   const secondMoments = new Map<string, Float64Array>();
   for (const [name, values] of parameters) {
+    const weightDecay = settings.decayVectors || !IS_VECTOR.test(name) ? settings.weightDecay : 0;
     const gradient = (gradients.get(name) ?? new Float64Array()).map((value) => value * scale);
     if (gradient.length !== values.length) {
       throw errors.lengthMismatch({

@@ -57,6 +57,25 @@ describe("adamwUpdate()", () => {
   });
 });
 
+describe("adamwUpdate() without gradients", () => {
+  it("shrinks matrices and leaves norm weights and biases, unless they are to decay too", () => {
+    const names = ["model.norm.weight", "layers.0.self_attn.q_proj.bias", "layers.0.self_attn.q_proj.weight"];
+    const ones = new Map(names.map((name) => [name, Float64Array.of(1)]));
+    const zeros = new Map(names.map((name) => [name, Float64Array.of(0)]));
+    const decayed = (decayVectors?: boolean) => {
+      const step = {
+        ...settings,
+        learningRate: 0.5,
+        weightDecay: 0.1,
+        ...(decayVectors === undefined ? {} : { decayVectors }),
+      };
+      return [...adamwUpdate(ones, zeros, undefined, step).parameters.values()].map(([value]) => value);
+    };
+    expect(decayed()).toEqual([1, 1, 0.95]);
+    expect(decayed(true)).toEqual([0.95, 0.95, 0.95]);
+  });
+});
+
 describe.skipIf(!existsSync(REFERENCE_STATES))("adamwUpdate() against PyTorch", () => {
   it.each(REFERENCE_MODELS)("agrees on the first update when the checkpoint is %s", (model) => {
     const weights = readTensors(join(REFERENCE_STATES, model, "model.safetensors"));
@@ -67,6 +86,7 @@ describe.skipIf(!existsSync(REFERENCE_STATES))("adamwUpdate() against PyTorch", 
       learningRate: 1e-3,
       weightDecay: 0.1,
       maxGradNorm: 1,
+      decayVectors: true,
     });
     expectAgreement([gradNorm], reference.get("grad_norm")!);
     for (const [name, values] of parameters) expectAgreement(values, reference.get(`after.${name}`)!);
