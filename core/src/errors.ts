@@ -339,6 +339,15 @@ export const errors = defineErrors({
     message: (d: { address: string }) => `Cannot spawn actor "${d.address}": a live actor has that id`,
     hint: "Choose another id, or stop the other actor first",
   },
+  actorParentMissing: {
+    message: (d: { address: string; parent: string }) =>
+      `Cannot spawn actor "${d.address}" as a child of "${d.parent}": no live actor has that address`,
+    hint: "Spawn the parent first, and give its address",
+  },
+  actorEscalated: {
+    message: (d: { address: string; problem: string }) => `Cannot go on with actor "${d.address}": ${d.problem}`,
+    hint: "The cause, and the causes of that, lead to the actor that failed first; its supervision escalates",
+  },
   actorSystemStopped: {
     message: (d: { address: string }) => `Cannot spawn actor "${d.address}": its system is stopped`,
     hint: "Make a new ActorSystem",

@@ -182,6 +182,72 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
       expect(await ref.ask("marked", null, PATIENCE)).toHaveLength(500);
     });
 
+    test("offer() waits for a place, and senders are let in by turns (G5)", async () => {
+      const ref = await spawn({}, { mailbox: { capacity: 2 } });
+      const waiting = hears("waiting");
+      const gate = new AbortController();
+      const stuck = failure(ref.ask("wait", { heedsAbort: true }, { ...PATIENCE, signal: gate.signal }));
+      await waiting;
+      await ref.offer("mark", 0, PATIENCE);
+      const offers = [1, 2, 3].map((n) => ref.offer("mark", n, PATIENCE));
+      const hasty = failure(ref.offer("mark", 4, { deadlineMs: 20 }));
+      const controller = new AbortController();
+      const aborted = failure(ref.offer("mark", 5, { ...PATIENCE, signal: controller.signal }));
+      controller.abort();
+      expect(ref.tell("mark", 6)).toBe("full");
+      expect(await hasty).toMatchObject({ code: "MAILBOX_FULL", details: { outcome: "not-run" } });
+      expect(await aborted).toMatchObject({ code: "ASK_ABORTED", details: { outcome: "not-run" } });
+      gate.abort();
+      await stuck;
+      await Promise.all(offers);
+      await ref.offer("mark", 7, PATIENCE);
+      await until(() => system.list()[0]?.mailbox.depth === 0);
+      expect(await ref.ask("marked", null, PATIENCE)).toEqual([0, 1, 2, 3, 7]);
+      const blocked = hears("waiting");
+      ref.tell("wait", { heedsAbort: false });
+      await blocked;
+      ref.tell("mark", 8);
+      const left = failure(ref.offer("mark", 9, PATIENCE));
+      await ref.stop({ graceMs: 0 });
+      expect(await left).toMatchObject({ code: "ACTOR_GONE", details: { outcome: "not-run" } });
+    });
+
+    test("an urgent message is handled before all that wait, and accepted when the mailbox is full (G9)", async () => {
+      const memory = shared(16);
+      const ref = await spawn({ memory }, { mailbox: { capacity: 4 } });
+      const waiting = hears("waiting");
+      const gate = new AbortController();
+      const stuck = failure(ref.ask("wait", { heedsAbort: true }, { ...PATIENCE, signal: gate.signal }));
+      await waiting;
+      const queued = [1, 2, 3].map((n) => ref.ask("mark", n, PATIENCE));
+      expect(ref.tell("mark", 4)).toBe("full");
+      const cancelled = new AbortController();
+      const never = failure(ref.ask("markUrgently", 5, { ...PATIENCE, signal: cancelled.signal }));
+      const urgent = [6, 7].map((n) => ref.ask("markUrgently", n, PATIENCE));
+      cancelled.abort();
+      gate.abort();
+      await Promise.all([stuck, never, ...queued, ...urgent]);
+      expect(await ref.ask("marked", null, PATIENCE)).toEqual([6, 7, 1, 2, 3]);
+      ref.tell("markUrgently", 8);
+      await ref.stop();
+      expect(new ProbeMemory(memory).read()[10]).toBe(1);
+    });
+
+    test("a throw of a told message is a dead letter when its supervision resumes", async () => {
+      const ref = await spawn({}, { supervision: { ...RESTARTS, onThrow: "resume" } });
+      ref.tell("mark", 1);
+      const letter = new Promise((resolve) => system.events.once("dead-letter", resolve));
+      ref.tell("throw", null);
+      expect(await letter).toMatchObject({
+        type: "throw",
+        reason: "failed",
+        outcome: "failed",
+        error: { code: "PROBE" },
+      });
+      expect(await ref.ask("marked", null, PATIENCE)).toEqual([1]);
+      expect(system.list()[0]).toMatchObject({ incarnation: 1, mailbox: { depth: 0 } });
+    });
+
     test("each watcher hears of each incarnation's end once, after its last message (G6)", async () => {
       const ref = await spawn({}, { supervision: RESTARTS });
       const heard: string[] = [];

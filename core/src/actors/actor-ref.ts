@@ -25,6 +25,14 @@ export interface ActorRef<P extends Protocol> {
    */
   ask<K extends keyof P & string>(type: K, message: P[K]["in"], options: AskOptions): Promise<P[K]["out"]>;
   /**
+   * Sends without waiting for an answer, but waits for a place in the mailbox: how a fast sender is slowed down to the
+   * actor's pace. Those who wait are let in by turns, and meanwhile `tell` and `ask` find the mailbox full.
+   *
+   * Rejects with MAILBOX_FULL at the deadline, ASK_ABORTED, ACTOR_GONE, MESSAGE_NOT_CLONEABLE or BUFFER_DETACHED; then
+   * nothing was sent.
+   */
+  offer<K extends keyof P & string>(type: K, message: P[K]["in"], options: AskOptions): Promise<void>;
+  /**
    * Hears of the end of every incarnation, exactly once each and after its last message. Watching an actor that has
    * already ended hears of its last end.
    *
@@ -53,6 +61,9 @@ export interface AskOptions extends TellOptions {
   readonly deadlineMs: number;
   /** Gives up on the answer; the handler's `ctx.signal` aborts too. */
   readonly signal?: AbortSignal;
+  /** Who waits, and for what, in the words of `troupe why-stuck`; "the driver" unless given. */
+  readonly by?: string;
+  readonly why?: string;
 }
 
 /** How an actor is stopped. */
@@ -66,9 +77,19 @@ export type Outcome = "not-run" | "unknown" | "failed";
 /**
  * Why an incarnation ended: "stopped" in order, "error" uncaught, "exit" of its thread or process without one,
  * "out-of-memory", "not-started" after its crash in or before `init`, "killed" as its grace was over, "unreachable" as
- * the link to its node broke: there it is ended before another incarnation begins.
+ * the link to its node broke: there it is ended before another incarnation begins; "parent-down" with its parent,
+ * "escalated" as one of its children gave up.
  */
-export type DownReason = "stopped" | "error" | "exit" | "out-of-memory" | "not-started" | "killed" | "unreachable";
+export type DownReason =
+  | "stopped"
+  | "error"
+  | "exit"
+  | "out-of-memory"
+  | "not-started"
+  | "killed"
+  | "unreachable"
+  | "parent-down"
+  | "escalated";
 
 /** The end of one incarnation of an actor. */
 export interface Down {

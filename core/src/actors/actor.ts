@@ -33,6 +33,11 @@ export interface ActorDefinition<P extends Protocol, State, Args> {
   };
   /** Message types that may start while another is awaited; others run one at a time. */
   readonly interleave?: readonly (keyof P)[];
+  /**
+   * Message types for control, such as new settings: each is handled before all others that wait, and is accepted when
+   * the mailbox is full. 64 may wait.
+   */
+  readonly urgent?: readonly (keyof P)[];
   /** Gives back what `init` opened. Called when the actor stops or crashes in a handler; not when its thread dies. */
   dispose?(state: State, why: "stop" | "restart"): void | Promise<void>;
 }

@@ -3,7 +3,10 @@ import type { ActorContext, AnyActorDefinition } from "./actor.js";
 import type { Clock } from "./clock.js";
 import { Mailbox } from "./mailbox.js";
 import { isAfter, type Delivery } from "./protocol.js";
-import type { Incarnation, Progress, ProgressNotes, Upstream } from "./transport.js";
+import type { Incarnation, ProgressNotes, Upstream } from "./transport.js";
+
+/** Urgent messages that may wait; see `ActorDefinition.urgent`. */
+export const MAX_URGENT = 64;
 
 /** How the thread that a cell lives in shares its time. */
 export interface Turns {
@@ -20,11 +23,13 @@ export class Cell {
   readonly #definition: AnyActorDefinition;
   readonly #address: string;
   readonly #clock: Clock;
-  readonly #board: ProgressNotes & Pick<Progress, "startedId">;
+  readonly #board: ProgressNotes;
   readonly #upstream: Upstream;
   readonly #turns: Turns;
   readonly #mailbox: Mailbox<Delivery>;
+  readonly #urgent = new Mailbox<Delivery>(MAX_URGENT);
   readonly #interleaves: ReadonlySet<PropertyKey>;
+  readonly #resumes: boolean;
   readonly #running = new Map<number, Context>();
   readonly #cancelled = new Set<number>();
   readonly #life: Context;
@@ -32,14 +37,16 @@ export class Cell {
   readonly #pump = (): void => this.#startMessages();
   #state: unknown;
   #phase: "init" | "running" | "ending" | "closed" = "init";
+  /** Of messages that are not urgent: the last one that arrived, and the last one that was started. */
   #receivedId: number;
+  #startedId: number;
   #lastId: number | undefined;
   #endsFor: "stop" | "restart" = "stop";
   #isDisposed = false;
 
   constructor(
-    incarnation: Pick<Incarnation, "definition" | "address" | "capacity" | "lastId" | "clock">,
-    board: ProgressNotes & Pick<Progress, "startedId">,
+    incarnation: Pick<Incarnation, "definition" | "address" | "capacity" | "lastId" | "resumes" | "clock">,
+    board: ProgressNotes,
     upstream: Upstream,
     turns: Turns,
   ) {
@@ -48,6 +55,8 @@ export class Cell {
     this.#clock = incarnation.clock;
     this.#board = board;
     this.#receivedId = incarnation.lastId;
+    this.#startedId = incarnation.lastId;
+    this.#resumes = incarnation.resumes;
     this.#upstream = upstream;
     this.#turns = turns;
     this.#mailbox = new Mailbox(incarnation.capacity);
@@ -70,8 +79,8 @@ export class Cell {
 
   deliver(delivery: Delivery): void {
     if (this.#phase === "closed") return;
-    this.#receivedId = delivery.id;
-    if (!this.#mailbox.push(delivery))
+    if (!delivery.isUrgent) this.#receivedId = delivery.id;
+    if (!(delivery.isUrgent ? this.#urgent : this.#mailbox).push(delivery))
       throw errors.creditExceeded({ address: this.#address, capacity: this.#mailbox.capacity });
     this.#turns.first(this.#pump);
   }
@@ -80,7 +89,7 @@ export class Cell {
     const context = this.#running.get(id);
     if (context) context.abort();
     // The system lane overtakes: what is cancelled may not have arrived yet.
-    else if (isAfter(id, this.#board.startedId)) this.#cancelled.add(id);
+    else if (isAfter(id, this.#startedId)) this.#cancelled.add(id);
   }
 
   stop(lastId: number): void {
@@ -98,18 +107,24 @@ export class Cell {
     if (wasStarted) this.#disposeUnheard();
   }
 
+  get #waiting(): number {
+    return this.#mailbox.length + this.#urgent.length;
+  }
+
   #startMessages(): void {
     for (;;) {
       this.#turns.lookAtSystemLane();
       if (this.#phase !== "running") return;
-      const head = this.#mailbox.peek();
+      const lane = this.#urgent.length > 0 ? this.#urgent : this.#mailbox;
+      const head = lane.peek();
       if (!head) return this.#endWhenDone();
       if (this.#running.size > 0 && !this.#interleaves.has(head.type)) return;
-      this.#mailbox.shift();
+      lane.shift();
+      if (!head.isUrgent) this.#startedId = head.id;
       this.#board.start(head.id, this.#clock.now());
       if (this.#cancelled.delete(head.id)) this.#skip(head);
       else this.#handle(head);
-      if (this.#mailbox.length > 0 && !this.#turns.goesOn(this.#pump)) return;
+      if (this.#waiting > 0 && !this.#turns.goesOn(this.#pump)) return;
     }
   }
 
@@ -154,7 +169,7 @@ export class Cell {
   #threw(delivery: Delivery, error: unknown): void {
     this.#finish(delivery);
     if (this.#phase === "closed") return;
-    if (delivery.asks) this.#upstream.fail(delivery.id, "failed", error);
+    if (delivery.asks || this.#resumes) this.#upstream.fail(delivery.id, "failed", error);
     else this.#crash(error);
   }
 
@@ -175,7 +190,7 @@ export class Cell {
 
   #endWhenDone(): void {
     if (this.#phase !== "running" || this.#lastId === undefined) return;
-    if (this.#running.size > 0 || this.#mailbox.length > 0 || isAfter(this.#lastId, this.#receivedId)) return;
+    if (this.#running.size > 0 || this.#waiting > 0 || isAfter(this.#lastId, this.#receivedId)) return;
     this.#phase = "ending";
     this.#disposeWhenIdle().then(
       () => this.#saySo(() => this.#upstream.stopped()),

@@ -10,12 +10,15 @@ export interface Entry {
   ask: Ask | undefined;
   /** Told messages count as dead letters when they are lost; given-up asks were reported. */
   readonly isTold: boolean;
+  readonly isUrgent: boolean;
 }
 
 /** Whoever waits for an answer, and until when. */
 export interface Ask {
   readonly deadlineAt: number;
   readonly deadlineMs: number;
+  readonly by: string | undefined;
+  readonly why: string | undefined;
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: unknown) => void;
   /** Stops listening to the asker's signal. */
@@ -32,6 +35,7 @@ export class Ledger {
   readonly #clock: Clock;
   readonly #expired: (entry: Entry, ask: Ask) => void;
   readonly #entries = new Map<number, Entry>();
+  #urgent = 0;
   #alarmAt = Infinity;
   #cancelAlarm: () => void = () => {};
 
@@ -48,14 +52,25 @@ export class Ledger {
     return this.#entries.get(id);
   }
 
+  /** Number of messages that are urgent; they take no place of the others. */
+  get urgent(): number {
+    return this.#urgent;
+  }
+
   /** Since when the oldest asker has waited. */
   oldestAskAt(): number | undefined {
     for (const entry of this.#entries.values()) if (entry.ask) return entry.acceptedAt;
     return undefined;
   }
 
+  /** Who waits for an answer, the oldest first. */
+  *waiting(): Iterable<Entry & { readonly ask: Ask }> {
+    for (const entry of this.#entries.values()) if (entry.ask) yield { ...entry, ask: entry.ask };
+  }
+
   add(entry: Entry): void {
     this.#entries.set(entry.id, entry);
+    if (entry.isUrgent) this.#urgent += 1;
     if (entry.ask && entry.ask.deadlineAt < this.#alarmAt) this.#setAlarm(entry.ask.deadlineAt);
   }
 
@@ -63,6 +78,7 @@ export class Ledger {
   remove(id: number): Entry | undefined {
     const entry = this.#entries.get(id);
     this.#entries.delete(id);
+    if (entry?.isUrgent) this.#urgent -= 1;
     return entry;
   }
 

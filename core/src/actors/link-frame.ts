@@ -2,7 +2,7 @@ import { errors } from "../errors.js";
 import type { WireError } from "./error-codec.js";
 import { ByteReader } from "./byte-reader.js";
 import type { About, ByteWriter } from "./byte-writer.js";
-import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
+import type { ActorFrame, SystemFrame } from "./protocol.js";
 
 /** What an actor outside of this process is started with. */
 export interface HostedStart {
@@ -13,6 +13,7 @@ export interface HostedStart {
   readonly incarnation: number;
   readonly capacity: number;
   readonly lastId: number;
+  readonly resumes: boolean;
 }
 
 /** What was started, and since when it runs, of an actor that is busy. */
@@ -26,7 +27,6 @@ export interface Beat {
 /** A frame between two processes. Those of one actor share a channel; channel 0 is the link's own. */
 export type LinkFrame =
   | { readonly kind: "spawn"; readonly start: HostedStart; readonly within: "inline" | "thread" | "process" }
-  | { readonly kind: "deliver"; readonly delivery: Delivery }
   | SystemFrame
   | { readonly kind: "kill" }
   | ActorFrame
@@ -51,16 +51,19 @@ export interface Received {
 const DELIVER = 1;
 const REPLY = 2;
 const OTHER = 3;
+/** Flags of a delivery. */
+const ASKS = 1;
+const URGENT = 2;
 
 /** @throws BUFFER_DETACHED, MEMORY_NOT_SHARED, DataCloneError; then the writer holds what it held before */
 export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame, about: About): void {
   switch (frame.kind) {
     case "deliver": {
-      const { id, type, message, asks } = frame.delivery;
+      const { id, type, message, asks, isUrgent } = frame.delivery;
       bytes.byte(DELIVER);
       bytes.uint32(channel);
       bytes.int32(id);
-      bytes.byte(asks ? 1 : 0);
+      bytes.byte((asks ? ASKS : 0) | (isUrgent ? URGENT : 0));
       bytes.text(type);
       return bytes.value(message, about);
     }
@@ -84,9 +87,11 @@ export function readFrame(body: Buffer): Received {
   switch (kind) {
     case DELIVER: {
       const id = bytes.int32();
-      const asks = bytes.byte() === 1;
+      const flags = bytes.byte();
       const type = bytes.text();
-      return { channel, frame: { kind: "deliver", delivery: { id, type, message: bytes.value(), asks } } };
+      const message = bytes.value();
+      const delivery = { id, type, message, asks: (flags & ASKS) !== 0, isUrgent: (flags & URGENT) !== 0 };
+      return { channel, frame: { kind: "deliver", delivery } };
     }
     case REPLY:
       return { channel, frame: { kind: "reply", id: bytes.int32(), value: bytes.value() } };

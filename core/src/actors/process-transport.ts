@@ -30,13 +30,14 @@ export class ProcessTransport implements Transport {
   #lastWords = "";
 
   constructor(incarnation: Incarnation<DefinitionName>, listener: TransportListener, maxMemoryMb: number | undefined) {
-    const { definition, args, address, capacity, lastId, number } = incarnation;
+    const { definition, args, address, capacity, lastId, number, resumes } = incarnation;
     this.#address = address;
     this.#maxMemoryMb = maxMemoryMb;
     this.#writer = new FrameWriter({ write: (bytes) => this.#link?.write(bytes) ?? true });
-    const start = { module: definition.module, exportName: definition.exportName, args, address, capacity, lastId };
+    const { module, exportName } = definition;
+    const start = { module, exportName, args, address, incarnation: number, capacity, lastId, resumes };
     // Arguments that cannot be sent are refused before anything is started.
-    this.#send({ kind: "spawn", start: { ...start, incarnation: number }, within: "inline" }, "user", "init");
+    this.#send({ kind: "spawn", start, within: "inline" }, "user", "init");
     this.progress = new FileBoard(lastId);
     this.#child = spawn(
       process.execPath,
@@ -64,7 +65,7 @@ export class ProcessTransport implements Transport {
   }
 
   deliver(delivery: Delivery): void {
-    this.#send({ kind: "deliver", delivery }, "user", delivery.type);
+    this.#send({ kind: "deliver", delivery }, delivery.isUrgent ? "system" : "user", delivery.type);
   }
 
   cancel(id: number): void {

@@ -14,12 +14,15 @@ export interface Delivery {
   readonly message: unknown;
   /** Whether somebody waits for the answer. */
   readonly asks: boolean;
+  /** It travels on the system lane, and is handled before others that wait. */
+  readonly isUrgent: boolean;
 }
 
 /** What overtakes messages. */
 export type SystemFrame =
+  | { readonly kind: "deliver"; readonly delivery: Delivery }
   | { readonly kind: "cancel"; readonly id: number }
-  /** Finish everything up to message `lastId`, then end. */
+  /** Finish every message up to `lastId`, the last one that is not urgent, and every urgent one; then end. */
   | { readonly kind: "stop"; readonly lastId: number };
 
 /** What an actor says. */

@@ -46,9 +46,9 @@ export class RemoteTransport implements Transport {
   /** Begins on a link. */
   begin(send: Send): void {
     this.#send = send;
-    const { definition, args, address, number, capacity, lastId } = this.#incarnation;
-    const module = portableModule(definition.module);
-    const start = { module, exportName: definition.exportName, args, address, incarnation: number, capacity, lastId };
+    const { definition, number, args, address, capacity, lastId, resumes } = this.#incarnation;
+    const named = { module: portableModule(definition.module), exportName: definition.exportName };
+    const start = { ...named, args, address, incarnation: number, capacity, lastId, resumes };
     try {
       send("user", this.channel, { kind: "spawn", start, within: this.#within }, "init");
     } catch (error) {
@@ -58,7 +58,7 @@ export class RemoteTransport implements Transport {
   }
 
   deliver(delivery: Delivery): void {
-    this.#send?.("user", this.channel, { kind: "deliver", delivery }, delivery.type);
+    this.#send?.(delivery.isUrgent ? "system" : "user", this.channel, { kind: "deliver", delivery }, delivery.type);
     this.#sentId = delivery.id;
   }
 

@@ -2,6 +2,16 @@
 export interface Supervision {
   /** "permanent" restarts after every crash; "temporary" never does. A stop is never followed by a restart. */
   readonly restart: "permanent" | "temporary";
+  /**
+   * What a throw of a told message is, which has nobody to go to: a crash unless given; with "resume" a dead letter, and
+   * the actor goes on with its state as that message left it.
+   */
+  readonly onThrow?: "crash" | "resume";
+  /**
+   * What follows when no restart is left: the actor ends, unless given; "escalate" makes it a crash of its parent, whose
+   * restart begins all its children anew. Without a parent the whole system ends with ACTOR_ESCALATED.
+   */
+  readonly onGivingUp?: "stop" | "escalate";
   /** Restarts allowed within `withinMs`; the next crash ends the actor for good. */
   readonly maxRestarts: number;
   readonly withinMs: number;

@@ -42,8 +42,8 @@ export interface ProgressNotes {
 }
 
 /**
- * The way to one incarnation of an actor. Rely on: deliveries arrive in order, each at most once; `cancel` and `stop`
- * overtake deliveries; none of these calls waits. After `kill()` the incarnation ends whatever it is doing, and
+ * The way to one incarnation of an actor. Rely on: deliveries arrive in order, each at most once; urgent ones, `cancel` and
+ * `stop` overtake the others; none of these calls waits. After `kill()` the incarnation ends whatever it is doing, and
  * `ended` is the last thing that is heard of it, always.
  */
 export interface Transport {
@@ -93,5 +93,7 @@ export interface Incarnation<Definition extends DefinitionName = AnyActorDefinit
   readonly capacity: number;
   /** The first delivery has an id after this one. */
   readonly lastId: number;
+  /** A throw of a told message is reported, and does not end it. */
+  readonly resumes: boolean;
   readonly clock: Clock;
 }

@@ -44,7 +44,8 @@ try {
 
 function heed(cell: Cell, frame: SystemFrame): void {
   if (frame.kind === "cancel") cell.cancel(frame.id);
-  else cell.stop(frame.lastId);
+  else if (frame.kind === "stop") cell.stop(frame.lastId);
+  else cell.deliver(frame.delivery);
 }
 
 function post(frame: ActorFrame, transfer: readonly ArrayBuffer[] = []): void {

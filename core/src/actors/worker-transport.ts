@@ -15,6 +15,7 @@ export interface WorkerStart {
   readonly address: string;
   readonly capacity: number;
   readonly lastId: number;
+  readonly resumes: boolean;
   readonly board: SharedArrayBuffer;
   readonly systemLane: MessagePort;
 }
@@ -32,7 +33,7 @@ export class WorkerTransport implements Transport {
     listener: TransportListener,
     maxOldGenerationMb: number | undefined,
   ) {
-    const { definition, args, address, capacity, lastId } = incarnation;
+    const { definition, args, address, capacity, lastId, resumes } = incarnation;
     this.progress = ProgressBoard.after(lastId);
     const { port1, port2 } = new MessageChannel();
     this.#systemLane = port1;
@@ -44,6 +45,7 @@ export class WorkerTransport implements Transport {
       address,
       capacity,
       lastId,
+      resumes,
       board: this.progress.memory,
       systemLane: port2,
     };
@@ -72,7 +74,9 @@ export class WorkerTransport implements Transport {
     const about = { address: this.#address, type: delivery.type };
     const message = makeSendable(delivery.message, transfer, about);
     try {
-      this.#worker.postMessage(message === delivery.message ? delivery : { ...delivery, message }, transfer);
+      const sendable = message === delivery.message ? delivery : { ...delivery, message };
+      if (delivery.isUrgent) this.#systemLane.postMessage({ kind: "deliver", delivery: sendable }, transfer);
+      else this.#worker.postMessage(sendable, transfer);
     } catch (cause) {
       throw errors.messageNotCloneable({ ...about, problem: String(cause), outcome: "not-run" }, cause);
     }

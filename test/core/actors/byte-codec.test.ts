@@ -85,7 +85,7 @@ describe("ByteWriter and ByteReader", () => {
 describe("FrameWriter and FrameReader", () => {
   const cancel = (id: number) => ({ kind: "cancel", id }) as const;
   const deliver = (id: number, message: unknown) =>
-    ({ kind: "deliver", delivery: { id, type: "t", message, asks: true } }) as const;
+    ({ kind: "deliver", delivery: { id, type: "t", message, asks: true, isUrgent: false } }) as const;
 
   test("keep each lane's order and lose nothing however the bytes are cut", async () => {
     const arrives = fc.array(fc.integer({ min: 1, max: 150_000 }), { minLength: 1, maxLength: 12 });

@@ -18,6 +18,8 @@ export type ProbeProtocol = {
   echo: { in: unknown; out: unknown };
   /** Marks message n as run. */
   mark: { in: number; out: number };
+  /** Like `mark`, but urgent. */
+  markUrgently: { in: number; out: number };
   /** Like `mark`, over several turns. */
   markSlowly: { in: number; out: number };
   /** Messages marked so far, in order. */
@@ -71,6 +73,7 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
   name: "probe",
   module: import.meta.url,
   exportName: "probeActor",
+  urgent: ["markUrgently"],
   interleave: ["beside", "gate", "open", "besideUntilAborted", "throwBeside"],
   async init(args: ProbeArgs) {
     const memory = new ProbeMemory(args.memory ?? new SharedArrayBuffer(8));
@@ -84,6 +87,7 @@ export const probeActor: ActorDefinition<ProbeProtocol, ProbeState, ProbeArgs> =
   on: {
     echo: (_, message) => message,
     mark,
+    markUrgently: mark,
     markSlowly: (state, n) =>
       alone(state, async () => {
         await turn();
