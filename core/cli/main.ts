@@ -4,7 +4,7 @@ import { exitCodeOf, printError } from "./print-error.js";
 
 /** Fills in a command's arguments, options and action. */
 interface CommandModule {
-  define(command: Command, program: Command): void;
+  define(command: Command, program: Command): void | Promise<void>;
 }
 
 /** Only the command that was asked for is loaded: the list of commands shows at once. */
@@ -32,6 +32,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
   inspect: {
     description: "read rollouts: the newest step's as a table, or one by its id",
     load: () => import("./commands/inspect.js"),
+  },
+  plan: {
+    description: "the pipeline of hooks that a config's plugins make, or why they cannot run together",
+    load: () => import("./commands/plan.js"),
   },
   replay: {
     description: "decide every step of a run again from its record, and compare",
@@ -74,7 +78,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     const wanted = argv.find((word) => word in COMMANDS);
     for (const [name, { description, load }] of Object.entries(COMMANDS)) {
       const command = program.command(name).description(description);
-      if (name === wanted) (await load()).define(command, program);
+      if (name === wanted) await (await load()).define(command, program);
     }
     await program.parseAsync([...argv], { from: "user" });
   } catch (error) {

@@ -469,6 +469,11 @@ export const errors = defineErrors({
     hint: "`troupe inspect RUN` lists what is stored; store.rolloutsEvery says which steps are",
     exitCode: 4,
   },
+  folderTaken: {
+    message: (d: { folder: string }) => `Cannot write into "${d.folder}": it is there already`,
+    hint: "Give another name or folder; nothing is ever overwritten",
+    exitCode: 2,
+  },
   optionNotValid: {
     message: (d: { option: string; found: string; wanted: string }) =>
       `Cannot read "${d.option} ${d.found}": ${d.wanted} is wanted`,

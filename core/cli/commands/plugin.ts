@@ -1,13 +1,47 @@
+import { relative, resolve } from "node:path";
 import type { Command } from "commander";
-import { defineLivePlugins } from "../plugins/live-plugins.js";
-import { listPlugins } from "../plugins/list-plugins.js";
+import { settingsOf } from "../plugins/settings-of.js";
 
-/** `troupe plugin …`: the plugins that there are, and those of a run while it works. */
-export function define(command: Command, program: Command): void {
+/** `troupe plugin …`: the plugins that there are, new ones, and those of a run while it works. */
+export async function define(command: Command, program: Command): Promise<void> {
+  const isJson = (): boolean => program.opts<{ json?: boolean }>().json === true;
   command
     .command("list")
     .description("plugins that a config can name, and what they hook")
     .argument("[paths...]", "further plugins, by name or path")
-    .action((paths: readonly string[]) => listPlugins(paths, program.opts<{ json?: boolean }>().json === true));
+    .action(async (paths: readonly string[]) => {
+      const { listPlugins } = await import("../plugins/list-plugins.js");
+      await listPlugins(paths, isJson());
+    });
+  command
+    .command("new")
+    .description("write a plugin package that works as it stands, with its test")
+    .argument("<name>", "name of the plugin: lower-case letters, digits, hyphens")
+    .option("--kind <kind>", "reward, format, advantage, curriculum or metric", "reward")
+    .option("--folder <path>", "where to put it; a folder of its name here unless given")
+    .action(async (name: string, { kind, folder }: { kind: string; folder?: string }) => {
+      const { newPlugin } = await import("../plugins/new-plugin.js");
+      const target = folder ?? name;
+      const files = await newPlugin(name, kind, target);
+      if (isJson()) {
+        process.stdout.write(`${JSON.stringify({ type: "plugin", name, kind, folder: resolve(target), files })}\n`);
+        return;
+      }
+      const place = relative(process.cwd(), resolve(target));
+      process.stdout.write(
+        `${files.map((file) => `${place}/${file}`).join("\n")}\n\nnext: troupe plugin check ./${place}\n`,
+      );
+    });
+  command
+    .command("check")
+    .description("read a plugin's source and try the hook contract; exit code 3 when it is not fit for a run")
+    .argument("<plugin>", "path or name")
+    .option("--with <json>", "the plugin's settings as a JSON object; its defaults unless given")
+    .action(async (use: string, flags: { with?: string }) => {
+      const { checkPlugin } = await import("../plugins/check-plugin.js");
+      const path = use === "." || use.startsWith("./") || use.startsWith("../") ? resolve(use) : use;
+      await checkPlugin(path, flags.with === undefined ? undefined : settingsOf(flags.with), isJson());
+    });
+  const { defineLivePlugins } = await import("../plugins/live-plugins.js");
   defineLivePlugins(command, program);
 }

@@ -11,6 +11,7 @@ import { printReplay } from "../commands/replay.js";
 import { readJobOf } from "../job-file.js";
 import { textTable } from "../render/table.js";
 import { wholeNumber } from "../whole-number.js";
+import { settingsOf } from "./settings-of.js";
 
 interface ShadowFlags {
   readonly arm?: string;
@@ -148,19 +149,6 @@ function partOf(run: RunDirectory, wanted: string | undefined): RunDirectory {
 /** A path is taken from where the command runs, not from where the run was started. */
 function placeOf(path: string): string {
   return /^\.{0,2}\//.test(path) ? resolve(path) : path;
-}
-
-function settingsOf(text: string): Record<string, unknown> {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    value = undefined;
-  }
-  if (typeof value !== "object" || value === null || Array.isArray(value))
-    throw errors.optionNotValid({ option: "--with", found: text, wanted: "a JSON object" });
-  // Just checked; the plugin's own schema checks the fields.
-  return value as Record<string, unknown>;
 }
 
 function show(result: PluginChangeResult, json: boolean): void {

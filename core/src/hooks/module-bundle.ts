@@ -86,6 +86,8 @@ export async function bundleModule(kind: ModuleKind, name: string, baseDirectory
       platform: "node",
       format: "cjs",
       target: "node20",
+      // A module's code is strict; that of a function is only where it says so.
+      banner: { js: '"use strict";' },
       external: ["@troupe/core/sdk"],
       sourcemap: "external",
       outfile: `${path}.bundle.js`,
