@@ -1,16 +1,12 @@
 #include "generate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
-#include <string>
 
 #include "check-requests.h"
 #include "choose.h"
-#include "failure.h"
 #include "philox.h"
 #include "pool.h"
-#include "schedule.h"
 
 namespace troupe {
 namespace {
@@ -73,13 +69,13 @@ class Call {
     keys.resize(pages), values.resize(pages);
     for (long kv = 0; kv < s.kvHeads; kv++) {
       for (long p = 0; p < pages; p++) {
-        keys[p] = z.pages[p]->data + (layer * s.kvHeads + kv) * item;
+        keys[p] = static_cast<float*>(z.pages[p]->data) + (layer * s.kvHeads + kv) * item;
         values[p] = keys[p] + keyFloats;
       }
       for (long r = 0; r < rows; r++) {
         long slot = z.cached + r;
         const float* key = qkv + r * w + s.qWidth() + kv * hd;
-        float* page = z.pages[slot / kPageKeys]->data + (layer * s.kvHeads + kv) * item;
+        float* page = static_cast<float*>(z.pages[slot / kPageKeys]->data) + (layer * s.kvHeads + kv) * item;
         k.storeKeyValue(key, key + s.kvWidth(), hd, page, page + keyFloats, slot % kPageKeys);
       }
       AttendArgs a;
@@ -130,37 +126,14 @@ class Call {
   /// Records the token at `position`: the given one if there is one, a drawn one if not.
   void take(Sequence& z, long position, const float* logits, float* weights) {
     if (z.done) return;
-    long i = z.request, at = position - z.prompt, v = m_.shape.vocabSize, left = r_.maxTokens[i] - at;
-    if (position == (long)z.tokens.size()) {
-      BudgetRules::Tokens injected = z.rules.due();
-      z.tokens.insert(z.tokens.end(), injected.begin, injected.begin + std::min<long>(left, injected.end - injected.begin));
+    long i = z.request, v = m_.shape.vocabSize;
+    if (z.settle(r_, position)) {
+      return z.record(r_, position, judge(m_.kernels, logits, v, r_.temperature[i], z.tokens[position], weights), true);
     }
-    bool isGiven = position < (long)z.tokens.size();
-    Choice c;
-    if (isGiven) {
-      c = judge(m_.kernels, logits, v, r_.temperature[i], z.tokens[position], weights);
-    } else {
-      SamplingRules rules{r_.temperature[i], r_.topP[i], r_.minP[i], r_.topK[i], r_.biasTokens + r_.biasOffsets[i],
-                          r_.biasValues + r_.biasOffsets[i], r_.biasOffsets[i + 1] - r_.biasOffsets[i]};
-      c = choose(m_.kernels, logits, v, rules, uniform(r_.seeds[2 * i], r_.seeds[2 * i + 1], (uint32_t)at), weights);
-      z.tokens.push_back(c.token);
-    }
-    if (!std::isfinite(c.logprob))
-      throw Failure(TR_NOT_FINITE, "the logprob of response token " + std::to_string(at) + " of request " + std::to_string(i) + " is not a finite number");
-    z.result.tokens.push_back(c.token);
-    z.result.logprobs.push_back(c.logprob);
-    z.result.entropies.push_back(c.entropy);
-    z.result.origins.push_back(!isGiven ? TR_SAMPLED : at < z.forced ? TR_FORCED : TR_INJECTED);
-    z.rules.see(c.token);
-    bool endsString = z.stops.see(c.token);
-    const int32_t *stop = r_.stopTokens + r_.stopOffsets[i], *end = r_.stopTokens + r_.stopOffsets[i + 1];
-    if (!isGiven && (endsString || std::find(stop, end, c.token) != end)) finish(z, TR_STOP);
-    else if (left == 1) finish(z, TR_LENGTH);
-  }
-
-  void finish(Sequence& z, TrStopReason reason) {
-    z.result.reason = reason;
-    z.done = true;
+    SamplingRules rules{r_.temperature[i], r_.topP[i], r_.minP[i], r_.topK[i], r_.biasTokens + r_.biasOffsets[i],
+                        r_.biasValues + r_.biasOffsets[i], r_.biasOffsets[i + 1] - r_.biasOffsets[i]};
+    float chance = uniform(r_.seeds[2 * i], r_.seeds[2 * i + 1], (uint32_t)(position - z.prompt));
+    z.record(r_, position, choose(m_.kernels, logits, v, rules, chance, weights), false);
   }
 
   Store& store_;
@@ -173,29 +146,12 @@ class Call {
 
 std::vector<Completion> generate(Store& store, const TrRequests& requests, const GenerateOptions& options, int64_t* version) {
   checkRequests(requests, store.model->shape, store.vocabulary() != nullptr);
-  long longest = 0, capacity = store.pages.capacity();
-  for (long i = 0; i < requests.count; i++) {
-    long tokens = requests.promptOffsets[i + 1] - requests.promptOffsets[i] + requests.maxTokens[i];
-    long pages = (tokens + kPageKeys - 1) / kPageKeys;
-    if (pages > capacity)
-      throw Failure(TR_BAD_INPUT, "request " + std::to_string(i) + " may need " + std::to_string(pages) + " blocks of the key/value cache, which has " +
-                                      std::to_string(capacity));
-    longest = std::max(longest, pages);
-  }
-  std::vector<Completion> results(requests.count);
-  PageAccount account(store.pages, longest, options.abort);
   Store::Live live = store.live();
   *version = live.version;
-  if (!account.isOpen()) return results;
   Call call(store, requests, *live.weights);
   long places = store.model->packedSize > kCacheFloats ? options.maxInFlight
                                                        : std::min<long>(options.maxInFlight, kCachedPerThread * store.threads);
-  Schedule schedule(store, requests, account, places);
-  auto keep = [&](Sequence& z) { results[z.request] = std::move(z.result); };
-  std::vector<int32_t> newRequests, newTokens;
-  while (!(options.abort != nullptr && options.abort->load(std::memory_order_relaxed))) {
-    const std::vector<Sequence*>& chosen = schedule.next();
-    if (chosen.empty()) break;
+  return runRequests(store.pages, store.vocabulary(), requests, places, options, [&](const std::vector<Sequence*>& chosen) {
     // Parts of about equal rows, whole sequences each.
     long share = std::clamp<long>(((long)chosen.size() + 2 * store.threads - 1) / (2 * store.threads), kLeastPerPart, kMostPerPart);
     std::vector<long> bounds{0};
@@ -211,20 +167,7 @@ std::vector<Completion> generate(Store& store, const TrRequests& requests, const
     bounds.push_back((long)chosen.size());
     Pool::shared().run((long)bounds.size() - 1, store.threads,
                        [&](long part) { call.advance(&chosen[bounds[part]], bounds[part + 1] - bounds[part]); });
-    if (options.onTokens) {
-      newRequests.clear(), newTokens.clear();
-      for (Sequence* z : chosen)
-        for (; z->streamed < z->recorded(); z->streamed++) {
-          newRequests.push_back((int32_t)z->request);
-          newTokens.push_back(z->result.tokens[z->streamed]);
-        }
-      if (!newTokens.empty()) options.onTokens(newRequests, newTokens);
-    }
-    schedule.advanced(keep);
-  }
-  schedule.unfinished(keep);
-  store.pages.record(schedule.preemptions(), schedule.sharedTokens());
-  return results;
+  });
 }
 
 }  // namespace troupe

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "failure.h"
+#include "interface.h"
 #include "pool.h"
 
 namespace troupe {
@@ -54,13 +54,6 @@ void BackwardPanels::pack(const Model& m, const float* weights, long part) {
     case 2: return matrix(from.gateUp, 2l * s.intermediateSize, d, to.gateUp);
     default: return matrix(from.down, d, s.intermediateSize, to.down);
   }
-}
-
-void checkOffsets(const int32_t* offsets, long sequences, long n) {
-  if (sequences < 0 || offsets[0] != 0 || offsets[sequences] != n)
-    throw Failure(TR_BAD_SHAPE, "offsets must begin with 0 and end with the number of tokens, " + std::to_string(n));
-  for (long s = 0; s < sequences; s++)
-    if (offsets[s + 1] < offsets[s]) throw Failure(TR_BAD_SHAPE, "offsets decrease at sequence " + std::to_string(s));
 }
 
 PackedPass::PackedPass(std::shared_ptr<const Model> model, int threads, bool trains, Recompute recompute)

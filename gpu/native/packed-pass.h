@@ -22,9 +22,6 @@ struct BackwardPanels {
   Buffer data, adapter;
 };
 
-/// Throws BadShape unless offsets rise from 0 to n without falling.
-void checkOffsets(const int32_t* offsets, long sequences, long n);
-
 class PackedPass {
  public:
   /// `trains`: a backward half may follow each forward half.

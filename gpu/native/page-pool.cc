@@ -2,16 +2,33 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
+
+#include "buffer.h"
 
 namespace troupe {
 namespace {
 
 // Pages are cut from pieces of this size, 16 MiB.
-constexpr long kPieceFloats = 1l << 22;
+constexpr long kPieceBytes = 1l << 24;
 // How often a call that waits for its reserve looks whether it was aborted: nothing else wakes it then.
 constexpr auto kAbortCheck = std::chrono::milliseconds(2);
 
+class HostPages : public PageMemory {
+ public:
+  void* make(long bytes) override {
+    pieces_.emplace_back((bytes + (long)sizeof(float) - 1) / (long)sizeof(float));
+    return pieces_.back();
+  }
+  void copy(void* to, const void* from, long bytes) override { std::memcpy(to, from, bytes); }
+
+ private:
+  std::vector<Buffer> pieces_;
+};
+
 }  // namespace
+
+std::unique_ptr<PageMemory> hostPages() { return std::make_unique<HostPages>(); }
 
 void PagePool::setCapacity(long pages) {
   std::lock_guard<std::mutex> lock(mutex_);
@@ -41,10 +58,10 @@ void PagePool::record(int64_t preemptions, int64_t sharedTokens) {
 Page* PagePool::makeOrReuse() {
   if (free_.empty()) {
     long made = (long)pages_.size();
-    long count = std::clamp<long>(std::min(kPieceFloats / pageFloats_, capacity_ - made), 1, kPieceFloats);
-    pieces_.emplace_back(count * pageFloats_);
+    long count = std::clamp<long>(std::min(kPieceBytes / pageBytes_, capacity_ - made), 1, kPieceBytes);
+    char* piece = static_cast<char*>(memory_->make(count * pageBytes_));
     for (long i = 0; i < count; i++) {
-      pages_.push_back(std::make_unique<Page>(Page{pieces_.back() + i * pageFloats_, 0}));
+      pages_.push_back(std::make_unique<Page>(Page{piece + i * pageBytes_, 0}));
       free_.push_back(pages_.back().get());
     }
   }

@@ -10,15 +10,24 @@
 #include <mutex>
 #include <vector>
 
-#include "buffer.h"
-
 namespace troupe {
 
 /// Keys and values of kPageKeys consecutive tokens in all layers. Whoever holds a page alone may write to it.
 struct Page {
-  float* data = nullptr;
+  void* data = nullptr;
   long holders = 0;  // sequences and shared prompts of the one call that borrowed it
 };
+
+/// Where pages live: in this process's memory, or in a device's.
+class PageMemory {
+ public:
+  virtual ~PageMemory() = default;
+  /// Kept as long as this is.
+  virtual void* make(long bytes) = 0;
+  /// Between pages; done when it returns.
+  virtual void copy(void* to, const void* from, long bytes) = 0;
+};
+std::unique_ptr<PageMemory> hostPages();
 
 struct PageCounts {
   long capacity;  // pages that may be lent at once
@@ -28,12 +37,13 @@ struct PageCounts {
 
 class PagePool {
  public:
-  explicit PagePool(long pageFloats) : pageFloats_(pageFloats) {}
+  PagePool(long pageBytes, std::unique_ptr<PageMemory> memory) : pageBytes_(pageBytes), memory_(std::move(memory)) {}
 
   /// Pages that may be lent at once; calls that run keep what they have.
   void setCapacity(long pages);
   long capacity() const;
-  long pageFloats() const { return pageFloats_; }
+  long pageBytes() const { return pageBytes_; }
+  void copy(Page& to, const Page& from) const { memory_->copy(to.data, from.data, pageBytes_); }
   PageCounts counts() const;
   /// What calls report when they end.
   void record(int64_t preemptions, int64_t sharedTokens);
@@ -42,7 +52,8 @@ class PagePool {
   friend class PageAccount;
   Page* makeOrReuse();
 
-  const long pageFloats_;
+  const long pageBytes_;
+  const std::unique_ptr<PageMemory> memory_;
   mutable std::mutex mutex_;
   std::condition_variable changed_;
   long capacity_ = 1l << 40;
@@ -50,7 +61,6 @@ class PagePool {
   long lent_ = 0;
   PageCounts counts_{};
   std::list<const void*> waiting_;  // calls that want their reserve, first come first served
-  std::vector<Buffer> pieces_;
   std::vector<std::unique_ptr<Page>> pages_;
   std::vector<Page*> free_;
 };

@@ -1,7 +1,6 @@
 #include "schedule.h"
 
 #include <algorithm>
-#include <cstring>
 
 namespace troupe {
 namespace {
@@ -12,24 +11,14 @@ constexpr long kChunkRows = 256, kPromptRows = 1024;
 
 }  // namespace
 
-Sequence::Sequence(const TrRequests& r, long i, const Vocabulary* vocabulary)
-    : request(i),
-      tokens(r.promptTokens + r.promptOffsets[i], r.promptTokens + r.promptOffsets[i + 1]),
-      prompt((long)tokens.size()),
-      forced(std::min<long>(r.forcedOffsets[i + 1] - r.forcedOffsets[i], r.maxTokens[i])),
-      rules(r, i),
-      stops(r, i, vocabulary) {
-  const int32_t* given = r.forcedTokens + r.forcedOffsets[i];
-  tokens.insert(tokens.end(), given, given + forced);
-}
-
-Schedule::Schedule(Store& store, const TrRequests& requests, PageAccount& account, long places)
-    : requests_(requests),
-      vocabulary_(store.vocabulary()),
+Schedule::Schedule(const PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, PageAccount& account,
+                   long places)
+    : pool_(pool),
+      requests_(requests),
+      vocabulary_(std::move(vocabulary)),
       account_(account),
       prompts_(requests, account),
-      places_(places),
-      pageFloats_(store.pages.pageFloats()) {}
+      places_(places) {}
 
 Schedule::~Schedule() {
   for (auto& z : flying_)
@@ -95,7 +84,7 @@ bool Schedule::provide(Sequence& z, long rows) {
     Page* own = take(z, shared);
     if (own == nullptr) return false;
     if (own != shared) {
-      std::memcpy(own->data, shared->data, sizeof(float) * pageFloats_);
+      pool_.copy(*own, *shared);
       account_.release(shared);
       z.pages[first] = own;
     }

@@ -8,14 +8,13 @@
 
 #include "sequence.h"
 #include "shared-prompts.h"
-#include "store.h"
 
 namespace troupe {
 
 class Schedule {
  public:
   /// `places`: sequences in flight at most.
-  Schedule(Store&, const TrRequests&, PageAccount&, long places);
+  Schedule(const PagePool&, std::shared_ptr<const Vocabulary>, const TrRequests&, PageAccount&, long places);
   Schedule(const Schedule&) = delete;
   ~Schedule();
 
@@ -52,12 +51,12 @@ class Schedule {
   void giveUpNewest();
   static long pagesFor(long tokens) { return (tokens + kPageKeys - 1) / kPageKeys; }
 
+  const PagePool& pool_;
   const TrRequests& requests_;
   std::shared_ptr<const Vocabulary> vocabulary_;
   PageAccount& account_;
   SharedPrompts prompts_;
   const long places_;
-  const long pageFloats_;
   long begun_ = 0;  // requests that are or were in flight
   std::vector<std::unique_ptr<Sequence>> flying_;   // in the order of their admission
   std::deque<std::unique_ptr<Sequence>> waiting_;  // gave up their pages; before requests that never began

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "budget-rules.h"
+#include "choose.h"
 #include "page-pool.h"
 #include "stop-strings.h"
 
@@ -34,6 +35,12 @@ struct Sequence {
   Completion result;
   long streamed = 0;
   bool done = false;
+
+  /// Whether the token at `position`, the next that is not settled, is given; budget rules may give it here. Positions
+  /// come in order; several may be settled before the first is recorded.
+  bool settle(const TrRequests&, long position);
+  /// Records the token at a settled position: the given one, or the one that was drawn. Nothing once it is done.
+  void record(const TrRequests&, long position, const Choice&, bool isGiven);
 
   long recorded() const { return (long)result.tokens.size(); }
   long missing() const { return (long)tokens.size() - cached; }

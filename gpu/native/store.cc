@@ -19,7 +19,7 @@ struct Registry {
 }  // namespace
 
 Store::Store(std::shared_ptr<const Model> m, int t)
-    : model(std::move(m)), threads(t), pages((long)model->shape.layers * model->shape.kvHeads * itemFloats()) {}
+    : model(std::move(m)), threads(t), pages((long)model->shape.layers * model->shape.kvHeads * itemFloats() * (long)sizeof(float), hostPages()) {}
 
 Store::Live Store::live() const {
   std::lock_guard<std::mutex> lock(mutex_);

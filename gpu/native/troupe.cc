@@ -1,4 +1,4 @@
-// The C interface over the classes: exceptions become a status and a text.
+// The C interface over the CPU's classes.
 #include "troupe.h"
 
 #include <algorithm>
@@ -7,13 +7,11 @@
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <new>
 #include <string>
 
-#include "failure.h"
 #include "generate.h"
+#include "interface.h"
 #include "learner.h"
-#include "philox.h"
 #include "pool.h"
 #include "select-kernels.h"
 
@@ -23,43 +21,17 @@ struct TrLearner {
 struct TrStore {
   std::shared_ptr<troupe::Store> store;
 };
-struct TrAbort {
-  std::atomic<bool> set{false};
-};
-
 namespace {
 
-thread_local std::string lastError;
+using troupe::checkRange;
+using troupe::guarded;
 
 // Tokens that one pass of tr_store_score takes at most, longer single sequences apart.
 constexpr int32_t kScoredTokens = 1 << 14;
 
-template <class Body>
-TrStatus guarded(Body body) {
-  try {
-    body();
-    return TR_OK;
-  } catch (const troupe::Failure& failure) {
-    lastError = failure.text;
-    return failure.status;
-  } catch (const std::bad_alloc&) {
-    lastError = "memory is exhausted";
-    return TR_OUT_OF_MEMORY;
-  } catch (const std::exception& error) {
-    lastError = error.what();
-    return TR_INTERNAL;
-  }
-}
-
 int poolThreads(int32_t wanted) {
   int all = troupe::Pool::shared().threads();
   return wanted <= 0 ? all : std::min<int>(wanted, all);
-}
-
-void checkRange(const troupe::Learner& learner, TrArray array, int64_t offset, int64_t n) {
-  if (offset < 0 || n < 0 || offset > learner.sizeOf(array) - n)
-    throw troupe::Failure(TR_BAD_SHAPE, std::to_string(n) + " numbers from " + std::to_string(offset) + " on do not lie in the array's " +
-                                            std::to_string(learner.sizeOf(array)));
 }
 
 void score(const troupe::Store& store, const troupe::PackedWeights& weights, const int32_t* tokens, int64_t n,
@@ -99,7 +71,6 @@ double bestRate(int threads, Body body) {
 
 extern "C" {
 
-const char* tr_last_error(void) { return lastError.c_str(); }
 const char* tr_kernel_sets(TrFormat format) { return troupe::kernelSets((troupe::Format)format).c_str(); }
 TrStatus tr_kernel_set(TrFormat format, const char** name) {
   return guarded([&] { *name = troupe::selectedKernels((troupe::Format)format).name; });
@@ -138,13 +109,13 @@ int64_t tr_learner_step_count(const TrLearner* l) { return l->learner.stepCount;
 void tr_learner_set_step_count(TrLearner* l, int64_t count) { l->learner.stepCount = count; }
 TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, float* out, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner, array, offset, n);
+    checkRange(l->learner.sizeOf(array), offset, n);
     l->learner.read(array, offset, out, n);
   });
 }
 TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner, array, offset, n);
+    checkRange(l->learner.sizeOf(array), offset, n);
     l->learner.write(array, offset, values, n);
   });
 }
@@ -190,58 +161,19 @@ TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxIn
         onTokens(context, of.data(), tokens.data(), (int64_t)tokens.size());
       };
     auto results = troupe::generate(*s->store, *requests, options, &version);
-    int64_t total = 0;
-    for (const auto& c : results) total += (int64_t)c.tokens.size();
-    auto tokens = std::make_unique<int32_t[]>(total), offsets = std::make_unique<int32_t[]>(results.size() + 1);
-    auto logprobs = std::make_unique<float[]>(total), entropies = std::make_unique<float[]>(total);
-    auto origins = std::make_unique<uint8_t[]>(total), reasons = std::make_unique<uint8_t[]>(results.size() + 1);
-    for (size_t i = 0; i < results.size(); i++) {
-      const auto& c = results[i];
-      std::copy(c.tokens.begin(), c.tokens.end(), tokens.get() + offsets[i]);
-      std::copy(c.logprobs.begin(), c.logprobs.end(), logprobs.get() + offsets[i]);
-      std::copy(c.entropies.begin(), c.entropies.end(), entropies.get() + offsets[i]);
-      std::copy(c.origins.begin(), c.origins.end(), origins.get() + offsets[i]);
-      offsets[i + 1] = offsets[i] + (int32_t)c.tokens.size();
-      reasons[i] = (uint8_t)c.reason;
-    }
-    *out = {(int64_t)results.size(), total,             version,           tokens.release(), logprobs.release(),
-            entropies.release(),     origins.release(), offsets.release(), reasons.release()};
+    *out = troupe::flatten(results, version);
   });
-}
-void tr_completions_free(TrCompletions* c) {
-  delete[] c->tokens;
-  delete[] c->logprobs;
-  delete[] c->entropies;
-  delete[] c->origins;
-  delete[] c->offsets;
-  delete[] c->stopReasons;
-  *c = {};
 }
 TrStatus tr_store_set_vocabulary(TrStore* s, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens) {
-  return guarded([&] {
-    troupe::checkOffsets(offsets, tokens, n);
-    auto vocabulary = std::make_shared<troupe::Vocabulary>();
-    vocabulary->bytes.assign(reinterpret_cast<const char*>(bytes), n);
-    vocabulary->offsets.assign(offsets, offsets + tokens + 1);
-    s->store->setVocabulary(std::move(vocabulary));
-  });
+  return guarded([&] { s->store->setVocabulary(troupe::makeVocabulary(bytes, n, offsets, tokens)); });
 }
 void tr_store_limit_cache(TrStore* s, int64_t bytes) {
-  s->store->pages.setCapacity(std::max<int64_t>(1, bytes / (s->store->pages.pageFloats() * (int64_t)sizeof(float))));
+  s->store->pages.setCapacity(std::max<int64_t>(1, bytes / s->store->pages.pageBytes()));
 }
 void tr_store_cache(const TrStore* s, TrCache* out) {
   troupe::PageCounts c = s->store->pages.counts();
-  *out = {c.capacity, s->store->pages.pageFloats() * (int64_t)sizeof(float), troupe::kPageKeys, c.lent, c.mostLent,
+  *out = {c.capacity, s->store->pages.pageBytes(), troupe::kPageKeys, c.lent, c.mostLent,
           c.preemptions, c.sharedTokens};
-}
-
-TrAbort* tr_abort_create(void) { return new TrAbort; }
-void tr_abort_set(TrAbort* a) { a->set.store(true, std::memory_order_relaxed); }
-void tr_abort_free(TrAbort* a) { delete a; }
-
-void tr_philox(const uint32_t key[2], const uint32_t counter[4], uint32_t out[4]) {
-  auto r = troupe::philox(key[0], key[1], {counter[0], counter[1], counter[2], counter[3]});
-  std::copy(r.begin(), r.end(), out);
 }
 
 TrStatus tr_measure_peaks(TrPeaks* out) {

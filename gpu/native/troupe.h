@@ -21,6 +21,7 @@ typedef enum TrStatus {
   TR_NO_STORE = 6,       // no live store has this id
   TR_NO_FORWARD = 7,     // backward without a forward before it
   TR_INTERNAL = 8,
+  TR_NO_DEVICE = 9,      // no GPU that the CUDA kernels run on; the text says why
 } TrStatus;
 
 /// A Qwen3-shaped decoder: see `ModelShape` in core/src/engines/policy-engine.ts.

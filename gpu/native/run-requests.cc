@@ -1,0 +1,48 @@
+#include "run-requests.h"
+
+#include <algorithm>
+#include <string>
+
+#include "failure.h"
+#include "schedule.h"
+
+namespace troupe {
+
+std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, long places,
+                                    const GenerateOptions& options, const std::function<void(const std::vector<Sequence*>&)>& advance) {
+  long longest = 0, capacity = pool.capacity();
+  for (long i = 0; i < requests.count; i++) {
+    long tokens = requests.promptOffsets[i + 1] - requests.promptOffsets[i] + requests.maxTokens[i];
+    long pages = (tokens + kPageKeys - 1) / kPageKeys;
+    if (pages > capacity)
+      throw Failure(TR_BAD_INPUT, "request " + std::to_string(i) + " may need " + std::to_string(pages) + " blocks of the key/value cache, which has " +
+                                      std::to_string(capacity));
+    longest = std::max(longest, pages);
+  }
+  std::vector<Completion> results(requests.count);
+  PageAccount account(pool, longest, options.abort);
+  if (!account.isOpen()) return results;
+  Schedule schedule(pool, std::move(vocabulary), requests, account, places);
+  auto keep = [&](Sequence& z) { results[z.request] = std::move(z.result); };
+  std::vector<int32_t> newRequests, newTokens;
+  while (!(options.abort != nullptr && options.abort->load(std::memory_order_relaxed))) {
+    const std::vector<Sequence*>& chosen = schedule.next();
+    if (chosen.empty()) break;
+    advance(chosen);
+    if (options.onTokens) {
+      newRequests.clear(), newTokens.clear();
+      for (Sequence* z : chosen)
+        for (; z->streamed < z->recorded(); z->streamed++) {
+          newRequests.push_back((int32_t)z->request);
+          newTokens.push_back(z->result.tokens[z->streamed]);
+        }
+      if (!newTokens.empty()) options.onTokens(newRequests, newTokens);
+    }
+    schedule.advanced(keep);
+  }
+  schedule.unfinished(keep);
+  pool.record(schedule.preemptions(), schedule.sharedTokens());
+  return results;
+}
+
+}  // namespace troupe
