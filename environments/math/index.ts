@@ -27,3 +27,5 @@ export default defineEnvironment({
   teacher: calculationTeacher,
   judge: mathJudge,
 });
+
+export { MATH_VERIFIER, verifyAnswer, verifyMath, type MathOptions } from "./verify-math.js";

@@ -4,6 +4,7 @@ import { demoPolicyDirectory, shapeIn } from "./demo-policy.js";
 import { measureEngine } from "./engine.js";
 import { SHAPE_2M } from "./engine-work.js";
 import { measureStep } from "./step.js";
+import { measureVerify } from "./verify.js";
 
 /** The native engine alone. */
 export const engineArea: Area = {
@@ -43,4 +44,11 @@ export const actorsArea: Area = {
     "the limit is the bare message port of a worker thread at the same moment (asks: answers found by number; tells: one post each), inline the await of an async function; of a time, 1.00× is the best.",
   measure: (session) =>
     measureActors({ rounds: 15, asks: 300, inlineAsks: 5_000, asksInFlight: 3_000, tells: 10_000 }, session),
+};
+
+/** Verdicts of the math checker. */
+export const verifyArea: Area = {
+  name: "verify",
+  limits: "there is no limit; the goals are 5,000 verdicts/s on one core, 5 ms at the 99th percentile, 250 ms at most.",
+  measure: (session) => measureVerify({ passes: 3, cases: Infinity, hasPeer: true }, session),
 };

@@ -18,6 +18,7 @@ const TINY = `
   import { measureActors } from "SUPPORT/../bench/actors.js";
   import { measureEngine } from "SUPPORT/../bench/engine.js";
   import { measureStep } from "SUPPORT/../bench/step.js";
+  import { measureVerify } from "SUPPORT/../bench/verify.js";
   import { SHAPE_2M } from "SUPPORT/../bench/engine-work.js";
   import { toJson } from "SUPPORT/../bench/row.js";
   import { mkdtempSync, rmSync } from "node:fs";
@@ -38,8 +39,9 @@ const TINY = `
   };
   const step = { distillTokens: 1000, promptsPerStep: 2, groupSize: 2, maxTokens: 16, steps: 1 };
   const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100 };
+  const verify = { passes: 1, cases: 20, hasPeer: false };
   try {
-    const found = [await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
+    const found = [await measureVerify(verify, session), await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
     console.log(JSON.stringify(toJson(found.flatMap(({ rows }) => rows))));
   } finally {
     rmSync(home, { recursive: true });
@@ -54,6 +56,7 @@ describe("benchmarks", () => {
     const rows = report.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
     expect(Object.keys(rows)).toEqual(
       expect.arrayContaining([
+        ...["verify/math/rate", "verify/math/p99", "verify/math/max", "verify/labelled/right"],
         ...["sft/1M/fp32", "sft/2M/fp32", "score/1M/fp32", "mismatch/bits"],
         ...["decode/1M/b1/fp32", "decode/1M/b64/fp32", "decode/1M/b256/fp32"],
         ...["step/generate/share", "step/train/share", "step/other/share", "step/tokens"],
