@@ -81,7 +81,7 @@ describe("benchmarks", () => {
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 2,
       stdout: "",
-      stderr: 'Cannot run the benchmark "speed": there are engine, step, actors\n',
+      stderr: 'Cannot run the benchmark "speed": there are engine, step, actors, verify\n',
     });
   });
 });
