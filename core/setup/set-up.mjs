@@ -71,6 +71,8 @@ async function build(projects) {
     requireCompiler();
     throw stepFailed({ action: "build the native addon", command: "node gpu/build.mjs", step: native });
   }
+  // Its failure leaves one tier of the code sandbox out, which says so itself.
+  await runStep("code sandbox", "up to date", [process.execPath, "environments/build.mjs"], root);
 }
 
 function requireCompiler() {

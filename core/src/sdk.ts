@@ -1,5 +1,6 @@
 /** All that a plugin, an environment or an engine imports: types, and helpers without side effects. */
 export { defineErrors, TroupeError, type ErrorEntry } from "./error-catalogue.js";
+export { systemClock, type Clock } from "./actors/clock.js";
 export * from "./config/define-config.js";
 export * from "./environments/environment.js";
 export type * from "./environments/judge.js";

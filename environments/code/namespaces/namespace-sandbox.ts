@@ -1,0 +1,70 @@
+import { existsSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { join } from "node:path";
+import { packageRoot } from "../package-root.js";
+import { LANGUAGES, type Language, type Limits, type Program, type Sandbox, type Session, type Tier } from "../sandbox.js";
+import { findCgroupFolders } from "./cgroup-folders.js";
+import { Guest } from "./guest.js";
+import { GuestPool } from "./guest-pool.js";
+import { findInterpreter } from "./interpreter.js";
+import { NamespaceSession } from "./namespace-session.js";
+
+/** Tier A, or why this machine does not have it and what would give it one. */
+export type NamespaceProbe = { readonly sandbox: Sandbox } | { readonly missing: string; readonly remedy: string };
+
+/** The limits that the first guests are kept ready for. */
+export interface NamespaceOptions {
+  readonly limits: Limits;
+  readonly language: Language;
+}
+
+/**
+ * Tier A: Linux namespaces, an own user, a seccomp filter, resource limits, and cgroups where they can be had. Tries it
+ * out before it says that it is there.
+ */
+export async function openNamespaceSandbox({ limits, language }: NamespaceOptions): Promise<NamespaceProbe> {
+  const missing = (what: string, remedy: string): NamespaceProbe => ({ missing: what, remedy });
+  if (process.platform !== "linux") return missing(`namespaces are Linux's, and this is ${process.platform}`, "use Linux");
+  const launcher = join(packageRoot(), "build", "launcher");
+  if (!existsSync(launcher))
+    return missing("its launcher is not built", "install a C++17 compiler (apt-get install g++), then npm run build");
+  const cgroups = findCgroupFolders();
+  const atOnce = availableParallelism();
+  const pool = new GuestPool({ launcher, cgroups: cgroups.paths }, atOnce);
+  const languages = LANGUAGES.filter((one) => findInterpreter(one, limits.memoryMb) !== undefined);
+  const wanted = languages.includes(language) ? language : languages[0];
+  const trial = wanted === undefined ? undefined : await pool.start(wanted, limits);
+  if (wanted === undefined || !(trial instanceof Guest)) {
+    await pool.close();
+    return missing(trial?.says ?? "there is no interpreter", "allow user namespaces (sysctl user.max_user_namespaces), or run as root");
+  }
+  pool.keep(wanted, limits, trial);
+  const tier: Tier = {
+    name: "A",
+    boundary: ["Linux namespaces", "seccomp", "rlimits", cgroups.bounds || "memory watchdog"].join(", "),
+    limits: [],
+  };
+  return { sandbox: new NamespaceSandbox(tier, languages, atOnce, pool) };
+}
+
+class NamespaceSandbox implements Sandbox {
+  readonly #pool: GuestPool;
+  readonly tier: Tier;
+  readonly languages: readonly Language[];
+  readonly atOnce: number;
+
+  constructor(tier: Tier, languages: readonly Language[], atOnce: number, pool: GuestPool) {
+    this.tier = tier;
+    this.languages = languages;
+    this.atOnce = atOnce;
+    this.#pool = pool;
+  }
+
+  open(program: Program, limits: Limits): Session {
+    return new NamespaceSession(this.#pool, program, limits);
+  }
+
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}

@@ -1,0 +1,76 @@
+import type { Verdict } from "@troupe/core/sdk";
+import type { CodeCase } from "./code-case.js";
+import { outputDifference } from "./compare-output.js";
+import { equalValues } from "./compare-values.js";
+import type { Program } from "./sandbox.js";
+import { decodeValue, showValue, valueOf, type Value } from "./value-codec.js";
+
+/** One test: what goes in, and what the harness keeps for itself. */
+export interface PlannedTest {
+  readonly input: string;
+  readonly expected: unknown;
+}
+
+/** A case made ready to run. */
+export interface TestPlan {
+  readonly program: Program;
+  readonly tests: readonly PlannedTest[];
+  /** What is wrong with an output; undefined when nothing is. */
+  compare(output: string, test: PlannedTest): Pick<Verdict, "kind" | "reason" | "score"> | undefined;
+}
+
+/**
+ * Turns a case into inputs for the sandbox and expectations for the harness.
+ *
+ * @returns words when the tests cannot be read
+ */
+export function planTests(one: CodeCase): TestPlan | string {
+  return one.mode === "stdin" ? planRuns(one) : planCalls(one);
+}
+
+function planRuns(one: Extract<CodeCase, { mode: "stdin" }>): TestPlan {
+  const { language, program: source, checker, tolerance } = one;
+  return {
+    program: { language, source },
+    tests: one.tests.map(({ input, output }) => ({ input, expected: output })),
+    compare(output, test) {
+      const difference = outputDifference(output, String(test.expected), typeof checker === "string" ? checker : "lines", tolerance);
+      return difference === undefined ? undefined : { kind: "fail", score: 0, reason: `wrong-answer: ${difference}` };
+    },
+  };
+}
+
+function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | string {
+  const { language, program: source, functionName, tolerance } = one;
+  const tests: PlannedTest[] = [];
+  for (const [index, test] of one.tests.entries()) {
+    if ("args" in test) tests.push({ input: JSON.stringify(test.args), expected: valueOf(test.expected) });
+    else {
+      // One argument a line, each of them JSON: LiveCodeBench's and APPS' way.
+      const input = `[${test.input.split("\n").filter((line) => line.trim() !== "").join(",")}]`;
+      try {
+        decodeValue(input);
+        tests.push({ input, expected: decodeValue(test.output) });
+      } catch (error) {
+        return `test ${index + 1} is no JSON: ${String(error)}`;
+      }
+    }
+  }
+  return {
+    program: { language, source, functionName },
+    tests,
+    compare(output, test) {
+      // planCalls() made it.
+      const expected = test.expected as Value;
+      let actual: Value;
+      try {
+        actual = decodeValue(output);
+      } catch {
+        return { kind: "fail", score: 0, reason: "runtime-error: the program ended before its function returned" };
+      }
+      return equalValues(actual, expected, tolerance)
+        ? undefined
+        : { kind: "fail", score: 0, reason: `wrong-answer: got ${showValue(actual)}, want ${showValue(expected)}` };
+    },
+  };
+}
