@@ -41,5 +41,6 @@ function build() {
     }
   }
   // Reported and passed over: everything but the strong tier of the sandbox works without it.
-  console.log(`${output}Cannot build the sandbox launcher: no compiler of ${compilers.join(", ")} made it`);
+  console.error(`${output}Cannot build the sandbox launcher: no compiler of ${compilers.join(", ")} made it`);
+  process.exitCode = 1;
 }

@@ -24,10 +24,18 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   problemRowInvalid: {
-    message: (d: { file: string; row: number; field: string; found: string; wanted: string; goodRows: number }) =>
-      `Cannot use ${d.file}:${d.row} as a problem: field "${d.field}" ${d.found}, wanted is ${d.wanted}`,
-    hint: (d: { goodRows: number }) =>
-      `${d.goodRows} rows before it were fine. Map another field: data.fields.problem, data.fields.answer or data.fields.id; or skip such rows: data.onBadRow=skip`,
+    message: (d: {
+      file: string;
+      row: number;
+      field: string;
+      found: string;
+      wanted: string;
+      goodRows: number;
+      /** Settings below data.fields that name another column. */
+      settings?: string;
+    }) => `Cannot use ${d.file}:${d.row} as a problem: field "${d.field}" ${d.found}, wanted is ${d.wanted}`,
+    hint: (d: { goodRows: number; settings?: string }) =>
+      `${d.goodRows} rows before it were fine. Map another field: ${d.settings === undefined ? "data.fields.problem, data.fields.answer or data.fields.id" : `data.fields (${d.settings})`}; or skip such rows: data.onBadRow=skip`,
     exitCode: 4,
   },
   problemSetEmpty: {
@@ -47,6 +55,13 @@ export const errors = defineErrors({
       `Cannot demonstrate task "${d.taskId}" as it is no arithmetic problem: its meta.problem is "${d.found}"`,
     hint: "The arithmetic teacher writes answers to tasks of the arithmetic environment alone",
     exitCode: 2,
+  },
+  sandboxMissing: {
+    message: (d: { tried: readonly string[]; remedies: readonly string[] }) =>
+      `Cannot run untrusted programs as this machine has no boundary to run them behind: ${d.tried.join("; ")}`,
+    hint: (d: { tried: readonly string[]; remedies: readonly string[] }) =>
+      `Any of these helps: ${d.remedies.join("; or ")}`,
+    exitCode: 3,
   },
   notTeachable: {
     message: (d: { view: string }) =>

@@ -9,7 +9,9 @@ export const limitsSchema = z.strictObject({
     .int()
     .min(1)
     .default(60_000)
-    .describe("Wall time of all tests of a program together, milliseconds; time spent waiting for a core does not count"),
+    .describe(
+      "Wall time of all tests of a program together, milliseconds; time spent waiting for a core does not count",
+    ),
   memoryMb: z.int().min(16).max(65_536).default(512).describe("Memory of a program, all its processes together, MiB"),
   outputKb: z.int().min(1).max(8192).default(1024).describe("What a test may write, KiB"),
 });
@@ -19,7 +21,12 @@ const name = z.string().regex(/^[A-Za-z_$][\w$]*$/, "the name of a function");
 
 const program = z.string().describe("The source of the program");
 const language = z.enum(LANGUAGES).default("python");
-const tolerance = z.number().min(0).max(1).default(1e-6).describe("How far numbers with a point may be off, absolute or relative");
+const tolerance = z
+  .number()
+  .min(0)
+  .max(1)
+  .default(1e-6)
+  .describe("How far numbers with a point may be off, absolute or relative");
 
 /** A special judge: a program that reads one JSON object {input, output, expected} and prints "accept" or "reject". */
 const judgeProgram = z.strictObject({ language, program });
@@ -41,10 +48,7 @@ const call = z.union([
 const functionCall = { mode: z.literal("function"), functionName: name, tests: z.array(call) };
 
 const limits = limitsSchema.prefault({});
-const runAll = z
-  .boolean()
-  .default(false)
-  .describe("Goes on after the first failure, so that the pass rate is exact");
+const runAll = z.boolean().default(false).describe("Goes on after the first failure, so that the pass rate is exact");
 
 /** How a program is tested, apart from the program. */
 export const testsSchema = z.discriminatedUnion("mode", [

@@ -39,7 +39,11 @@ function equalLists(a: readonly Value[], b: readonly Value[], tolerance: number)
 /** A tuple as a list, a truth value as a number. */
 function plain(value: Value): Value {
   if (typeof value === "boolean") return new NumberText(value ? "1" : "0");
-  return value !== null && typeof value === "object" && !isList(value) && !(value instanceof NumberText) && value.kind === "tuple"
+  return value !== null &&
+    typeof value === "object" &&
+    !isList(value) &&
+    !(value instanceof NumberText) &&
+    value.kind === "tuple"
     ? value.items
     : value;
 }

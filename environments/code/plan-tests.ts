@@ -2,7 +2,8 @@ import type { Verdict } from "@troupe/core/sdk";
 import type { CodeCase } from "./code-case.js";
 import { outputDifference } from "./compare-output.js";
 import { equalValues } from "./compare-values.js";
-import type { Program } from "./sandbox.js";
+import type { Limits, Program, Sandbox } from "./sandbox.js";
+import { SpecialJudge } from "./special-judge.js";
 import { decodeValue, showValue, valueOf, type Value } from "./value-codec.js";
 
 /** One test: what goes in, and what the harness keeps for itself. */
@@ -16,27 +17,39 @@ export interface TestPlan {
   readonly program: Program;
   readonly tests: readonly PlannedTest[];
   /** What is wrong with an output; undefined when nothing is. */
-  compare(output: string, test: PlannedTest): Pick<Verdict, "kind" | "reason" | "score"> | undefined;
+  compare(output: string, test: PlannedTest): Difference | Promise<Difference>;
+  /** Ends what comparing needed. */
+  close(): Promise<void>;
 }
+
+/** What speaks against an output, as a verdict says it. */
+export type Difference = Pick<Verdict, "kind" | "reason" | "score"> | undefined;
 
 /**
  * Turns a case into inputs for the sandbox and expectations for the harness.
  *
  * @returns words when the tests cannot be read
  */
-export function planTests(one: CodeCase): TestPlan | string {
-  return one.mode === "stdin" ? planRuns(one) : planCalls(one);
+export function planTests(one: CodeCase, sandbox: Sandbox, limits: Limits): TestPlan | string {
+  return one.mode === "stdin" ? planRuns(one, sandbox, limits) : planCalls(one);
 }
 
-function planRuns(one: Extract<CodeCase, { mode: "stdin" }>): TestPlan {
+function planRuns(one: Extract<CodeCase, { mode: "stdin" }>, sandbox: Sandbox, limits: Limits): TestPlan {
   const { language, program: source, checker, tolerance } = one;
+  const tests = one.tests.map(({ input, output }) => ({ input, expected: output }));
+  const program = { language, source };
+  if (typeof checker === "object") {
+    const judge = new SpecialJudge(sandbox, { language: checker.language, source: checker.program }, limits);
+    return { program, tests, compare: (output, test) => judge.compare(output, test), close: () => judge.close() };
+  }
   return {
-    program: { language, source },
-    tests: one.tests.map(({ input, output }) => ({ input, expected: output })),
+    program,
+    tests,
     compare(output, test) {
-      const difference = outputDifference(output, String(test.expected), typeof checker === "string" ? checker : "lines", tolerance);
+      const difference = outputDifference(output, String(test.expected), checker, tolerance);
       return difference === undefined ? undefined : { kind: "fail", score: 0, reason: `wrong-answer: ${difference}` };
     },
+    close: async () => {},
   };
 }
 
@@ -47,7 +60,10 @@ function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | str
     if ("args" in test) tests.push({ input: JSON.stringify(test.args), expected: valueOf(test.expected) });
     else {
       // One argument a line, each of them JSON: LiveCodeBench's and APPS' way.
-      const input = `[${test.input.split("\n").filter((line) => line.trim() !== "").join(",")}]`;
+      const input = `[${test.input
+        .split("\n")
+        .filter((line) => line.trim() !== "")
+        .join(",")}]`;
       try {
         decodeValue(input);
         tests.push({ input, expected: decodeValue(test.output) });
@@ -72,5 +88,6 @@ function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | str
         ? undefined
         : { kind: "fail", score: 0, reason: `wrong-answer: got ${showValue(actual)}, want ${showValue(expected)}` };
     },
+    close: async () => {},
   };
 }

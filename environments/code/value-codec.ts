@@ -24,7 +24,8 @@ export class NumberText {
   }
 
   get value(): number {
-    if (/^[+-]?(nan|inf)/i.test(this.text)) return this.text.includes("n") && /nan/i.test(this.text) ? NaN : this.text.startsWith("-") ? -Infinity : Infinity;
+    if (/^[+-]?(nan|inf)/i.test(this.text))
+      return this.text.includes("n") && /nan/i.test(this.text) ? NaN : this.text.startsWith("-") ? -Infinity : Infinity;
     return Number(this.text);
   }
 }
@@ -48,7 +49,8 @@ export function decodeValue(json: string): Value {
 /** What JSON.parse gave as a value; its numbers have lost what a double does not hold. */
 export function valueOf(parsed: unknown): Value {
   if (typeof parsed === "number") return new NumberText(String(parsed));
-  if (typeof parsed !== "object" || parsed === null) return typeof parsed === "boolean" || typeof parsed === "string" ? parsed : null;
+  if (typeof parsed !== "object" || parsed === null)
+    return typeof parsed === "boolean" || typeof parsed === "string" ? parsed : null;
   if (Array.isArray(parsed)) return parsed.map(valueOf);
   return { kind: "dict", entries: Object.entries(parsed).map(([key, value]) => [key, valueOf(value)] as const) };
 }
@@ -85,13 +87,19 @@ function write(value: Value, most: number): string {
   if (value === null || typeof value !== "object") return JSON.stringify(value);
   if (isList(value)) return `[${writeAll(value, most)}]`;
   if (value.kind === "dict")
-    return `{${value.entries.slice(0, most).map((entry) => entry.map((one) => write(one, most)).join(": ")).join(", ")}}`;
+    return `{${value.entries
+      .slice(0, most)
+      .map((entry) => entry.map((one) => write(one, most)).join(": "))
+      .join(", ")}}`;
   const inner = writeAll(value.items, most);
   return value.kind === "tuple" ? `(${inner})` : value.kind === "set" ? `{${inner}}` : `${value.kind}(${inner})`;
 }
 
 function writeAll(items: readonly Value[], most: number): string {
-  return items.slice(0, most).map((item) => write(item, most)).join(", ");
+  return items
+    .slice(0, most)
+    .map((item) => write(item, most))
+    .join(", ");
 }
 
 /** Array.isArray does not narrow a readonly array out of a union. */

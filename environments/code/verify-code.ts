@@ -40,7 +40,9 @@ export async function verifyCode(one: CodeCase, sandbox: Sandbox, options: Judge
     wallMs: sum("wallMs"),
     peakMb: Math.round(Math.max(0, ...records.map(({ peakMb }) => peakMb ?? 0))),
     ...stampOf(sandbox.tier),
-    ...(options.explain === true ? { trace: records.map(({ test, found, ...rest }) => ({ step: `test ${test}`, says: found, ...rest })) } : {}),
+    ...(options.explain === true
+      ? { trace: records.map(({ test, found, ...rest }) => ({ step: `test ${test}`, says: found, ...rest })) }
+      : {}),
   };
   return { ...found, parts, ...CODE_VERIFIER, ms: systemClock.now() - started };
 }
@@ -49,20 +51,24 @@ async function judge(one: CodeCase, sandbox: Sandbox, records: TestRecord[]): Pr
   if (one.tests.length === 0) return { kind: "error", reason: "no-tests: a program without tests has not been tested" };
   if (!sandbox.languages.includes(one.language))
     return { kind: "infra", reason: `no-interpreter: this boundary does not run ${one.language}` };
-  const plan = planTests(one);
-  if (typeof plan === "string") return { kind: "error", reason: `unusable-tests: ${plan}` };
   const limits: Limits = {
     testMs: one.limits.testMs,
     memoryMb: one.limits.memoryMb,
     outputBytes: one.limits.outputKb * 1024,
   };
+  const plan = planTests(one, sandbox, limits);
+  if (typeof plan === "string") return { kind: "error", reason: `unusable-tests: ${plan}` };
   const session = sandbox.open(plan.program, limits);
   let failure: Found | undefined;
   let spentMs = 0;
   try {
     for (const [index, test] of plan.tests.entries()) {
       if (spentMs > one.limits.totalMs) {
-        failure ??= { kind: "fail", score: 0, reason: `total-time-limit: ${Math.round(spentMs)} ms after ${index} of ${plan.tests.length} tests` };
+        failure ??= {
+          kind: "fail",
+          score: 0,
+          reason: `total-time-limit: ${Math.round(spentMs)} ms after ${index} of ${plan.tests.length} tests`,
+        };
         break;
       }
       let execution = await session.run(test.input);
@@ -85,13 +91,19 @@ async function judge(one: CodeCase, sandbox: Sandbox, records: TestRecord[]): Pr
       if (!one.runAll || execution.kind === "compile-error") break;
     }
   } finally {
-    await session.close();
+    await Promise.all([session.close(), plan.close()]);
   }
-  return failure ?? { kind: "pass", score: 1, reason: `all-passed: ${plan.tests.length} of ${plan.tests.length} tests` };
+  return (
+    failure ?? { kind: "pass", score: 1, reason: `all-passed: ${plan.tests.length} of ${plan.tests.length} tests` }
+  );
 }
 
 /** What is wrong with one execution; undefined when the test is passed. */
-async function wrongWith(execution: Execution, test: TestPlan["tests"][number], plan: TestPlan): Promise<Found | undefined> {
+async function wrongWith(
+  execution: Execution,
+  test: TestPlan["tests"][number],
+  plan: TestPlan,
+): Promise<Found | undefined> {
   const fail = (reason: string): Found => ({ kind: "fail", score: 0, reason });
   switch (execution.kind) {
     case "finished":
@@ -111,7 +123,8 @@ async function wrongWith(execution: Execution, test: TestPlan["tests"][number], 
 /** The last line of what a program complained about, or how it ended. */
 function errorIn({ exitCode, stderr }: Extract<Execution, { kind: "finished" }>): string {
   const lines = stderr.trimEnd().split("\n");
-  const error = lines.findLast((line) => /^\w[\w.]*(Error|Exception|Interrupt|Exit|Iteration)\b/.test(line)) ?? lines.at(-1) ?? "";
+  const error =
+    lines.findLast((line) => /^\w[\w.]*(Error|Exception|Interrupt|Exit|Iteration)\b/.test(line)) ?? lines.at(-1) ?? "";
   const how = exitCode < 0 ? `ended by signal ${-exitCode}` : `exit code ${exitCode}`;
   return error === "" ? how : `${error.slice(0, 200)} (${how})`;
 }

@@ -29,6 +29,7 @@ const STAND_INS = {
     mkdirSync("core/dist/cli", { recursive: true });
     copyFileSync("stand-ins/main.mjs", "core/dist/cli/main.js");`,
   native: "",
+  sandbox: "",
   main: "export function main(argv) { console.log(JSON.stringify(argv)); process.exitCode = 7; }",
 };
 
@@ -46,12 +47,16 @@ export class ScratchRepository {
     chmodSync(join(this.root, "tools/c++"), 0o755);
   }
 
-  /** Gives a stand-in (npm, tsc, native, main) other code; tsc and main are copied when npm and tsc run. */
+  /** Gives a stand-in (npm, tsc, native, sandbox, main) other code; tsc and main are copied when npm and tsc run. */
   replace(name: string, code: string): void {
     const head = `
       import { appendFileSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
       appendFileSync("calls", ${JSON.stringify(name)} + "\\n");`;
-    const places: Readonly<Record<string, string>> = { npm: "stand-ins/npm-cli.mjs", native: "gpu/build.mjs" };
+    const places: Readonly<Record<string, string>> = {
+      npm: "stand-ins/npm-cli.mjs",
+      native: "gpu/build.mjs",
+      sandbox: "environments/build.mjs",
+    };
     this.write(places[name] ?? `stand-ins/${name}.mjs`, `${head}\n${code}`);
   }
 

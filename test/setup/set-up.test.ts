@@ -14,9 +14,9 @@ afterEach(() => repository.dispose());
 describe("start.mjs", () => {
   it("installs, compiles, builds, then is the command with its arguments and exit code", () => {
     const { exitCode, stdout, stderr } = repository.run(START);
-    expect(repository.takeCalls()).toEqual(["npm", "tsc", "native", "main"]);
+    expect(repository.takeCalls()).toEqual(["npm", "tsc", "native", "sandbox", "main"]);
     expect(stdout).toBe('["demo","--seed","3"]\n');
-    expect(stderr).toMatch(/^ ✓ packages .* s\n ✓ typescript .* s\n ✓ native addon .* s\n$/);
+    expect(stderr).toMatch(/^ ✓ packages .* s\n ✓ typescript .* s\n ✓ native addon .* s\n ✓ code sandbox .* s\n$/);
     expect(exitCode).toBe(7);
   });
 
@@ -24,7 +24,7 @@ describe("start.mjs", () => {
     repository.run(START);
     repository.takeCalls();
     repository.run(START);
-    expect(repository.takeCalls(), "nothing changed").toEqual(["tsc", "native", "main"]);
+    expect(repository.takeCalls(), "nothing changed").toEqual(["tsc", "native", "sandbox", "main"]);
 
     const newer = { ...LOCK.packages, "node_modules/typescript": { version: "7.0.1", integrity: "sha512-c" } };
     repository.write("package-lock.json", JSON.stringify({ packages: newer }));
@@ -58,7 +58,7 @@ describe("start.mjs", () => {
 describe("prepare.mjs", () => {
   it("does the same and ends there", () => {
     expect(repository.run(["core/setup/prepare.mjs"])).toMatchObject({ exitCode: 0, stdout: "" });
-    expect(repository.takeCalls()).toEqual(["npm", "tsc", "native"]);
+    expect(repository.takeCalls()).toEqual(["npm", "tsc", "native", "sandbox"]);
   });
 });
 

@@ -4,7 +4,7 @@ import { text } from "node:stream/consumers";
 import type { Command } from "commander";
 import { systemClock } from "../../src/actors/clock.js";
 import { errors } from "../../src/errors.js";
-import { isGradable, type Verdict } from "../../src/records/verdict.js";
+import { isGradable } from "../../src/records/verdict.js";
 import { writeFileAtomically } from "../../src/store/durable-files.js";
 import { readLines } from "../../src/store/read-lines.js";
 import { calibrate, type Calibration } from "../../src/verify/calibrate.js";
@@ -13,7 +13,9 @@ import { openJudge } from "../../src/verify/open-judge.js";
 import { calibrationMarkdown, calibrationText } from "../render/calibration-table.js";
 import { oneLine, truncate } from "../render/printable.js";
 import { textTable } from "../render/table.js";
+import { verdictText } from "../render/verdict-text.js";
 import { verifyLines } from "../verify-lines.js";
+import { defineVerifyCode } from "./verify-code.js";
 
 interface MathFlags {
   readonly gold?: readonly string[];
@@ -27,7 +29,7 @@ interface MathFlags {
   readonly jsonl?: string | true;
 }
 
-/** `troupe verify math` and `troupe verify lab`: answers judged outside of a run, and how good the judges are. */
+/** `troupe verify math`, `troupe verify code` and `troupe verify lab`: answers judged outside of a run, and how good the judges are. */
 export function define(command: Command, program: Command): void {
   command
     .command("math")
@@ -67,6 +69,7 @@ export function define(command: Command, program: Command): void {
         await open.judge.close();
       }
     });
+  defineVerifyCode(command, program);
   command
     .command("lab")
     .description("measure verifiers on their own labelled cases: precision and recall for every category")
@@ -143,15 +146,4 @@ async function caseOf(flags: MathFlags): Promise<object> {
     ...(flags.prefix === undefined ? {} : { assistantPrefix: flags.prefix }),
     options: Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)),
   };
-}
-
-/** The verdict, and with a trace a line for each step. */
-function verdictText({ kind, reason, parts, verifier, version, ms }: Verdict): string {
-  const trace = Array.isArray(parts?.["trace"]) ? parts["trace"] : [];
-  const steps = trace.flatMap((step) =>
-    typeof step === "object" && step !== null && "step" in step && "says" in step
-      ? [`  ${String(step["step"]).padEnd(10)} ${oneLine(String(step["says"]))}`]
-      : [],
-  );
-  return [`${kind}  ${oneLine(reason)}  (${verifier} ${version}, ${ms.toFixed(1)} ms)`, ...steps].join("\n");
 }

@@ -16,6 +16,8 @@ export interface Judge<Case = unknown> {
   readonly version: string;
   /** How many cases at once keep it busy. */
   readonly atOnce: number;
+  /** What people should know about how it judges, in one line: the boundary that programs run behind. */
+  readonly notice?: string;
   judge(one: Case, options?: JudgeOptions): Verdict | Promise<Verdict>;
   close(): Promise<void>;
 }

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
 import { createRequire, SourceMap } from "node:module";
 import { basename, dirname, isAbsolute, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { errors } from "../errors.js";
 import * as sdk from "../sdk.js";
@@ -89,6 +89,8 @@ export async function bundleModule(kind: ModuleKind, name: string, baseDirectory
       // A module's code is strict; that of a function is only where it says so.
       banner: { js: '"use strict";' },
       external: ["@troupe/core/sdk"],
+      // A text has no place of its own: what looks for files beside it starts at its entry.
+      define: { "import.meta.url": JSON.stringify(pathToFileURL(path).href) },
       sourcemap: "external",
       outfile: `${path}.bundle.js`,
       logLevel: "silent",

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { join } from "node:path";
 import { threadId } from "node:worker_threads";
 
@@ -45,6 +45,19 @@ function ownGroups(): ReadonlyMap<string, string> {
   );
 }
 
+/** Removes what a launcher that was killed could not; a group in use stays, as only an empty one can be removed. */
+function sweep(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = /^troupe-(\d+)$/.exec(name)?.[1];
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
+    try {
+      rmdirSync(join(folder, name));
+    } catch {
+      // Another harness was quicker, or something in it still runs.
+    }
+  }
+}
+
 function canMake(folder: string, limitFile: string): boolean {
   const trial = join(folder, `troupe-trial-${process.pid}-${threadId}`);
   try {
@@ -52,6 +65,7 @@ function canMake(folder: string, limitFile: string): boolean {
   } catch {
     return false;
   }
+  sweep(folder);
   try {
     return existsSync(join(trial, limitFile));
   } finally {

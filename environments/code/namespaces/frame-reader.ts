@@ -50,7 +50,8 @@ export class FrameReader {
   }
 
   #joined(): Buffer {
-    const whole = this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks);
+    const whole =
+      this.#chunks.length === 1 && this.#chunks[0] !== undefined ? this.#chunks[0] : Buffer.concat(this.#chunks);
     this.#chunks = [whole];
     return whole;
   }

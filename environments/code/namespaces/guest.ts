@@ -35,8 +35,10 @@ export class Guest {
       if (frames === undefined) {
         this.#isTakenOver = true;
         this.kill();
-      } else this.#frames.push(...frames);
-      this.#wake?.();
+      } else if (frames.length > 0) {
+        this.#frames.push(...frames);
+        this.#wake?.();
+      }
     });
     this.#child.stderr?.setEncoding("utf8").on("data", (chunk: string) => {
       stderr = (stderr + chunk).slice(-4000);

@@ -21,7 +21,11 @@ const PYTHON_PARTS = ["bin", "lib"];
  *
  * @returns undefined where none is installed
  */
-export function findInterpreter(language: Language, memoryMb: number, path = process.env["PATH"] ?? ""): Interpreter | undefined {
+export function findInterpreter(
+  language: Language,
+  memoryMb: number,
+  path = process.env["PATH"] ?? "",
+): Interpreter | undefined {
   const found = language === "python" ? findProgram(["python3", "python"], path) : realpathSync(process.execPath);
   if (found === undefined) return undefined;
   const command =

@@ -2,7 +2,15 @@ import { existsSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { packageRoot } from "../package-root.js";
-import { LANGUAGES, type Language, type Limits, type Program, type Sandbox, type Session, type Tier } from "../sandbox.js";
+import {
+  LANGUAGES,
+  type Language,
+  type Limits,
+  type Program,
+  type Sandbox,
+  type Session,
+  type Tier,
+} from "../sandbox.js";
 import { findCgroupFolders } from "./cgroup-folders.js";
 import { Guest } from "./guest.js";
 import { GuestPool } from "./guest-pool.js";
@@ -24,7 +32,8 @@ export interface NamespaceOptions {
  */
 export async function openNamespaceSandbox({ limits, language }: NamespaceOptions): Promise<NamespaceProbe> {
   const missing = (what: string, remedy: string): NamespaceProbe => ({ missing: what, remedy });
-  if (process.platform !== "linux") return missing(`namespaces are Linux's, and this is ${process.platform}`, "use Linux");
+  if (process.platform !== "linux")
+    return missing(`namespaces are Linux's, and this is ${process.platform}`, "use Linux");
   const launcher = join(packageRoot(), "build", "launcher");
   if (!existsSync(launcher))
     return missing("its launcher is not built", "install a C++17 compiler (apt-get install g++), then npm run build");
@@ -32,13 +41,14 @@ export async function openNamespaceSandbox({ limits, language }: NamespaceOption
   const atOnce = availableParallelism();
   const pool = new GuestPool({ launcher, cgroups: cgroups.paths }, atOnce);
   const languages = LANGUAGES.filter((one) => findInterpreter(one, limits.memoryMb) !== undefined);
-  const wanted = languages.includes(language) ? language : languages[0];
-  const trial = wanted === undefined ? undefined : await pool.start(wanted, limits);
-  if (wanted === undefined || !(trial instanceof Guest)) {
+  const first = languages.includes(language) ? language : languages[0];
+  if (first === undefined) return missing("there is no interpreter on the path", "install python3");
+  const trial = await pool.start(first, limits);
+  if (!(trial instanceof Guest)) {
     await pool.close();
-    return missing(trial?.says ?? "there is no interpreter", "allow user namespaces (sysctl user.max_user_namespaces), or run as root");
+    return missing(trial.says, "allow user namespaces (sysctl user.max_user_namespaces), or run as root");
   }
-  pool.keep(wanted, limits, trial);
+  pool.keep(first, limits, trial);
   const tier: Tier = {
     name: "A",
     boundary: ["Linux namespaces", "seccomp", "rlimits", cgroups.bounds || "memory watchdog"].join(", "),

@@ -81,7 +81,8 @@ export class NamespaceSession implements Session {
     const numbers = words.slice(2).map(Number);
     const [code, cpuUs, peakKb, stdoutBytes, , resultBytes, stdoutSent, stderrSent, resultSent] = numbers;
     if (words[0] !== "done" || words[1] !== nonce || numbers.length !== 10) return undefined;
-    if (code === undefined || cpuUs === undefined || peakKb === undefined || stdoutBytes === undefined) return undefined;
+    if (code === undefined || cpuUs === undefined || peakKb === undefined || stdoutBytes === undefined)
+      return undefined;
     if (stdoutSent === undefined || stderrSent === undefined || resultSent === undefined) return undefined;
     const isCall = this.#program.functionName !== undefined;
     const bytes = (isCall ? resultBytes : stdoutBytes) ?? 0;
@@ -90,7 +91,8 @@ export class NamespaceSession implements Session {
     if (code === -9) {
       // Only the launcher knows whether the kernel did it; it says so at the end.
       await guest.close();
-      if ((await guest.ended).isOutOfMemory) return { kind: "memory-limit", says: `peak ${Math.ceil(peakKb / 1024)} MiB` };
+      if ((await guest.ended).isOutOfMemory)
+        return { kind: "memory-limit", says: `peak ${Math.ceil(peakKb / 1024)} MiB` };
     }
     if (code !== 0 && /^MemoryError\b/m.test(stderr)) return { kind: "memory-limit", says: "MemoryError" };
     return {

@@ -354,6 +354,7 @@ struct Child {
 
 [[noreturn]] void run_guest(const Options& options) {
   setsid();
+  for (const int one : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT}) signal(one, SIG_DFL);
   must(dup3(0, 3, 0) == 3 && dup3(1, 4, 0) == 4, "hand over the descriptors");
   const int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   must(null >= 0 && dup2(null, 0) == 0 && dup2(null, 1) == 1, "close stdin and stdout");
@@ -442,8 +443,9 @@ int watch(pid_t pid, const Options& options, bool is_bounded, bool* ended_for_me
 
 int main(int argc, char** argv) {
   const Options options = parse(argc, argv);
-  must(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0, "die with the harness");
-  signal(SIGPIPE, SIG_IGN);
+  // It leaves when its stdin closes, which the harness's death does too, and clears up before. Signals meant for all of
+  // a terminal's processes must not keep it from that.
+  for (const int one : {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGQUIT}) signal(one, SIG_IGN);
   const bool is_root = geteuid() == 0;
   const Cgroups cgroups(options);
   int proceed[2];
