@@ -13,7 +13,7 @@ namespace {
 
 // A weight-gradient part: outputs x inputs. Large parts pack their right side less often, small ones balance better;
 // parts share no sum, so their size changes no bit and may depend on the number of threads.
-constexpr long kMostTileOutputs = 256, kLeastTileOutputs = 32, kTileInputs = 128;
+constexpr long kMostTileOutputs = 256, kLeastTileOutputs = 32, kMostTileInputs = 256, kTileUnit = 32;
 constexpr long kPartsPerThread = 3;
 constexpr long kEmbeddingColumns = 32;
 
@@ -235,22 +235,24 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     long output, input;
   };
   auto up = [](long n, long unit) { return (n + unit - 1) / unit; };
+  // Equal widths: a narrow rest would pack its left side for few columns.
+  auto tileInputs = [&](const Product& p) { return up(up(p.inputs, up(p.inputs, kMostTileInputs)), kTileUnit) * kTileUnit; };
   long tileOutputs = kMostTileOutputs * 2, count = 0;
   do {
     tileOutputs /= 2;
     count = extra;
-    for (const Product& p : products) count += up(p.outputs, tileOutputs) * up(p.inputs, kTileInputs);
+    for (const Product& p : products) count += up(p.outputs, tileOutputs) * up(p.inputs, tileInputs(p));
   } while (tileOutputs > kLeastTileOutputs && count < kPartsPerThread * threads_);
   std::vector<Tile> tiles;
   for (const Product& p : products)
     for (long o = 0; o < p.outputs; o += tileOutputs)
-      for (long i = 0; i < p.inputs; i += kTileInputs) tiles.push_back({&p, o, i});
+      for (long i = 0; i < p.inputs; i += tileInputs(p)) tiles.push_back({&p, o, i});
   const Kernels& k = model_->kernels;
   run(extra + (long)tiles.size(), [&](long index) {
     if (index < extra) return part(index);
     const Tile& t = tiles[index - extra];
     const Product& p = *t.product;
-    long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(kTileInputs, p.inputs - t.input);
+    long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(tileInputs(p), p.inputs - t.input);
     float* storage = scratch(Slot::Right, (outputs + inputs + 64) * (kTokenBlock + 32));
     for (long r = 0; r < rows; r += kTokenBlock)
       k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.ldy + t.output, p.ldy,

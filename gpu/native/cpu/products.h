@@ -46,35 +46,30 @@ INLINE void accumulate(const typename Cell::Type* __restrict a, long lda, const 
   }
 }
 
-/// c[M, n] = start + a · b for at most P panels of columns.
+/// c[M, n] = start + a · b for at most P panels of columns. Every loop over accumulators is unrolled, or the compiler
+/// would keep them in memory.
 template <class Cell, int M, int P>
 void tile(const typename Cell::Type* a, long lda, const typename Cell::Type* b, long ldp, long steps, float* c, long ldc, long n,
           Start start, const float* bias) {
   constexpr int W = P * kColumns;
   vec s[M][W];
-  float edge[M][P * kPanel];
+  float edge[P * kPanel];
   bool whole = n >= P * kPanel;
-  if (start == Start::Zero) {
-    UNROLL for (int i = 0; i < M; i++)
-      UNROLL for (int j = 0; j < W; j++) s[i][j] = vec{};
-  } else {
-    for (int i = 0; i < M; i++) {
-      const float* from = start == Start::Bias ? bias : c + i * ldc;
-      if (!whole) {
-        for (long j = 0; j < P * kPanel; j++) edge[i][j] = j < n ? from[j] : 0.f;
-        from = edge[i];
-      }
-      UNROLL for (int j = 0; j < W; j++) s[i][j] = loadVec(from + j * kLanes);
+  UNROLL for (int i = 0; i < M; i++) {
+    const float* from = start == Start::Bias ? bias : c + i * ldc;
+    if (!whole && start != Start::Zero) {
+      for (long j = 0; j < P * kPanel; j++) edge[j] = j < n ? from[j] : 0.f;
+      from = edge;
     }
+    UNROLL for (int j = 0; j < W; j++) s[i][j] = start == Start::Zero ? vec{} : loadVec(from + j * kLanes);
   }
   accumulate<Cell, M, P, false>(a, lda, b, ldp, steps, s);
   UNROLL for (int i = 0; i < M; i++) {
-    float* to = whole ? c + i * ldc : edge[i];
+    float* to = whole ? c + i * ldc : edge;
     UNROLL for (int j = 0; j < W; j++) storeVec(to + j * kLanes, s[i][j]);
+    if (!whole)
+      for (long j = 0; j < n; j++) c[i * ldc + j] = edge[j];
   }
-  if (!whole)
-    for (int i = 0; i < M; i++)
-      for (long j = 0; j < n; j++) c[i * ldc + j] = edge[i][j];
 }
 
 /// c[M, n] += aᵀ · b: the block's own sum starts at 0 and is added at its end.
@@ -84,18 +79,13 @@ void tileAdded(const typename Cell::Type* a, long lda, const typename Cell::Type
   UNROLL for (int i = 0; i < M; i++)
     UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
   accumulate<Cell, M, 1, true>(a, lda, b, 0, steps, s);
-  if (n >= kPanel) {
-    UNROLL for (int i = 0; i < M; i++)
-      UNROLL for (int j = 0; j < kColumns; j++) {
-        float* to = c + i * ldc + j * kLanes;
-        storeVec(to, loadVec(to) + s[i][j]);
-      }
-    return;
-  }
   float edge[kPanel];
-  for (int i = 0; i < M; i++) {
-    for (int j = 0; j < kColumns; j++) storeVec(edge + j * kLanes, s[i][j]);
-    for (long j = 0; j < n; j++) c[i * ldc + j] += edge[j];
+  bool whole = n >= kPanel;
+  UNROLL for (int i = 0; i < M; i++) {
+    float* to = whole ? c + i * ldc : edge;
+    UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, whole ? loadVec(to + j * kLanes) + s[i][j] : s[i][j]);
+    if (!whole)
+      for (long j = 0; j < n; j++) c[i * ldc + j] += edge[j];
   }
 }
 
