@@ -64,12 +64,27 @@ const kernelSets = {
   baseline: { getter: "kernelsBaseline", flags: [] },
   avx2: { getter: "kernelsAvx2", flags: ["-mavx2", "-mfma"] },
   avx512: { getter: "kernelsAvx512", flags: avx512 },
-  avx512bf16: { getter: "kernelsAvx512bf16", flags: [...avx512, "-mavx512bf16"] },
+  avx512bf16: { getter: "kernelsAvx512bf16", flags: [...avx512, "-mavx512bf16"], isRecent: true },
+  amx: { getter: "kernelsAmx", flags: [...avx512, "-mavx512bf16", "-mamx-tile", "-mamx-bf16"], isRecent: true },
 };
+
+/** Whether the compiler knows the flags; those of recent sets are not asked of every compiler. */
+function accepts(flags) {
+  try {
+    const args = [...compiler.flags, ...flags, "-fsyntax-only", "-x", "c++", "-"];
+    execFileSync(compiler.command, args, { input: "", stdio: ["pipe", "ignore", "ignore"] });
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function units() {
   const x86 = /^(x86_64|amd64)/.test(compiler.target);
-  const sets = Object.entries(kernelSets).filter(([set]) => x86 || set === "baseline");
+  const sets = Object.entries(kernelSets).filter(
+    ([set, { flags, isRecent }]) => set === "baseline" || (x86 && (!isRecent || accepts(flags))),
+  );
+  const has = sets.map(([set]) => `-DTROUPE_HAS_${set.toUpperCase()}`);
   const kernels = sets.map(([set, { getter, flags }]) => ({
     source: join(sources, "cpu", "kernels.cc"),
     object: `kernels-${set}.o`,
@@ -86,7 +101,7 @@ function units() {
     .map((name) => ({
       source: join(sources, name),
       object: name.replace(/\.cc$/, ".o"),
-      flags: name === "binding.cc" ? binding : [],
+      flags: name === "binding.cc" ? binding : name === "select-kernels.cc" ? has : [],
     }));
   return [...kernels, ...others];
 }

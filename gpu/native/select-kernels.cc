@@ -4,6 +4,14 @@
 #include <mutex>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 #include "failure.h"
 
 namespace troupe {
@@ -14,6 +22,26 @@ struct Set {
   const Kernels* (*kernels)(Format);
 };
 
+#if defined(__x86_64__)
+// By CPUID, as not every supported compiler knows these by name.
+[[maybe_unused]] bool hasAvx512Bf16() {
+  unsigned a = 0, b, c, d;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a >> 5 & 1) != 0;
+}
+
+/// Tiles and their bf16 product; Linux lends the tiles' registers to a process that asks for them.
+[[maybe_unused]] bool hasAmx() {
+#if defined(__linux__)
+  unsigned a, b, c, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d >> 22 & 1) == 0 || (d >> 24 & 1) == 0) return false;
+  constexpr int kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
+#endif
+
 /// What this CPU can run, best first.
 std::vector<Set> runnable(Format format) {
   std::vector<Set> sets;
@@ -22,9 +50,12 @@ std::vector<Set> runnable(Format format) {
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl")) {
     // In fp32 these have nothing of their own.
-    if (format == Format::Bf16 && __builtin_cpu_supports("avx512bf16")) {
-      sets.push_back({"avx512bf16", kernelsAvx512bf16});
-    }
+#if defined(TROUPE_HAS_AMX)
+    if (format == Format::Bf16 && hasAvx512Bf16() && hasAmx()) sets.push_back({"amx", kernelsAmx});
+#endif
+#if defined(TROUPE_HAS_AVX512BF16)
+    if (format == Format::Bf16 && hasAvx512Bf16()) sets.push_back({"avx512bf16", kernelsAvx512bf16});
+#endif
     sets.push_back({"avx512", kernelsAvx512});
   }
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) sets.push_back({"avx2", kernelsAvx2});

@@ -4,7 +4,7 @@
 // The sum is the chain of fp32: k = 0, 1, 2, … by fused multiply-add, each product exact. VDPBF16PS does two links of it
 // at once, the upper half of a cell first, so the even k stands there. The sets without that instruction run the fp32
 // tiles over rounded numbers and give the same bits (with one exception: the instruction also flushes sums that are too
-// small). AMX tiles sum even and odd k apart, 32 at a time, and give others.
+// small). AMX gives others: see amx.h.
 
 namespace bf16 {
 
@@ -84,6 +84,10 @@ void packLinearBack(const float* src, long k, long n, float* packed) {
   pairRows(src, n, k, n, cellsIn(packed), kPanel, cellsOf(k) * kPanel);
 }
 
+#if defined(__AMX_BF16__)
+#include "amx.h"
+#else
+
 void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
             const float* bias, float* scratch) {
   long steps = cellsOf(k);
@@ -100,9 +104,12 @@ void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy,
   productTransposedOf<Cell>(outputs, inputs, steps, left, outputs, right, steps * kPanel, grad, ldg);
 }
 
+double multiplyAddPeak(long iterations, float* sink) { return peakOf<Cell>(iterations, sink); }
+
+#endif
+
 #else
 
-using Cell = Fp32Cell;
 typedef uint32_t uvec __attribute__((vector_size(kVectorBytes)));
 
 INLINE vec rounded(vec x) {
@@ -144,6 +151,8 @@ void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy,
   for (long r = 0; r < rows; r++) roundRow(dy + r * ldy, outputs, left + r * outputs);
   productTransposed(outputs, inputs, rows, left, outputs, right, rows * kPanel, grad, ldg);
 }
+
+double multiplyAddPeak(long iterations, float* sink) { return peakOf<Fp32Cell>(iterations, sink); }
 
 #endif
 

@@ -348,18 +348,6 @@ void adamw(float* weight, float* grad, float* m, float* v, long n, const AdamwAr
 
 // ---- limits of the machine ------------------------------------------------------------------------------------------
 
-template <class Cell>
-double peakOf(long iterations, float* sink) {
-  vec s[12], x = splat(0.999f), y = splat(0.001f);
-  // Different starts, or the compiler would see twelve equal chains and keep one.
-  UNROLL for (int j = 0; j < 12; j++) s[j] = splat(*sink + (float)j);
-  for (long i = 0; i < iterations; i++)
-    UNROLL for (int j = 0; j < 12; j++) s[j] = Cell::peakStep(s[j], x, y);
-  UNROLL for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
-  *sink = s[0][0];
-  return 2.0 * 12 * kLanes * Cell::kValues * (double)iterations;
-}
-
 float readPeak(const float* x, long n) {
   vec s[8];
   UNROLL for (int j = 0; j < 8; j++) s[j] = vec{};
@@ -414,7 +402,7 @@ constexpr Kernels withBf16(Kernels table) {
   table.packLinearBack = bf16::packLinearBack;
   table.linear = bf16::linear;
   table.linearGrad = bf16::linearGrad;
-  table.multiplyAddPeak = peakOf<bf16::Cell>;
+  table.multiplyAddPeak = bf16::multiplyAddPeak;
   return table;
 }
 constexpr Kernels bf16Table = withBf16(fp32Table);

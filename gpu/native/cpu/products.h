@@ -137,6 +137,19 @@ INLINE void productTransposedOf(long m, long n, long steps, const typename Cell:
     });
 }
 
+/// Independent multiply-adds in registers; returns how many operations they were.
+template <class Cell>
+double peakOf(long iterations, float* sink) {
+  vec s[12], x = splat(0.999f), y = splat(0.001f);
+  // Different starts, or the compiler would see twelve equal chains and keep one.
+  UNROLL for (int j = 0; j < 12; j++) s[j] = splat(*sink + (float)j);
+  for (long i = 0; i < iterations; i++)
+    UNROLL for (int j = 0; j < 12; j++) s[j] = Cell::peakStep(s[j], x, y);
+  UNROLL for (int j = 1; j < 12; j++) s[0] = s[0] + s[j];
+  *sink = s[0][0];
+  return 2.0 * 12 * kLanes * Cell::kValues * (double)iterations;
+}
+
 // ---- fp32 -----------------------------------------------------------------------------------------------------------
 
 void packTransposed(const float* src, long lds, long n, long k, float* b, long ldp) {

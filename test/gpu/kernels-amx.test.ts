@@ -1,0 +1,3 @@
+import { describeNativeEngine } from "./describe-native-engine.js";
+
+describeNativeEngine("amx", "bf16");
