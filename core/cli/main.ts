@@ -45,6 +45,14 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "look at plugins, and change those of a live run",
     load: () => import("./commands/plugin.js"),
   },
+  actors: {
+    description: "show a run's actors: what each does, its mailbox, its restarts",
+    load: () => import("./commands/actors.js"),
+  },
+  "why-stuck": {
+    description: "show who waits for whom in a run, and who holds it up",
+    load: () => import("./commands/why-stuck.js"),
+  },
   node: {
     description: "host actors of drivers on other machines",
     load: () => import("./commands/node.js"),

@@ -412,6 +412,11 @@ export const errors = defineErrors({
     hint: "Choose a free port and an address of this machine, as in 127.0.0.1:7077",
     exitCode: 75,
   },
+  actorsNotKnown: {
+    message: (d: { run: string }) => `Cannot show the actors of run "${d.run}": it has written nothing about them`,
+    hint: "A run writes its actors from its start on: wait until it has started, or name another run",
+    exitCode: 4,
+  },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',

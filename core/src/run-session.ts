@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
+import { Watchdog } from "./actors/watchdog.js";
 import type { Collected } from "./collect.js";
 import type { RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
@@ -15,6 +16,7 @@ import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
+import { ActorsFile } from "./store/actors-file.js";
 import { latestCheckpoint, readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
 import { writeFileAtomically } from "./store/durable-files.js";
 import { rewindTo } from "./store/rewind.js";
@@ -52,6 +54,7 @@ export class RunSession {
   readonly #store: RunStore | undefined;
   readonly #started = systemClock.now();
   readonly #abort = new AbortController();
+  #endWatch: () => Promise<void> = async () => {};
   #control: ControlBox | undefined;
   readonly parts: RunParts;
 
@@ -74,6 +77,7 @@ export class RunSession {
       const session = await RunSession.#start(options, checkpoint, store);
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
       session.emit({ type: "started", part: options.config.name, detail });
+      session.#watch(options.directory);
       await session.#lockPlugins();
       session.#control = await ControlBox.open(options.directory.control, options.attempt, {
         look: () => session.parts.plugins.look(),
@@ -155,6 +159,20 @@ export class RunSession {
    */
   async swapPlugin(use: string): Promise<void> {
     await this.parts.plugins.change({ verb: "swap", use });
+  }
+
+  /** Keeps the run's actors on disk, and warns of one that holds the run up. */
+  #watch(directory: RunDirectory): void {
+    const file = new ActorsFile(directory.actors, this.#options.attempt);
+    const watchdog = new Watchdog(this.parts.system, systemClock, {
+      report: (report) => file.write(report),
+      held: (_, text) => this.notice(this.state.step, `the run is held up: ${text}`, "warning"),
+    });
+    this.#endWatch = async () => {
+      const last = watchdog.report();
+      watchdog.end();
+      await file.close(last);
+    };
   }
 
   /** Writes `plugins.lock.json`; warns of plugins that are not what the run used before. */
@@ -276,6 +294,7 @@ export class RunSession {
     this.#abort.abort();
     await this.#control?.close();
     this.parts.plugins.close(reason);
+    await this.#endWatch();
     await this.parts.system.stop();
     await this.#store?.close();
   }

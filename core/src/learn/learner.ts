@@ -54,5 +54,6 @@ export function updatePolicy(
     optimizer: { ...input.optimizer, learningRate: plan.learningRate },
     resetOptimizer: plan.resetOptimizer,
   };
-  return learner.ask("update", order, { deadlineMs: LEARNER_DEADLINE_MS });
+  const why = `update the policy with ${batches.length} ${batches.length === 1 ? "batch" : "batches"}`;
+  return learner.ask("update", order, { deadlineMs: LEARNER_DEADLINE_MS, by: "the step", why });
 }

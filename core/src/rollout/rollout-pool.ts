@@ -60,7 +60,8 @@ export class RolloutPool {
   }
 
   async #ask(index: number, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {
-    const options = { deadlineMs: this.#deadlineMs, signal };
+    const by = order.phase === "train" ? `step ${order.step}` : `evaluation at step ${order.step}`;
+    const options = { deadlineMs: this.#deadlineMs, signal, by, why: `roll out ${order.groups.length} groups` };
     const actor = this.#actors[index]!; // one actor for every share
     try {
       return await actor.ask("rollOut", order, options);

@@ -22,6 +22,7 @@ import { liveAttempt, lockRun, type RunLock } from "./run-lock.js";
  *       rollouts/000214.jsonl   every trajectory of step 214, and 000214.tok.bin with its token arrays
  *       checkpoints/000200/     weights, optimizer, state
  *       arms/rlvr/              an arm of a comparison: a run directory of its own
+ *       actors.json             its actors, mailboxes and waits, as of a second ago
  *       progress.json           a comparison's seconds so far and the base policy's headroom
  *       summary.json  summary.svg  report.html
  *
@@ -119,6 +120,9 @@ export class RunDirectory {
   get report(): string {
     return join(this.path, "report.html");
   }
+  get actors(): string {
+    return join(this.path, "actors.json");
+  }
   get progress(): string {
     return join(this.path, "progress.json");
   }
@@ -135,6 +139,15 @@ export class RunDirectory {
     const arm = this.armToRead(name);
     await onFile(arm.path, "write", () => mkdir(arm.path, { recursive: true }));
     return arm;
+  }
+
+  /** The directories of all arms that are there. */
+  async armsToRead(): Promise<readonly RunDirectory[]> {
+    const names = await readdir(join(this.path, "arms")).catch((cause: unknown) => {
+      if (isMissing(cause)) return [];
+      throw cause;
+    });
+    return names.map((name) => this.armToRead(name));
   }
 
   /** The directory of one arm, whether it is there or not. */

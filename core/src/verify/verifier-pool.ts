@@ -73,10 +73,11 @@ export class VerifierPool {
   }
 
   async #ask(order: VerifyOrder): Promise<readonly Finding[]> {
-    const index = await this.#take();
+    const waiter = waiterOf(order);
+    const index = await this.#take(waiter);
     try {
       const actor = (this.#actors[index] ??= await this.#spawn());
-      return await actor.ask("verify", order, { deadlineMs: this.#deadlineMs });
+      return await actor.ask("verify", order, { deadlineMs: this.#deadlineMs, ...waiter });
     } catch (error) {
       if (isActorFailure(error)) {
         await this.#actors[index]?.stop({ graceMs: 0 });
@@ -97,9 +98,11 @@ export class VerifierPool {
     });
   }
 
-  #take(): Promise<number> {
+  #take(waiter: { readonly by: string; readonly why: string }): Promise<number> {
     const index = this.#idle.pop();
-    return index === undefined ? new Promise((resolve) => this.#waiting.push(resolve)) : Promise.resolve(index);
+    if (index !== undefined) return Promise.resolve(index);
+    const wait = { ...waiter, on: "a free verifier" };
+    return this.#system.waiting.during(wait, () => new Promise((resolve) => this.#waiting.push(resolve)));
   }
 
   #give(index: number): void {
@@ -107,6 +110,14 @@ export class VerifierPool {
     if (next) next(index);
     else this.#idle.push(index);
   }
+}
+
+/** Who waits for verdicts, and for which. */
+function waiterOf({ step, phase, task, trajectories }: VerifyOrder): { readonly by: string; readonly why: string } {
+  return {
+    by: phase === "train" ? `step ${step}` : `evaluation at step ${step}`,
+    why: `verify ${trajectories.length} answers to "${task.id}"`,
+  };
 }
 
 function failureVerdict(error: TroupeError, trajectoryId: string, deadlineMs: number): Verdict {
