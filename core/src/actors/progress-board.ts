@@ -10,10 +10,15 @@ export class ProgressBoard implements Progress, ProgressNotes {
   readonly #ids: Int32Array;
   readonly #busySince: Float64Array;
 
-  constructor(memory = new SharedArrayBuffer(16)) {
+  /** System frames that were posted; those that were seen here. */
+  readonly #posted: Int32Array;
+  #seen = 0;
+
+  constructor(memory = new SharedArrayBuffer(20)) {
     this.memory = memory;
     this.#busySince = new Float64Array(memory, 0, 1);
     this.#ids = new Int32Array(memory, 8, 2);
+    this.#posted = new Int32Array(memory, 16, 1);
   }
 
   /** A board of an incarnation that has started nothing after message `lastId`. */
@@ -32,6 +37,19 @@ export class ProgressBoard implements Progress, ProgressNotes {
 
   rest(): void {
     this.#busySince[0] = 0;
+  }
+
+  /** A system frame was posted: the other end looks for it before its next message. */
+  noteSystemFrame(): void {
+    Atomics.add(this.#posted, 0, 1);
+  }
+
+  /** Whether system frames were posted since this was last asked; looking at a port costs a hundred times as much. */
+  hasNewSystemFrames(): boolean {
+    const posted = Atomics.load(this.#posted, 0);
+    const isNew = posted !== this.#seen;
+    this.#seen = posted;
+    return isNew;
   }
 
   /** Takes over what was heard of an actor that writes elsewhere. */

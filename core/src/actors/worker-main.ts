@@ -29,6 +29,7 @@ try {
     first: (pump) => pump(),
     goesOn: () => true,
     lookAtSystemLane: () => {
+      if (!board.hasNewSystemFrames()) return;
       for (let next = receiveMessageOnPort(start.systemLane); next; next = receiveMessageOnPort(start.systemLane)) {
         // Only WorkerTransport holds the other end.
         heed(cell, next.message as SystemFrame);
@@ -36,7 +37,10 @@ try {
     },
   });
   start.systemLane.on("message", (frame: SystemFrame) => heed(cell, frame));
-  port.on("message", (delivery: Delivery) => cell.deliver(delivery));
+  port.on("message", (delivered: Delivery | readonly Delivery[]) => {
+    if ("id" in delivered) cell.deliver(delivered);
+    else for (const delivery of delivered) cell.deliver(delivery);
+  });
   await cell.start(start.args);
 } catch (error) {
   upstream.crashed(error);
