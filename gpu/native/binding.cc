@@ -3,6 +3,7 @@
 // lines, because nothing else may know Node-API.
 #include <napi.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstring>
 #include <deque>
@@ -281,39 +282,61 @@ Napi::Value tensors(const Napi::CallbackInfo& info) { return tensorList(info, tr
 Napi::Value trainable(const Napi::CallbackInfo& info) { return tensorList(info, tr_learner_trainable); }
 
 struct Scored {
+  explicit Scored(size_t n, int64_t topK = 0) : logprobs(n), entropies(n), topIds(n * topK), topLogprobs(n * topK) {}
   std::vector<float> logprobs, entropies;
+  std::vector<int32_t> topIds;
+  std::vector<float> topLogprobs;
 };
-Napi::Value scores(Napi::Env env, const Scored& s) {
+Napi::Object scores(Napi::Env env, const Scored& s) {
   Napi::Object o = Napi::Object::New(env);
   o.Set("logprobs_N", arrayOf<Napi::Float32Array>(env, s.logprobs.data(), s.logprobs.size()));
   o.Set("entropies_N", arrayOf<Napi::Float32Array>(env, s.entropies.data(), s.entropies.size()));
   return o;
 }
 
-template <class Owner, class Function>
-Napi::Value startScoring(const Napi::CallbackInfo& info, Function function) {
-  Owner owner = unwrap<Owner>(info, 0);
+template <class Function>
+Napi::Value startLearnerScoring(const Napi::CallbackInfo& info, Function function) {
+  Learner learner = unwrap<Learner>(info, 0);
   auto tokens = ints(info[1]), offsets = ints(info[2]);
   float temperature = info[3].As<Napi::Number>().FloatValue();
-  auto out = std::make_shared<Scored>();
-  out->logprobs.resize(tokens->size());
-  out->entropies.resize(tokens->size());
+  auto out = std::make_shared<Scored>(tokens->size());
   return environment(info).start(
       info.Env(),
       [=] {
-        return function(owner.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
+        return function(learner.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
                         temperature, out->logprobs.data(), out->entropies.data());
       },
       [out](Napi::Env env) { return scores(env, *out); });
 }
 
-Napi::Value learnerForward(const Napi::CallbackInfo& info) { return startScoring<Learner>(info, tr_learner_forward); }
-Napi::Value scoreReference(const Napi::CallbackInfo& info) { return startScoring<Learner>(info, tr_learner_score_reference); }
+Napi::Value learnerForward(const Napi::CallbackInfo& info) { return startLearnerScoring(info, tr_learner_forward); }
+Napi::Value scoreReference(const Napi::CallbackInfo& info) { return startLearnerScoring(info, tr_learner_score_reference); }
 Napi::Value keepReference(const Napi::CallbackInfo& info) {
   tr_learner_keep_reference(unwrap<Learner>(info, 0).get());
   return info.Env().Undefined();
 }
-Napi::Value storeScore(const Napi::CallbackInfo& info) { return startScoring<Store>(info, tr_store_score); }
+
+Napi::Value storeScore(const Napi::CallbackInfo& info) {
+  Store store = unwrap<Store>(info, 0);
+  auto tokens = ints(info[1]), offsets = ints(info[2]);
+  float temperature = info[3].As<Napi::Number>().FloatValue();
+  int32_t topK = info[4].As<Napi::Number>().Int32Value();
+  auto out = std::make_shared<Scored>(tokens->size(), std::max(topK, 0));
+  return environment(info).start(
+      info.Env(),
+      [=] {
+        return tr_store_score(store.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
+                              temperature, out->logprobs.data(), out->entropies.data(), topK, out->topIds.data(),
+                              out->topLogprobs.data());
+      },
+      [out, topK](Napi::Env env) {
+        Napi::Object o = scores(env, *out);
+        if (topK == 0) return o;
+        o.Set("topIds_NK", arrayOf<Napi::Int32Array>(env, out->topIds.data(), out->topIds.size()));
+        o.Set("topLogprobs_NK", arrayOf<Napi::Float32Array>(env, out->topLogprobs.data(), out->topLogprobs.size()));
+        return o;
+      });
+}
 
 Napi::Value learnerBackward(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);

@@ -7,6 +7,7 @@
 
 #include "interface.h"
 #include "pool.h"
+#include "top-logits.h"
 
 namespace troupe {
 namespace {
@@ -146,7 +147,7 @@ void PackedPass::recomputeLayer(const PackedWeights& weights, int layer) {
 }
 
 void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, long n, const int32_t* offsets, long sequences,
-                         float temperature, float* logprobs, float* entropies) {
+                         float temperature, float* logprobs, float* entropies, const TopLogprobs* top) {
   n_ = -1;
   if (!(temperature > 0)) throw Failure(TR_BAD_INPUT, "temperature must be positive: " + std::to_string(temperature));
   takeRows(tokens, n, offsets, sequences);
@@ -158,6 +159,10 @@ void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, lo
   rowStatistics_.resize(rows_);
   std::memset(logprobs, 0, sizeof(float) * n);
   std::memset(entropies, 0, sizeof(float) * n);
+  if (top != nullptr) {
+    std::fill_n(top->ids, n * top->k, -1);
+    std::fill_n(top->logprobs, n * top->k, 0.f);
+  }
 
   run(blocks(), [&](long b) {
     long r = b * kBlockRows, count = std::min(kBlockRows, rows_ - r);
@@ -173,19 +178,23 @@ void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, lo
       m.finishLayer(weights, layer, x, at(PassBuffer::Attended, layer, s.qWidth(), r), count,
                     trains_ ? at(PassBuffer::Mid, layer, d, r) : x, gateUp, at(PassBuffer::Residual, layer + 1, d, r));
       if (layer + 1 < s.layers) return beginLayer(weights, layer + 1, r, count);
-      predict(weights, r, count, logprobs, entropies);
+      predict(weights, r, count, logprobs, entropies, top);
     });
   }
   n_ = n;
 }
 
 /// Logprobs and entropies of at most kBlockRows rows; a wide vocabulary passes by in blocks.
-void PackedPass::predict(const PackedWeights& weights, long first, long count, float* logprobs, float* entropies) {
+void PackedPass::predict(const PackedWeights& weights, long first, long count, float* logprobs, float* entropies,
+                         const TopLogprobs* top) {
   const Model& m = *model_;
   long d = m.shape.hiddenSize, v = m.shape.vocabSize, width = std::min(v, kVocabularyBlock);
   float *normed = scratch(Slot::Normed, count * d), *logits = scratch(Slot::Logits, count * width);
   LogitSums sums[kBlockRows];
   float targets[kBlockRows];
+  thread_local std::vector<TopLogits> greatest(kBlockRows);
+  if (top != nullptr)
+    for (long i = 0; i < count; i++) greatest[i].begin(top->k);
   std::fill(sums, sums + count, LogitSums{-INFINITY, 0, 0});
   m.finalNormed(weights, at(PassBuffer::Residual, m.shape.layers, d, first), count, normed);
   for (long from = 0; from < v; from += width) {
@@ -196,12 +205,19 @@ void PackedPass::predict(const PackedWeights& weights, long first, long count, f
       m.kernels.addLogits(row, ids, inverseTemperature_, nullptr, &sums[i]);
       long target = rowTargets_[first + i] - from;
       if (target >= 0 && target < ids) targets[i] = row[target];
+      if (top != nullptr) greatest[i].add(row, ids, (int32_t)from);
     }
   }
   for (long i = 0; i < count; i++) {
     RowStatistics t = rowStatistics_[first + i] = m.kernels.finishRow(sums[i]);
     logprobs[rowPlaces_[first + i]] = (targets[i] * inverseTemperature_ - t.maximum) - t.logSum;
     entropies[rowPlaces_[first + i]] = t.entropy;
+    if (top == nullptr) continue;
+    long at = rowPlaces_[first + i] * top->k;
+    for (const TopLogits::Entry& e : greatest[i].sorted()) {
+      top->ids[at] = e.id;
+      top->logprobs[at++] = (e.logit * inverseTemperature_ - t.maximum) - t.logSum;
+    }
   }
 }
 

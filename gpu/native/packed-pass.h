@@ -22,6 +22,13 @@ struct BackwardPanels {
   Buffer data, adapter;
 };
 
+/// Where the k most probable tokens at every place go, best first: [n, k]; ids −1 and logprobs 0 at first tokens.
+struct TopLogprobs {
+  long k;
+  int32_t* ids;
+  float* logprobs;
+};
+
 class PackedPass {
  public:
   /// `trains`: a backward half may follow each forward half.
@@ -29,7 +36,7 @@ class PackedPass {
 
   /// Throws BadInput or BadShape; see tr_learner_forward.
   void forward(const PackedWeights&, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
-               float* logprobs, float* entropies);
+               float* logprobs, float* entropies, const TopLogprobs* top = nullptr);
   /// Adds to `grad`, laid out as the flat weights, or as the flat adapter where the model has one.
   void backward(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
 
@@ -59,7 +66,7 @@ class PackedPass {
   void takeRows(const int32_t* tokens, long n, const int32_t* offsets, long sequences);
   void attend(int layer, long item);
   void attendGrad(int layer, long item);
-  void predict(const PackedWeights&, long first, long count, float* logprobs, float* entropies);
+  void predict(const PackedWeights&, long first, long count, float* logprobs, float* entropies, const TopLogprobs* top);
   void backwardHead(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
   /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
   void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);

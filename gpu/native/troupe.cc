@@ -35,7 +35,8 @@ int poolThreads(int32_t wanted) {
 }
 
 void score(const troupe::Store& store, const troupe::PackedWeights& weights, const int32_t* tokens, int64_t n,
-           const int32_t* offsets, int64_t sequences, float temperature, float* logprobs, float* entropies) {
+           const int32_t* offsets, int64_t sequences, float temperature, float* logprobs, float* entropies,
+           const troupe::TopLogprobs& top = {0, nullptr, nullptr}) {
   troupe::checkOffsets(offsets, sequences, n);
   troupe::PackedPass pass(store.model, store.threads, false);
   std::vector<int32_t> local;
@@ -46,8 +47,9 @@ void score(const troupe::Store& store, const troupe::PackedWeights& weights, con
     int32_t start = offsets[first];
     local.assign(offsets + first, offsets + last + 1);
     for (int32_t& offset : local) offset -= start;
+    troupe::TopLogprobs here{top.k, top.ids + start * top.k, top.logprobs + start * top.k};
     pass.forward(weights, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
-                 entropies + start);
+                 entropies + start, top.k > 0 ? &here : nullptr);
     first = last;
   }
 }
@@ -145,10 +147,13 @@ void tr_store_close(TrStore* s) { delete s; }
 int64_t tr_store_version(const TrStore* s) { return s->store->live().version; }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model->shape; }
 TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
-                        float temperature, float* logprobs, float* entropies) {
+                        float temperature, float* logprobs, float* entropies, int32_t topK, int32_t* topIds, float* topLogprobs) {
   return guarded([&] {
+    if (topK < 0 || topK > s->store->model->shape.vocabSize)
+      throw troupe::Failure(TR_BAD_INPUT, "topK is " + std::to_string(topK) + ", a number in [0, " +
+                                              std::to_string(s->store->model->shape.vocabSize) + "] is wanted");
     troupe::Store::Live live = s->store->live();
-    score(*s->store, *live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies);
+    score(*s->store, *live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, {topK, topIds, topLogprobs});
   });
 }
 TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,

@@ -180,8 +180,10 @@ TrStatus tr_store_open(int64_t id, TrStore** out);
 void tr_store_close(TrStore*);
 int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);
+/// As tr_learner_forward. With topK > 0 also the topK most probable tokens at every place, best first: ids −1 and
+/// logprobs 0 [N, topK] at each sequence's first token.
 TrStatus tr_store_score(TrStore*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
-                        float temperature, float* logprobs, float* entropies);
+                        float temperature, float* logprobs, float* entropies, int32_t topK, int32_t* topIds, float* topLogprobs);
 /// Samples with the version that is live when the call begins. `maxInFlight`: most sequences decoded at once;
 /// `onTokens` may be null.
 TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrOnTokens onTokens, void* context,

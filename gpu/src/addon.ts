@@ -162,7 +162,13 @@ export interface NativeAddon {
   storeVersion(store: StoreHandle): number;
   createAbort(): AbortHandle;
   setAbort(abort: AbortHandle): void;
-  storeScore(store: StoreHandle, tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
+  storeScore(
+    store: StoreHandle,
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+    topK: number,
+  ): Promise<Scores>;
   storeGenerate(
     store: StoreHandle,
     requests: FlatRequests,

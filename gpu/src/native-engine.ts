@@ -15,6 +15,7 @@ import {
   type OptimizerStep,
   type PolicyEngine,
   type SaveOptions,
+  type ScoreOptions,
   type Scores,
   type VocabularyBytes,
 } from "@troupe/core/sdk";
@@ -128,8 +129,8 @@ export class NativeEngine implements PolicyEngine {
     return this.#sampler.cache();
   }
 
-  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
-    return this.#sampler.score(tokens_N, offsets_S1, temperature);
+  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number, options?: ScoreOptions): Promise<Scores> {
+    return this.#sampler.score(tokens_N, offsets_S1, temperature, options);
   }
 
   /**

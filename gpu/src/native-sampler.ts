@@ -4,6 +4,7 @@ import type {
   GenerateOptions,
   GenerateRequest,
   Sampler,
+  ScoreOptions,
   Scores,
   VocabularyBytes,
 } from "@troupe/core/sdk";
@@ -84,9 +85,17 @@ export class NativeSampler implements Sampler {
   }
 
   /** @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, ENGINE_GONE */
-  async score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
-    const store = this.#live("score");
-    return await callNative("score", () => nativeAddon().storeScore(store, tokens_N, offsets_S1, temperature));
+  async score(
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+    options: ScoreOptions = {},
+  ): Promise<Scores> {
+    const action = "score";
+    const store = this.#live(action);
+    const { topK = 0 } = options;
+    if (!Number.isInteger(topK)) throw errors.inputNotValid({ action, problem: `topK is ${topK}, which is not whole` });
+    return await callNative(action, () => nativeAddon().storeScore(store, tokens_N, offsets_S1, temperature, topK));
   }
 
   dispose(): void {

@@ -87,6 +87,16 @@ export interface Completion {
 export interface Scores {
   readonly logprobs_N: Float32Array;
   readonly entropies_N: Float32Array;
+  /** Only with `topK`: the most probable ids at each place, best first; -1 at each sequence's first token. Shape [N, K]. */
+  readonly topIds_NK?: Int32Array;
+  /** Their logprobs; 0 at each sequence's first token. */
+  readonly topLogprobs_NK?: Float32Array;
+}
+
+/** What `score` gives beyond the given tokens' own logprobs. */
+export interface ScoreOptions {
+  /** How many of the most probable tokens at each place; 0 or absent: none. */
+  readonly topK?: number;
 }
 
 /** The optimizer's settings for one step: AdamW with decoupled decay and global-norm clipping. */
@@ -142,7 +152,7 @@ export interface Sampler {
   generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<readonly Completion[]>;
   /** Tells the engine what its tokens stand for; absent where stop strings are not supported. */
   setVocabulary?(vocabulary: VocabularyBytes): void;
-  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores>;
+  score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number, options?: ScoreOptions): Promise<Scores>;
   dispose(): void;
 }
 
