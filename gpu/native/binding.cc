@@ -143,6 +143,7 @@ class Environment {
 using Learner = std::shared_ptr<TrLearner>;
 using Store = std::shared_ptr<TrStore>;
 using Abort = std::shared_ptr<TrAbort>;
+using Pin = std::shared_ptr<TrPin>;
 
 template <class T>
 Napi::Value wrap(Napi::Env env, T value) {
@@ -316,8 +317,15 @@ Napi::Value keepReference(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+/// The version that is live when JavaScript makes the call, whenever a thread takes it up.
+Pin pin(const Napi::CallbackInfo& info, Store& store) {
+  TrPin* held = nullptr;
+  demand(info.Env(), tr_store_pin(store.get(), &held));
+  return Pin(held, tr_pin_free);
+}
+
 Napi::Value storeScore(const Napi::CallbackInfo& info) {
-  Store store = unwrap<Store>(info, 0);
+  Pin held = pin(info, unwrap<Store>(info, 0));
   auto tokens = ints(info[1]), offsets = ints(info[2]);
   float temperature = info[3].As<Napi::Number>().FloatValue();
   int32_t topK = info[4].As<Napi::Number>().Int32Value();
@@ -325,7 +333,7 @@ Napi::Value storeScore(const Napi::CallbackInfo& info) {
   return environment(info).start(
       info.Env(),
       [=] {
-        return tr_store_score(store.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
+        return tr_pin_score(held.get(), tokens->data(), (int64_t)tokens->size(), offsets->data(), (int64_t)offsets->size() - 1,
                               temperature, out->logprobs.data(), out->entropies.data(), topK, out->topIds.data(),
                               out->topLogprobs.data());
       },
@@ -538,7 +546,7 @@ Napi::Value cache(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value storeGenerate(const Napi::CallbackInfo& info) {
-  Store store = unwrap<Store>(info, 0);
+  Pin held = pin(info, unwrap<Store>(info, 0));
   auto requests = std::make_shared<RequestArrays>(info[1].As<Napi::Object>());
   int32_t maxInFlight = info[2].As<Napi::Number>().Int32Value();
   Abort abort = unwrap<Abort>(info, 3);
@@ -553,7 +561,7 @@ Napi::Value storeGenerate(const Napi::CallbackInfo& info) {
   return env.start(
       info.Env(),
       [=, listener = stream.get()] {
-        return tr_store_generate(store.get(), &requests->view, maxInFlight, abort.get(), listener ? TokenStream::push : nullptr,
+        return tr_pin_generate(held.get(), &requests->view, maxInFlight, abort.get(), listener ? TokenStream::push : nullptr,
                                  listener, out.get());
       },
       // The stream is let go of where its function may be: on this thread.

@@ -144,11 +144,9 @@ class Call {
 
 }  // namespace
 
-std::vector<Completion> generate(Store& store, const TrRequests& requests, const GenerateOptions& options, int64_t* version) {
+std::vector<Completion> generate(Store& store, const PackedWeights& weights, const TrRequests& requests, const GenerateOptions& options) {
   checkRequests(requests, store.model->shape, store.vocabulary() != nullptr);
-  Store::Live live = store.live();
-  *version = live.version;
-  Call call(store, requests, *live.weights);
+  Call call(store, requests, weights);
   long places = store.model->packedSize > kCacheFloats ? options.maxInFlight
                                                        : std::min<long>(options.maxInFlight, kCachedPerThread * store.threads);
   return runRequests(store.pages, store.vocabulary(), requests, places, options, [&](const std::vector<Sequence*>& chosen) {

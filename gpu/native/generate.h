@@ -8,7 +8,7 @@
 namespace troupe {
 
 /// Completions in the order of the requests. Throws BadInput for the first request that cannot be served; see
-/// tr_store_generate.
-std::vector<Completion> generate(Store&, const TrRequests&, const GenerateOptions&, int64_t* version);
+/// tr_pin_generate.
+std::vector<Completion> generate(Store&, const PackedWeights&, const TrRequests&, const GenerateOptions&);
 
 }  // namespace troupe

@@ -21,6 +21,11 @@ struct TrLearner {
 struct TrStore {
   std::shared_ptr<troupe::Store> store;
 };
+struct TrPin {
+  std::shared_ptr<troupe::Store> store;
+  troupe::Store::Live live;
+};
+
 namespace {
 
 using troupe::checkRange;
@@ -146,27 +151,29 @@ TrStatus tr_store_open(int64_t id, TrStore** out) {
 void tr_store_close(TrStore* s) { delete s; }
 int64_t tr_store_version(const TrStore* s) { return s->store->live().version; }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model->shape; }
-TrStatus tr_store_score(TrStore* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
-                        float temperature, float* logprobs, float* entropies, int32_t topK, int32_t* topIds, float* topLogprobs) {
+TrStatus tr_store_pin(TrStore* s, TrPin** out) {
+  return guarded([&] { *out = new TrPin{s->store, s->store->live()}; });
+}
+void tr_pin_free(TrPin* p) { delete p; }
+TrStatus tr_pin_score(const TrPin* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+                      float temperature, float* logprobs, float* entropies, int32_t topK, int32_t* topIds, float* topLogprobs) {
   return guarded([&] {
     if (topK < 0 || topK > s->store->model->shape.vocabSize)
       throw troupe::Failure(TR_BAD_INPUT, "topK is " + std::to_string(topK) + ", a number in [0, " +
                                               std::to_string(s->store->model->shape.vocabSize) + "] is wanted");
-    troupe::Store::Live live = s->store->live();
-    score(*s->store, *live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, {topK, topIds, topLogprobs});
+    score(*s->store, *s->live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, {topK, topIds, topLogprobs});
   });
 }
-TrStatus tr_store_generate(TrStore* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,
-                           void* context, TrCompletions* out) {
+TrStatus tr_pin_generate(const TrPin* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,
+                         void* context, TrCompletions* out) {
   return guarded([&] {
-    int64_t version = 0;
     troupe::GenerateOptions options{std::max(maxInFlight, 1), abort == nullptr ? nullptr : &abort->set, {}};
     if (onTokens != nullptr)
       options.onTokens = [=](const std::vector<int32_t>& of, const std::vector<int32_t>& tokens) {
         onTokens(context, of.data(), tokens.data(), (int64_t)tokens.size());
       };
-    auto results = troupe::generate(*s->store, *requests, options, &version);
-    *out = troupe::flatten(results, version);
+    auto results = troupe::generate(*s->store, *s->live.weights, *requests, options);
+    *out = troupe::flatten(results, s->live.version);
   });
 }
 TrStatus tr_store_set_vocabulary(TrStore* s, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens) {

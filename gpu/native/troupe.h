@@ -130,6 +130,8 @@ typedef struct TrPeaks {
 
 typedef struct TrLearner TrLearner;
 typedef struct TrStore TrStore;
+/// One version of a store, held: it stays while the learner goes on.
+typedef struct TrPin TrPin;
 /// Set to nonzero by any thread to end a call early.
 typedef struct TrAbort TrAbort;
 
@@ -180,13 +182,16 @@ TrStatus tr_store_open(int64_t id, TrStore** out);
 void tr_store_close(TrStore*);
 int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);
+/// Holds the version that is live now; any number of calls may use it at once.
+TrStatus tr_store_pin(TrStore*, TrPin** out);
+void tr_pin_free(TrPin*);
 /// As tr_learner_forward. With topK > 0 also the topK most probable tokens at every place, best first: ids −1 and
 /// logprobs 0 [N, topK] at each sequence's first token.
-TrStatus tr_store_score(TrStore*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+TrStatus tr_pin_score(const TrPin*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                         float temperature, float* logprobs, float* entropies, int32_t topK, int32_t* topIds, float* topLogprobs);
-/// Samples with the version that is live when the call begins. `maxInFlight`: most sequences decoded at once;
+/// Samples with the version that is held. `maxInFlight`: most sequences decoded at once;
 /// `onTokens` may be null.
-TrStatus tr_store_generate(TrStore*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrOnTokens onTokens, void* context,
+TrStatus tr_pin_generate(const TrPin*, const TrRequests*, int32_t maxInFlight, const TrAbort*, TrOnTokens onTokens, void* context,
                            TrCompletions* out);
 /// The bytes of token t are bytes[offsets[t]] … bytes[offsets[t + 1]]; copied. Needed for stop strings.
 TrStatus tr_store_set_vocabulary(TrStore*, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens);
