@@ -8,4 +8,16 @@ export const errors = defineErrors({
     hint: "Judge cohorts with the plugins that they were planned with, or with a later version of them",
     exitCode: 2,
   },
+  annotationMissing: {
+    message: (d: { sample: string; annotation: string; plugin: string }) =>
+      `Cannot reward sample "${d.sample}" as it has no annotation "${d.annotation}" of plugin "${d.plugin}"`,
+    hint: "Judge cohorts with the plugins that formatted their prompts",
+    exitCode: 2,
+  },
+  referenceAccuracyMissing: {
+    message: (d: { task: string; field: string }) =>
+      `Cannot take advantages on task "${d.task}": it has no number "${d.field}", and its difficulty none in referenceByDifficulty`,
+    hint: "Measure the starting policy (`troupe eval RUN`) and give its accuracy by task or by difficulty",
+    exitCode: 2,
+  },
 });

@@ -111,7 +111,7 @@ export default definePlugin<typeof config, State>({
     },
     format: {
       reads: ["prompt.assistantPrefix"],
-      writes: ["prompt.assistantPrefix"],
+      writes: ["prompt.assistantPrefix", "prompt.mode"],
       run: (ctx, prompt) =>
         ctx.phase === "train" || ctx.mode === "adaptive"
           ? { assistantPrefix: withEllipsis(prompt.assistantPrefix) }
@@ -131,7 +131,7 @@ export default definePlugin<typeof config, State>({
     },
     reward: {
       reads: ["verdict", "length", "trajectory", "plan.parameters"],
-      writes: ["reward"],
+      writes: ["reward", "reward.base"],
       run: (ctx, cohort) => {
         const parameters = shapingSchema.safeParse(ctx.plan.parameters[ctx.plugin]);
         if (!parameters.success) throw errors.stageParametersMissing({ plugin: ctx.plugin, step: ctx.step });

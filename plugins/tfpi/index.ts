@@ -95,7 +95,7 @@ export default definePlugin<typeof config, State>({
     },
     format: {
       reads: ["prompt.assistantPrefix", "plan.parameters"],
-      writes: ["prompt.assistantPrefix", "annotation.thinkFree", "annotation.doubledThink"],
+      writes: ["prompt.assistantPrefix", "prompt.mode", "annotation.thinkFree", "annotation.doubledThink"],
       run: (ctx, prompt) => {
         const isThinkFree =
           ctx.phase === "eval" ? ctx.mode === "thinkfree" : ctx.plan.parameters[ctx.plugin]?.["thinkFree"] === true;

@@ -18,8 +18,20 @@ const PROVIDED = [
   "loss.*",
 ];
 
-/** Fields that only one plugin may write: two would silently undo each other. */
-const EXCLUSIVE = ["prompt.assistantPrefix", "prompt.forcedPrefix", "select", "advantage", "plan.stage"];
+/** Fields and decisions that only one plugin may make: two would silently undo each other. */
+const EXCLUSIVE = [
+  "prompt.assistantPrefix",
+  "prompt.forcedPrefix",
+  // Who decides whether a rollout thinks.
+  "prompt.mode",
+  // Who tells the policy how long to answer.
+  "prompt.lengthTarget",
+  "select",
+  // Rewards made anew from verdicts: a second one would undo the first. Those that add to rewards write "reward" alone.
+  "reward.base",
+  "advantage",
+  "plan.stage",
+];
 
 /** One line of a planned pipeline. */
 export interface PlannedHook {
