@@ -5,6 +5,7 @@ import { planHooks } from "../../core/src/hooks/planner.js";
 import { loadPlugin, type LoadedPlugin } from "../../core/src/hooks/plugin-loader.js";
 import { tryContract } from "../../core/src/plugin-kit/contract-kit.js";
 import type { RewardedGroup } from "../../core/src/hooks/hooks.js";
+import { samplingOf } from "../../core/src/run-plan.js";
 import { samplesOf } from "../../core/src/records/group.js";
 import adaptthink, { adaptAdvantages } from "../../plugins/adaptthink/index.js";
 import dler, { batchNormalised } from "../../plugins/dler/index.js";
@@ -209,7 +210,7 @@ describe("adaptthink", () => {
     expect(forced.map((given) => given?.forcedPrefix?.text)).toEqual(["</think>", "</think>", "Okay", "Okay"]);
     expect(forced.every((given) => given?.forcedPrefix?.logprob === Math.log(0.5))).toBe(true);
     expect(hooks.format?.run(worker({ plan, phase: "eval" }), prompt, task)).toBeUndefined();
-    const sampling = { maxTokens: 64 } as never;
+    const sampling = samplingOf(plan);
     expect([0, 2].map((slot) => hooks.sampling?.run({ ...worker({ plan }), slot }, sampling, task))).toEqual([
       { maxTokens: 16 },
       undefined,
