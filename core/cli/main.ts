@@ -29,6 +29,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "judge answers outside of a run: one, a file of them, or a verifier's own calibration set",
     load: () => import("./commands/verify.js"),
   },
+  data: {
+    description: "curate problem sets: filter, clear of duplicates and benchmarks, score by difficulty, split",
+    load: () => import("./commands/data.js"),
+  },
   inspect: {
     description: "read rollouts: the newest step's as a table, or one by its id",
     load: () => import("./commands/inspect.js"),

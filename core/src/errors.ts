@@ -513,4 +513,21 @@ export const errors = defineErrors({
     hint: "Lay a calibration set beside the environment's index file: lines with category, label and the case",
     exitCode: 4,
   },
+  scoreNotValid: {
+    message: (d: { row: number; id: string; problem: string }) =>
+      `Cannot use the difficulty of row ${d.row} ("${d.id}"): ${d.problem}`,
+    hint: "Scores come from `troupe data score`, which keeps policy, sampling and verifier version with them; score the rows again with the policy about to be trained",
+    exitCode: 4,
+  },
+  outputExists: {
+    message: (d: { path: string; problem: string }) => `Cannot write "${d.path}": ${d.problem}`,
+    hint: "Name another file with --out, or write it anew with --restart",
+    exitCode: 4,
+  },
+  rowsUnusable: {
+    message: (d: { input: string; rows: number; problem: string }) =>
+      `Cannot curate "${d.input}": none of its ${d.rows} rows can be used, the first as ${d.problem}`,
+    hint: "Name the columns with --problem, --answer and --id",
+    exitCode: 4,
+  },
 });

@@ -27,7 +27,7 @@ const CORE: readonly (readonly string[])[] = [
   ["environments", "engines"],
   ["rollout", "verify", "learn", "store"],
   ["live"],
-  ["run"],
+  ["run", "data"],
   ["plugin-kit"],
   ["sdk"],
   ["index"],

@@ -6,6 +6,9 @@ export interface Line {
   readonly number: number;
   /** Without the newline; a byte order mark before the first line is gone. */
   readonly text: string;
+  /** Where its bytes begin in the stream, and how many they are, the newline apart. */
+  readonly start: number;
+  readonly bytes: number;
 }
 
 const NEWLINE = 0x0a;
@@ -24,13 +27,16 @@ export async function* readLines(stream: AsyncIterable<Uint8Array>, source: stri
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
   let number = 0;
+  let start = 0;
   const lineOf = (last: Uint8Array): Line | undefined => {
     const bytes = pending.length === 0 ? last : Buffer.concat([...pending, last]);
     pending = [];
     pendingBytes = 0;
     number++;
+    const place = { start, bytes: bytes.length };
+    start += bytes.length + 1;
     const text = new TextDecoder().decode(bytes).replace(/\r$/, "");
-    return text.trim() === "" ? undefined : { number, text };
+    return text.trim() === "" ? undefined : { number, text, ...place };
   };
   for (;;) {
     let next: IteratorResult<Uint8Array>;

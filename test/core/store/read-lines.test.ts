@@ -16,10 +16,17 @@ describe("readLines()", () => {
       { number: 5, text: "thrée" },
       { number: 6, text: "last" },
     ];
-    expect(await linesOf([text])).toEqual(wanted);
+    expect(await linesOf([text])).toMatchObject(wanted);
     const bytes = Buffer.from(text);
     const split = Readable.from(Array.from(bytes, (_, at) => bytes.subarray(at, at + 1)));
-    expect(await collect(readLines(split, "a stream"))).toEqual(wanted);
+    expect(await collect(readLines(split, "a stream"))).toMatchObject(wanted);
+  });
+
+  it("says where the bytes of a line are", async () => {
+    const text = "é\n\nlast";
+    const [first, last] = await linesOf([text]);
+    expect(first).toMatchObject({ start: 0, bytes: 2 });
+    expect(Buffer.from(text).subarray(last?.start).toString()).toBe("last");
   });
 
   it("gives nothing for an empty stream", async () => {
