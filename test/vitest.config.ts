@@ -11,6 +11,7 @@ export default defineConfig({
       { find: /^@troupe\/core$/, replacement: `${root}core/src/index.ts` },
       { find: /^@troupe\/core\/sdk$/, replacement: `${root}core/src/sdk.ts` },
       { find: /^@troupe\/gpu$/, replacement: `${root}gpu/src/index.ts` },
+      { find: /^@troupe\/gpu\/onnx$/, replacement: `${root}gpu/src/onnx/index.ts` },
       { find: /^@troupe\/(environments|plugins)\/([\w-]+)$/, replacement: `${root}$1/$2/index.ts` },
     ],
   },

@@ -232,6 +232,18 @@ export const errors = defineErrors({
     hint: "The environment's README lists its settings",
     exitCode: 2,
   },
+  rewardModelsNotSupported: {
+    message: (d: { engine: string }) =>
+      `Cannot open a reward model with "${d.engine}": it does not export openRewardModel()`,
+    hint: "Name an engine that does, as @troupe/gpu/onnx",
+    exitCode: 3,
+  },
+  engineCannotTrain: {
+    message: (d: { engine: string; steps: number }) =>
+      `Cannot train with the policy engine "${d.engine}": it samples and scores only, and train.steps is ${d.steps}`,
+    hint: "Set train.steps=0 to evaluate, or name an engine that trains in policy.engine",
+    exitCode: 2,
+  },
   modelConfigNotValid: {
     message: (d: { path: string; problem: string }) => `Cannot read the policy's shape from "${d.path}": ${d.problem}`,
     hint: "policy.from names a Qwen2, Qwen3 or Llama folder in Hugging Face layout",

@@ -98,6 +98,9 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       },
     );
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
+    const { steps } = config.train;
+    if (steps > 0 && !engine.capabilities.train)
+      throw errors.engineCannotTrain({ engine: config.policy.engine, steps });
     const shared = {
       plugins: method.parcels,
       evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })),

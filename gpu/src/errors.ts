@@ -52,6 +52,30 @@ export const errors = defineErrors({
     message: (d: { found: string }) => `Cannot attach a sampler: ${d.found} is not the handle of a native engine`,
     hint: "Pass on what the engine's handle() gave, unchanged",
   },
+  onnxRuntimeMissing: {
+    message: () => "Cannot run an ONNX model: the package onnxruntime-node is not installed",
+    hint: `Run npm install --no-save --ignore-scripts onnxruntime-node@1.30.0 (about 290 MB; its install script would fetch CUDA files)`,
+    exitCode: 4,
+  },
+  onnxModelNotValid: {
+    message: (d: { path: string; problem: string }) => `Cannot use the ONNX model "${d.path}": ${d.problem}`,
+    hint: "Export the policy again, and keep model.onnx beside the safetensors files that it names",
+    exitCode: 4,
+  },
+  onnxOrderFailed: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ONNX Runtime says "${d.problem}"`,
+    hint: "Export the policy again; if it stays, report it with the steps that led here",
+  },
+  onnxProcessEnded: {
+    message: (d: { action: string; how: string }) =>
+      `Cannot ${d.action}: the process of ONNX Runtime ended with ${d.how}`,
+    hint: "Look at its last words above; it may have run out of memory",
+  },
+  trainingNotSupported: {
+    message: (d: { action: string }) => `Cannot ${d.action} with the onnx engine: it samples and scores, and no more`,
+    hint: "Set train.steps=0 to evaluate only, or policy.engine=@troupe/gpu to train",
+    exitCode: 2,
+  },
   weightsNotValid: {
     message: (d: { path: string; problem: string }) => `Cannot load weights from "${d.path}": ${d.problem}`,
     hint: "The folder must hold a model of the same shape as the engine's",

@@ -38,6 +38,9 @@ export function define(command: Command, program: Command): void {
         config: { ...arm.config, eval: { ...arm.config.eval, modes: [...modes] } },
         baseDirectory: job.baseDirectory,
         directory: arm.directory,
+      }).catch((cause: unknown) => {
+        letGo();
+        throw cause;
       });
       try {
         const evaluations = [];

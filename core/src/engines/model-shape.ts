@@ -51,11 +51,14 @@ const hubConfig = z.looseObject({
 
 type HubConfig = z.output<typeof hubConfig>;
 
-const ARCHITECTURES = {
-  Qwen3ForCausalLM: { type: "qwen3", qkNorm: true, qkvBias: false },
-  Qwen2ForCausalLM: { type: "qwen2", qkNorm: false, qkvBias: true },
-  LlamaForCausalLM: { type: "llama", qkNorm: false, qkvBias: false },
-} as const;
+const FAMILIES = [
+  { family: "Qwen3", qkNorm: true, qkvBias: false },
+  { family: "Qwen2", qkNorm: false, qkvBias: true },
+  { family: "Llama", qkNorm: false, qkvBias: false },
+] as const;
+
+/** What stands behind the family's name in `architectures`: a policy samples, a reward model gives scores. */
+const PURPOSES = { policy: "ForCausalLM", reward: "ForSequenceClassification" } as const;
 
 /** What transformers takes for a Qwen3 whose config does not say. */
 const QWEN3_HEAD_SIZE = 128;
@@ -64,9 +67,10 @@ const QWEN3_HEAD_SIZE = 128;
  * Reads the shape of a policy from `config.json` in Hugging Face layout.
  *
  * @param tokens ids that the tokenizer can make: the vocabulary must hold them
+ * @param purpose "reward" for a model that gives scores
  * @throws MODEL_CONFIG_NOT_VALID naming the file, the field, what was found and what is wanted
  */
-export function readModelShape(directory: string, tokens = 0): ModelShape {
+export function readModelShape(directory: string, tokens = 0, purpose: keyof typeof PURPOSES = "policy"): ModelShape {
   const path = join(directory, "config.json");
   const fail = (problem: string, cause?: unknown) => errors.modelConfigNotValid({ path, problem }, cause);
   let json: unknown;
@@ -79,8 +83,9 @@ export function readModelShape(directory: string, tokens = 0): ModelShape {
   if (!parsed.success) throw fail(describeIssues(parsed.error));
   const config = parsed.data;
   const architecture = config.architectures[0] ?? "";
-  const kind = Object.entries(ARCHITECTURES).find(([name]) => name === architecture)?.[1];
-  if (!kind) throw fail(`architecture "${architecture}" is not one of ${Object.keys(ARCHITECTURES).join(", ")}`);
+  const names = FAMILIES.map(({ family }) => `${family}${PURPOSES[purpose]}`);
+  const kind = FAMILIES[names.indexOf(architecture)];
+  if (!kind) throw fail(`architecture "${architecture}" is not one of ${names.join(", ")}`);
   if (config.vocab_size < tokens)
     throw fail(`vocab_size ${config.vocab_size} is smaller than the tokenizer's ${tokens} ids`);
   if (config.attention_bias === true && !kind.qkvBias)
@@ -114,13 +119,12 @@ export function hubConfigOf(
   shape: ModelShape,
   elementType: "float32" | "bfloat16" = "float32",
 ): Record<string, unknown> {
-  const [architecture, { type }] = Object.entries(ARCHITECTURES).find(
-    ([, kind]) => kind.qkNorm === shape.qkNorm && kind.qkvBias === shape.qkvBias,
-  ) ?? ["LlamaForCausalLM", ARCHITECTURES.LlamaForCausalLM];
+  const { family } =
+    FAMILIES.find((one) => one.qkNorm === shape.qkNorm && one.qkvBias === shape.qkvBias) ?? FAMILIES[2];
   const scaling = shape.ropeScaling;
   return {
-    architectures: [architecture],
-    model_type: type,
+    architectures: [`${family}ForCausalLM`],
+    model_type: family.toLowerCase(),
     hidden_act: "silu",
     vocab_size: shape.vocabSize,
     hidden_size: shape.hiddenSize,

@@ -223,9 +223,18 @@ export interface TrainingMemory {
   readonly microBatchTokens?: number;
 }
 
+/** A model that gives whole texts a score. */
+export interface RewardModel {
+  /** One score per sequence of tokens; higher is better, and what 0 means is the model's own. */
+  score(sequences: readonly Int32Array[]): Promise<Float32Array>;
+  dispose(): void;
+}
+
 /** What an engine's module exports; core loads it by the name in the config. */
 export interface EngineModule {
   /** A policy with random weights drawn from `seed`. */
   createEngine(options: EngineOptions): Promise<PolicyEngine>;
   attachSampler(handle: unknown): Sampler;
+  /** Opens a reward model from its folder; absent where the engine has none. */
+  openRewardModel?(options: { readonly directory: string; readonly threads?: number }): Promise<RewardModel>;
 }

@@ -1,6 +1,6 @@
 import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
-import type { EngineOptions, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
+import type { EngineCapabilities, EngineOptions, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
 
@@ -19,6 +19,7 @@ export interface LearnerDescription {
   readonly handle: unknown;
   readonly description: string;
   readonly kernelSet: string;
+  readonly capabilities: EngineCapabilities;
   readonly version: number;
 }
 
@@ -65,6 +66,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
         handle: engine.handle(),
         description: engine.description,
         kernelSet: engine.kernelSet,
+        capabilities: engine.capabilities,
         version: engine.version(),
       };
     },

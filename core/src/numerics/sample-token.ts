@@ -25,11 +25,10 @@ export interface TokenSampling {
 export function sampleToken(logits_V: ArrayLike<number>, sampling: TokenSampling, uniform: number): number {
   const biased_V = Float64Array.from(logits_V);
   for (const [token, bias] of sampling.logitBias ?? []) biased_V[token]! += bias;
-  const ranking = Array.from(biased_V.keys()).sort((a, b) => biased_V[b]! - biased_V[a]! || a - b);
-  if (sampling.temperature === 0) return ranking[0]!;
+  if (sampling.temperature === 0) return largest(biased_V);
 
   const probabilities_V = logSoftmax(biased_V, sampling.temperature).map(Math.exp);
-  const kept = keepTokens(ranking, probabilities_V, sampling).sort((a, b) => a - b);
+  const kept = keepTokens(biased_V, probabilities_V, sampling);
   const target = uniform * massOf(kept, probabilities_V);
   let cumulative = 0;
   for (const token of kept) {
@@ -39,9 +38,13 @@ export function sampleToken(logits_V: ArrayLike<number>, sampling: TokenSampling
   return kept.at(-1)!;
 }
 
-/** Kept ids, most probable first; never empty. */
-function keepTokens(ranking: readonly number[], probabilities_V: Float64Array, sampling: TokenSampling): number[] {
-  let kept = sampling.topK > 0 ? ranking.slice(0, sampling.topK) : [...ranking];
+/** Kept ids, ascending; never empty. */
+function keepTokens(biased_V: Float64Array, probabilities_V: Float64Array, sampling: TokenSampling): number[] {
+  const all = Array.from(biased_V.keys());
+  // To rank a large vocabulary takes longer than everything else.
+  if (sampling.topK === 0 && sampling.topP >= 1 && sampling.minP === 0) return all;
+  const ranking = all.sort((a, b) => biased_V[b]! - biased_V[a]! || a - b);
+  let kept = sampling.topK > 0 ? ranking.slice(0, sampling.topK) : ranking;
   if (sampling.topP < 1) {
     const enough = sampling.topP * massOf(kept, probabilities_V);
     let before = 0;
@@ -52,7 +55,12 @@ function keepTokens(ranking: readonly number[], probabilities_V: Float64Array, s
     });
   }
   const floor = sampling.minP * probabilities_V[kept[0]!]!;
-  return kept.filter((token) => probabilities_V[token]! >= floor);
+  return kept.filter((token) => probabilities_V[token]! >= floor).sort((a, b) => a - b);
+}
+
+/** Index of the largest value, the lowest among equals. */
+function largest(values: Float64Array): number {
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }
 
 function massOf(tokens: readonly number[], probabilities_V: Float64Array): number {

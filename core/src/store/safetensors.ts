@@ -96,6 +96,11 @@ export class TensorReader {
     return readBytes(this.#file, this.#dataBegin + entry.begin + from, end - from, fail);
   }
 
+  /** Where a tensor's data begins in the file, and how long they are; for readers that map the file themselves. */
+  placeOf({ begin, end }: TensorEntry): { readonly offset: number; readonly length: number } {
+    return { offset: this.#dataBegin + begin, length: end - begin };
+  }
+
   close(): Promise<void> {
     return this.#file.close();
   }
