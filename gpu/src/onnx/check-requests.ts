@@ -24,7 +24,8 @@ export function checkRequests(requests: readonly GenerateRequest[], shape: Model
   for (const [i, request] of requests.entries()) {
     const fail = (problem: string) => errors.inputNotValid({ action: "generate", problem: `request ${i} ${problem}` });
     const { promptTokens, maxTokens, temperature } = request;
-    const unknown = Object.entries(request).find(([key, value]) => value !== undefined && !KNOWN.includes(key));
+    const isAsked = (value: unknown) => value !== undefined && !(Array.isArray(value) && value.length === 0);
+    const unknown = Object.entries(request).find(([key, value]) => isAsked(value) && !KNOWN.includes(key));
     if (unknown) throw fail(`asks for ${unknown[0]}, which the onnx engine does not have`);
     if (promptTokens.length === 0) throw fail("has an empty prompt");
     if (maxTokens < 1) throw fail("must be allowed at least one token");

@@ -1,4 +1,5 @@
 import {
+  ORIGIN,
   Random,
   sampleToken,
   tokenLogprob,
@@ -98,6 +99,7 @@ class Row {
   readonly #tokens: number[] = [];
   readonly #logprobs: number[] = [];
   readonly #entropies: number[] = [];
+  readonly #origins: number[] = [];
   #stopReason: Completion["stopReason"] = "aborted";
 
   constructor(request: GenerateRequest) {
@@ -123,6 +125,7 @@ class Row {
     // At temperature 0 the numbers are those of temperature 1.
     const { logprob, entropy } = tokenLogprob(logits_V, token, temperature === 0 ? 1 : temperature);
     this.#tokens.push(token);
+    this.#origins.push(forced === undefined ? ORIGIN.sampled : ORIGIN.forced);
     this.#logprobs.push(logprob);
     this.#entropies.push(entropy);
     if (forced === undefined && stopTokens.includes(token)) this.#stopReason = "stop";
@@ -132,6 +135,7 @@ class Row {
   completion(version: number): Completion {
     return {
       tokens: Int32Array.from(this.#tokens),
+      origins: Uint8Array.from(this.#origins),
       logprobs: Float32Array.from(this.#logprobs),
       entropies: Float32Array.from(this.#entropies),
       stopReason: this.#stopReason,

@@ -7,9 +7,11 @@ import {
   type Completion,
   type EngineCapabilities,
   type EngineOptions,
+  type GenerateOptions,
   type GenerateRequest,
   type ModelShape,
   type PolicyEngine,
+  type ScoreOptions,
   type Scores,
 } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
@@ -42,8 +44,9 @@ export class OnnxEngine implements PolicyEngine {
   #version = 0;
   #sampler: OnnxSampler | undefined;
 
-  /** @throws ONNX_RUNTIME_MISSING */
-  constructor({ shape, threads = 1 }: EngineOptions) {
+  /** @throws ONNX_RUNTIME_MISSING, TRAINING_NOT_SUPPORTED when an adapter is asked for */
+  constructor({ shape, threads = 1, lora }: EngineOptions) {
+    if (lora) throw errors.trainingNotSupported({ action: "train an adapter" });
     onnxRuntimePath();
     this.shape = shape;
     this.#threads = threads;
@@ -54,15 +57,24 @@ export class OnnxEngine implements PolicyEngine {
     return this.#version;
   }
 
-  async generate(
-    requests: readonly GenerateRequest[],
-    options?: { signal?: AbortSignal },
-  ): Promise<readonly Completion[]> {
+  async generate(requests: readonly GenerateRequest[], options?: GenerateOptions): Promise<readonly Completion[]> {
     return this.#open("generate").generate(requests, options);
   }
 
-  async score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
-    return this.#open("score").score(tokens_N, offsets_S1, temperature);
+  async score(
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+    options?: ScoreOptions,
+  ): Promise<Scores> {
+    return this.#open("score").score(tokens_N, offsets_S1, temperature, options);
+  }
+
+  /** Nothing to keep: these weights never change. */
+  async keepReference(): Promise<void> {}
+
+  scoreReference(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
+    return this.score(tokens_N, offsets_S1, temperature);
   }
 
   /**

@@ -1,4 +1,12 @@
-import type { Completion, EngineCapabilities, GenerateRequest, Sampler, Scores } from "@troupe/core/sdk";
+import type {
+  Completion,
+  EngineCapabilities,
+  GenerateOptions,
+  GenerateRequest,
+  Sampler,
+  ScoreOptions,
+  Scores,
+} from "@troupe/core/sdk";
 import { errors } from "../errors.js";
 import { checkRequests, checkTokens } from "./check-requests.js";
 import { OnnxProcess } from "./onnx-process.js";
@@ -27,20 +35,25 @@ export class OnnxSampler implements Sampler {
     return this.#version;
   }
 
-  /** @throws INPUT_NOT_VALID naming the request, ONNX_MODEL_NOT_VALID, ONNX_PROCESS_ENDED */
-  async generate(
-    requests: readonly GenerateRequest[],
-    options: { signal?: AbortSignal } = {},
-  ): Promise<readonly Completion[]> {
+  /** Tokens come to `onTokens` when all are there. @throws INPUT_NOT_VALID naming the request, ONNX_MODEL_NOT_VALID, ONNX_PROCESS_ENDED */
+  async generate(requests: readonly GenerateRequest[], options: GenerateOptions = {}): Promise<readonly Completion[]> {
     checkRequests(requests, this.#model.shape);
-    return this.#process.ask("generate", { requests, version: this.#version }, "generate", options.signal);
+    const order = { requests, version: this.#version };
+    const completions = await this.#process.ask("generate", order, "generate", options.signal);
+    completions.forEach(({ tokens }, index) => options.onTokens?.(index, tokens));
+    return completions;
   }
 
   /** @throws INPUT_NOT_VALID, ONNX_MODEL_NOT_VALID, ONNX_PROCESS_ENDED */
-  async score(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
-    checkTokens(tokens_N, this.#model.shape, (problem) =>
-      errors.inputNotValid({ action: "score", problem: `the call ${problem}` }),
-    );
+  async score(
+    tokens_N: Int32Array,
+    offsets_S1: Int32Array,
+    temperature: number,
+    { topK = 0 }: ScoreOptions = {},
+  ): Promise<Scores> {
+    const fail = (problem: string) => errors.inputNotValid({ action: "score", problem: `the call ${problem}` });
+    if (topK > 0) throw fail("asks for topK, which the onnx engine does not have");
+    checkTokens(tokens_N, this.#model.shape, fail);
     return this.#process.ask("score", { tokens_N, offsets_S1, temperature }, "score");
   }
 
