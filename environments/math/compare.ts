@@ -331,8 +331,14 @@ function isSameRelation(gold: Expression, answer: Expression, comparison: Compar
     const value = namedValue(gold, true) ?? intervalOf(gold)?.interval;
     return value !== undefined && isSameAnswer(value, answer, comparison);
   }
-  const value = namedValue(answer, false) ?? calculated(answer, comparison) ?? intervalOf(answer)?.interval;
+  const value =
+    namedValue(answer, false) ?? calculated(answer, comparison) ?? exactSide(answer) ?? intervalOf(answer)?.interval;
   return value !== undefined && isSameAnswer(gold, value, comparison);
+}
+
+/** What is rounded behind an ≈: the answer "3/56 ≈ 0.0536" is 3/56. */
+function exactSide(node: Expression): Expression | undefined {
+  return node.kind === "relation" && node.operators.every((operator) => operator === "≈") ? node.sides[0] : undefined;
 }
 
 /** The result of a calculation that holds, "2 + 3 = 5"; of one that does not, nothing. */

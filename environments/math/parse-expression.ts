@@ -10,11 +10,12 @@ import {
   type RelationOperator,
 } from "./expression.js";
 import { determinant } from "./matrix-arithmetic.js";
-import { multiply, rational } from "./rational.js";
+import { divide, multiply, rational } from "./rational.js";
 import { numberOf } from "./read-number.js";
 import { withoutDots } from "./sequence.js";
 import { tokenize, type Token } from "./tokenize.js";
 import { canonicalWords, INVERSES, isMathWord, NUMBER_WORDS, RELATIONS } from "./vocabulary.js";
+import { unitScale } from "./unit-scales.js";
 import { unitOf } from "./units.js";
 import { SIZE_LIMITS, type WorkBudget } from "./work-budget.js";
 
@@ -219,7 +220,7 @@ class Parser {
         product = [];
         continue;
       } else if (this.#isUnit()) {
-        product = [{ kind: "quantity", value: productOf(product), unit: this.#unit() }];
+        product = [quantityOf(product, this.#unit())];
       } else if (this.#startsPrimary()) {
         const mixed = isLastPlainNumber ? this.#mixedFraction(product.at(-1)) : undefined;
         if (mixed !== undefined) product[product.length - 1] = mixed;
@@ -587,6 +588,20 @@ class Parser {
     this.#next++;
     return { kind: "matrix", rows: rows.filter((row) => row.length > 0) };
   }
+}
+
+/** What stands before a unit, with it; "6 feet 2 inches" is 74 inches. */
+function quantityOf(before: readonly Expression[], unit: string): Expression {
+  const [large, small] = before;
+  if (before.length === 2 && large?.kind === "quantity" && small?.kind === "number") {
+    const [from, to] = [unitScale(large.unit), unitScale(unit)];
+    const ratio = from !== undefined && from.dimension === to?.dimension ? divide(from.scale, to.scale) : undefined;
+    if (ratio !== undefined) {
+      const whole: Expression = { kind: "product", factors: [{ kind: "number", value: ratio }, large.value] };
+      return { kind: "quantity", value: { kind: "sum", terms: [whole, small] }, unit };
+    }
+  }
+  return { kind: "quantity", value: productOf(before), unit };
 }
 
 const SERIES_OPERATORS = { sum: "sum", prod: "product", int: "integral", lim: "limit" } as const;

@@ -60,8 +60,12 @@ export interface RowPlace {
 
 /** The problem in a row, or PROBLEM_ROW_INVALID with the field that is wrong, what it holds, and what is wanted. */
 export function problemOf(row: unknown, place: RowPlace, fields: Fields): Problem | TroupeError {
-  const invalid = (field: string, found: string, wanted: string) =>
-    errors.problemRowInvalid({ ...place, field, found, wanted });
+  const invalid = (field: string, found: string, wanted: string) => {
+    const columns =
+      found === "is missing" && typeof row === "object" && row !== null ? Object.keys(row).slice(0, 12) : [];
+    const has = columns.length === 0 ? "" : ` (the row has ${columns.map((name) => `"${name}"`).join(", ")})`;
+    return errors.problemRowInvalid({ ...place, field, found: found + has, wanted });
+  };
   if (typeof row !== "object" || row === null || Array.isArray(row)) {
     return invalid(
       fields.problem ?? "problem",

@@ -97,7 +97,7 @@ describe("readProblems()", () => {
   });
 
   it.each([
-    [{ id: "x", problem: "Q" }, 'field "answer" is missing, wanted is text or a number'],
+    [{ id: "x", problem: "Q" }, 'field "answer" is missing (the row has "id", "problem"), wanted is text or a number'],
     [{ problem: "Q", answer: null }, 'field "answer" is null'],
     [{ problem: "Q", answer: ["1"] }, 'field "answer" is a list'],
     [{ problem: "Q", answer: true }, 'field "answer" is a boolean'],
@@ -109,7 +109,7 @@ describe("readProblems()", () => {
     [{ problem: "Q", answer: "\\frac{1}{" }, 'field "answer" is "\\frac{1}{", wanted is an answer that can be checked'],
     [{ problem: "Q", answer: 1e300 }, 'field "answer" is 1e+300, which is not exact'],
     [{ problem: 5, answer: "1" }, 'field "problem" is 5'],
-    [{ answer: "1" }, 'field "problem" is missing, wanted is text'],
+    [{ answer: "1" }, 'field "problem" is missing (the row has "answer"), wanted is text'],
     [{ problem: "Q", answer: "1", id: {} }, 'field "id" is an object'],
     [[1], "is a list"],
   ])("refuses %j by file, row and field", async (row, found) => {
