@@ -1,42 +1,17 @@
 // Builds build/Release/troupe.node with a C++17 compiler and nothing else: `node gpu/build.mjs [--sanitize]`.
 // An object is rebuilt when the hash of its sources, flags and compiler version changes. $CXX names the compiler.
-import { execFile, execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { digest, fail, findCompiler, findNvcc, openStamps, run } from "./compiler.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
 const sanitize = process.argv.includes("--sanitize");
 const output = join(root, "build", sanitize ? "Sanitize" : "Release");
 const sources = join(root, "native");
-
-function fail(cause, fix) {
-  console.error(`Cannot build the native engine: ${cause}. ${fix}`);
-  process.exit(1);
-}
-
-function findCompiler() {
-  const candidates = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
-  for (const candidate of candidates) {
-    const [command, ...flags] = candidate.split(" ").filter(Boolean);
-    try {
-      const options = { encoding: "utf8", stdio: ["ignore", "pipe", "ignore"] };
-      const version = execFileSync(command, [...flags, "--version"], options).trim();
-      const target = execFileSync(command, [...flags, "-dumpmachine"], options).trim();
-      return { command, flags, version, target };
-    } catch {
-      // The next candidate is tried; when none is left the message below names them all.
-    }
-  }
-  return fail(
-    `no C++ compiler found (looked for ${candidates.join(", ")})`,
-    "Install one (Debian and Ubuntu: apt-get install g++; Fedora: dnf install gcc-c++; macOS: xcode-select --install) or set CXX",
-  );
-}
 
 const compiler = findCompiler();
 const macos = compiler.target.includes("apple");
@@ -106,22 +81,6 @@ function units() {
   return [...kernels, ...others];
 }
 
-function digest(parts) {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part).update("\0");
-  return hash.digest("hex");
-}
-
-function run(args) {
-  return new Promise((resolve, reject) => {
-    execFile(compiler.command, [...compiler.flags, ...args], { maxBuffer: 1 << 26 }, (error, stdout, stderr) => {
-      if (stdout || stderr) process.stderr.write(stdout + stderr);
-      if (error) reject(error);
-      else resolve();
-    });
-  });
-}
-
 const headerText = [sources, join(sources, "cpu")]
   .flatMap((folder) =>
     readdirSync(folder)
@@ -133,15 +92,13 @@ const headerText = [sources, join(sources, "cpu")]
 const addonVersions = ["node-api-headers", "node-addon-api"].map((name) => require(`${name}/package.json`).version);
 const base = [compiler.command, compiler.version, ...addonVersions, ...compiler.flags, ...common];
 
-mkdirSync(output, { recursive: true });
-const stampPath = join(output, "stamps.json");
-const stamps = existsSync(stampPath) ? JSON.parse(readFileSync(stampPath, "utf8")) : {};
+const { stamps, save } = openStamps(output);
 
 async function compile(unit) {
   const object = join(output, unit.object);
   const stamp = digest([...base, ...unit.flags, readFileSync(unit.source), ...headerText]);
   if (stamps[unit.object] === stamp && existsSync(object)) return;
-  await run([...common, ...unit.flags, "-c", unit.source, "-o", object]);
+  await run(compiler.command, [...compiler.flags, ...common, ...unit.flags, "-c", unit.source, "-o", object]);
   stamps[unit.object] = stamp;
 }
 
@@ -166,7 +123,13 @@ async function build() {
   if (stamps.link !== stamp || !existsSync(target)) {
     // A running process may have the old file mapped: write beside it and rename.
     const temporary = `${target}.${process.pid}`;
-    await run([...link, ...all.map((unit) => join(output, unit.object)), "-o", temporary]);
+    await run(compiler.command, [
+      ...compiler.flags,
+      ...link,
+      ...all.map((unit) => join(output, unit.object)),
+      "-o",
+      temporary,
+    ]);
     renameSync(temporary, target);
     stamps.link = stamp;
     console.log(`built ${target}`);
@@ -181,11 +144,19 @@ try {
   // An addon of older sources would run in its place unnoticed.
   rmSync(join(output, "troupe.node"), { force: true });
 }
-writeFileSync(`${stampPath}.${process.pid}`, JSON.stringify(stamps, null, 1));
-renameSync(`${stampPath}.${process.pid}`, stampPath);
+save();
 if (failure) {
   fail(
     `the compiler stopped with exit code ${failure.code ?? 1}`,
     "Its messages are above; a C++17 compiler is needed (GCC 9, Clang 10 or later)",
   );
+}
+
+// nvcc alone is a machine to build on; the minute that it takes is spent unasked where a GPU can use the result.
+if (!sanitize && existsSync("/dev/nvidiactl") && findNvcc()) {
+  try {
+    await run(process.execPath, [join(root, "build-cuda.mjs")]);
+  } catch {
+    console.error("The CPU engine is built; the CUDA engine is not, for the reason above");
+  }
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import type { ComputeType, ModelShape, OptimizerStep, Scores } from "@troupe/core/sdk";
+import type { ComputeType, Device, ModelShape, OptimizerStep, Scores } from "@troupe/core/sdk";
 import { errors } from "./errors.js";
 
 // Brands without a value: what crosses from native code is opaque here.
@@ -181,26 +181,32 @@ export interface NativeAddon {
   cache(store: StoreHandle): CacheReport;
 }
 
-let loaded: NativeAddon | undefined;
+const loaded = new Map<Device, NativeAddon>();
 
 /**
- * The native addon, loaded on first use.
+ * The native addon of a device, loaded on first use. The variable TROUPE_CUDA_ADDON names another file for "cuda".
  *
- * @throws NATIVE_ADDON_MISSING, NATIVE_ADDON_UNUSABLE
+ * @throws NATIVE_ADDON_MISSING, NATIVE_ADDON_UNUSABLE, CUDA_NOT_BUILT
  */
-export function nativeAddon(): NativeAddon {
-  if (loaded) return loaded;
+export function nativeAddon(device: Device = "cpu"): NativeAddon {
+  const known = loaded.get(device);
+  if (known) return known;
   const require = createRequire(import.meta.url);
   // By the package's own name, for this file runs from src in tests and from dist elsewhere.
-  const path = join(dirname(require.resolve("@troupe/gpu/package.json")), "build", "Release", "troupe.node");
-  if (!existsSync(path)) throw errors.nativeAddonMissing({ path });
+  const folder = join(dirname(require.resolve("@troupe/gpu/package.json")), "build", "Release");
+  const path =
+    device === "cpu"
+      ? join(folder, "troupe.node")
+      : (process.env["TROUPE_CUDA_ADDON"] ?? join(folder, "troupe-cuda.node"));
+  if (!existsSync(path)) throw device === "cpu" ? errors.nativeAddonMissing({ path }) : errors.cudaNotBuilt({ path });
   try {
-    // binding.cc and the interface above list the same functions.
-    loaded = require(path) as NativeAddon;
+    // binding.cc, which both addons contain, and the interface above list the same functions.
+    const addon = require(path) as NativeAddon;
+    loaded.set(device, addon);
+    return addon;
   } catch (cause) {
     throw errors.nativeAddonUnusable({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
   }
-  return loaded;
 }
 
 /** In the order of `TrStatus`, from 1. */
@@ -212,6 +218,8 @@ const BY_STATUS = [
   errors.kernelsNotAvailable,
   errors.engineGone,
   errors.forwardMissing,
+  errors.nativeFault,
+  errors.deviceMissing,
 ] as const;
 
 /**

@@ -12,6 +12,16 @@ export const errors = defineErrors({
     hint: "Remove gpu/build and run npm run build on this machine",
     exitCode: 4,
   },
+  cudaNotBuilt: {
+    message: (d: { path: string }) => `Cannot use device "cuda": "${d.path}" is not built`,
+    hint: 'Install the CUDA toolkit, 12 or newer, so that nvcc is found, and run node gpu/build-cuda.mjs; or give device "cpu"',
+    exitCode: 4,
+  },
+  deviceMissing: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action} on device "cuda": ${d.problem}`,
+    hint: 'Run on a machine whose nvidia-smi lists a GPU of compute capability 8.0 or higher, or give device "cpu"',
+    exitCode: 4,
+  },
   kernelsNotAvailable: {
     message: (d: { problem: string }) => `Cannot choose a kernel set: ${d.problem}`,
     hint: "Set TROUPE_KERNELS to a set that this CPU has, or unset it",

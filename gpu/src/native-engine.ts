@@ -5,6 +5,7 @@ import {
   policyLoss,
   type Batch,
   type Completion,
+  type Device,
   type EngineCapabilities,
   type EngineOptions,
   type GenerateOptions,
@@ -28,6 +29,7 @@ import {
   RECOMPUTE,
   type CacheReport,
   type LearnerHandle,
+  type NativeAddon,
   type TensorPlace,
 } from "./addon.js";
 import { errors } from "./errors.js";
@@ -39,7 +41,7 @@ import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
 
 /**
- * A policy in native memory that is sampled and trained on this machine's CPU.
+ * A policy in native memory that is sampled and trained on this machine's CPU, or on its GPU.
  *
  * Calls that read or change the learner's weights run one after the other, in the order they were made; sampling and
  * scoring overlap with them. The loss is computed here, between the native forward and backward passes, so a new loss
@@ -50,6 +52,8 @@ export class NativeEngine implements PolicyEngine {
   readonly shape: ModelShape;
   readonly description: string;
   readonly kernelSet: string;
+  readonly #addon: NativeAddon;
+  readonly #device: Device;
   readonly #learner: LearnerHandle;
   readonly #sampler: NativeSampler;
   /** Where the weights lie, and what is trained: they, or the adapter. */
@@ -62,14 +66,16 @@ export class NativeEngine implements PolicyEngine {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(learner: LearnerHandle, options: EngineOptions, threads: number) {
-    const addon = nativeAddon();
-    const { shape, dtype = "fp32", training = {} } = options;
+    const { shape, dtype = "fp32", device = "cpu", training = {} } = options;
+    const addon = nativeAddon(device);
+    this.#addon = addon;
+    this.#device = device;
     this.shape = shape;
     this.#learner = learner;
     this.#lora = options.lora;
     this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(shape);
     this.#storeId = addon.storeId(learner);
-    this.#sampler = new NativeSampler(this.#storeId);
+    this.#sampler = new NativeSampler(this.#storeId, device);
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
     this.kernelSet = addon.kernelSet(FORMAT[dtype]);
@@ -81,20 +87,21 @@ export class NativeEngine implements PolicyEngine {
    * A policy with random weights, published as version 0.
    *
    * @param options threads caps how many threads work at one call, all that the process may use when absent; dtype is
-   *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case
+   *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case; device is
+   *   "cuda" for the first NVIDIA GPU
    * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing, KERNELS_NOT_AVAILABLE,
-   *   NATIVE_ADDON_MISSING
+   *   NATIVE_ADDON_MISSING, CUDA_NOT_BUILT, DEVICE_MISSING
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
-    const addon = nativeAddon();
+    const { shape, seed, device = "cpu" } = options;
+    const addon = nativeAddon(device);
     const {
-      shape,
-      seed,
       threads = addon.threads(),
       dtype = "fp32",
       lora,
       training = {},
-      cacheBytes = memoryOfProcess() / 4,
+      // On a GPU the native side knows how much memory is left.
+      cacheBytes = device === "cpu" ? memoryOfProcess() / 4 : undefined,
     } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
     const learner = await callNative("create an engine", () =>
@@ -108,7 +115,7 @@ export class NativeEngine implements PolicyEngine {
       }),
     );
     const engine = new NativeEngine(learner, options, Math.min(threads, addon.threads()));
-    engine.#sampler.limitCache(cacheBytes);
+    if (cacheBytes !== undefined) engine.#sampler.limitCache(cacheBytes);
     return engine;
   }
 
@@ -140,7 +147,7 @@ export class NativeEngine implements PolicyEngine {
    */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>> {
     return this.#inOrder("train on a batch", async (learner) => {
-      const addon = nativeAddon();
+      const addon = this.#addon;
       const metrics: Readonly<Record<string, number>>[] = [];
       for (const part of microBatches(batch, this.#microBatchTokens)) {
         const scores = await addon.learnerForward(learner, part.tokens_N, part.offsets_S1, loss.temperature);
@@ -158,36 +165,36 @@ export class NativeEngine implements PolicyEngine {
   /** @throws VALUE_NOT_FINITE naming the first bad tensor; weights are unchanged then and the gradients cleared */
   optimStep(step: OptimizerStep): Promise<{ readonly gradNorm: number }> {
     return this.#inOrder("update weights", async (learner) => ({
-      gradNorm: await nativeAddon().learnerStep(learner, step),
+      gradNorm: await this.#addon.learnerStep(learner, step),
     }));
   }
 
   resetOptimizer(): void {
-    void this.#inOrder("reset the optimizer", (learner) => nativeAddon().resetOptimizer(learner));
+    void this.#inOrder("reset the optimizer", (learner) => this.#addon.resetOptimizer(learner));
   }
 
   publish(version?: number): Promise<number> {
-    return this.#inOrder("publish", (learner) => nativeAddon().publish(learner, version ?? -1));
+    return this.#inOrder("publish", (learner) => this.#addon.publish(learner, version ?? -1));
   }
 
   keepReference(): Promise<void> {
-    return this.#inOrder("keep a reference", (learner) => nativeAddon().keepReference(learner));
+    return this.#inOrder("keep a reference", (learner) => this.#addon.keepReference(learner));
   }
 
   scoreReference(tokens_N: Int32Array, offsets_S1: Int32Array, temperature: number): Promise<Scores> {
     return this.#inOrder("score under the reference", (learner) =>
-      nativeAddon().scoreReference(learner, tokens_N, offsets_S1, temperature),
+      this.#addon.scoreReference(learner, tokens_N, offsets_S1, temperature),
     );
   }
 
   handle(): NativeHandle {
-    return { engine: "troupe-native", process: process.pid, store: this.#storeId };
+    return { engine: "troupe-native", process: process.pid, store: this.#storeId, device: this.#device };
   }
 
   /** Makes the folder when it is missing. @throws DISK_FULL, FILE_NOT_PERMITTED */
   save(directory: string, options: SaveOptions = {}): Promise<void> {
     return this.#inOrder("save", async (learner) => {
-      const addon = nativeAddon();
+      const addon = this.#addon;
       const from =
         (array: number): ReadFlat =>
         (offset, length) =>
@@ -211,7 +218,7 @@ export class NativeEngine implements PolicyEngine {
    */
   load(directory: string, options: { optimizer?: boolean } = {}): Promise<void> {
     return this.#inOrder("load", async (learner) => {
-      const addon = nativeAddon();
+      const addon = this.#addon;
       const into =
         (array: number): WriteFlat =>
         (offset, values) =>
@@ -241,25 +248,27 @@ export class NativeEngine implements PolicyEngine {
 
   /** Gradients of what is trained by tensor name, as added up so far; for tests and diagnostics. */
   gradients(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read gradients", (learner) => readByName(learner, ARRAY.gradients, this.#trainable));
+    return this.#inOrder("read gradients", (learner) =>
+      readByName(this.#addon, learner, ARRAY.gradients, this.#trainable),
+    );
   }
 
   /** The learner's weights by tensor name; with an adapter, those beneath it. */
   weights(): Promise<ReadonlyMap<string, Float32Array>> {
-    return this.#inOrder("read weights", (learner) => readByName(learner, ARRAY.weights, this.#places));
+    return this.#inOrder("read weights", (learner) => readByName(this.#addon, learner, ARRAY.weights, this.#places));
   }
 
   /** The adapter's tensors by PEFT's names; empty without one. */
   adapter(): Promise<ReadonlyMap<string, Float32Array>> {
     const places = this.#lora ? this.#trainable : [];
-    return this.#inOrder("read the adapter", (learner) => readByName(learner, ARRAY.adapter, places));
+    return this.#inOrder("read the adapter", (learner) => readByName(this.#addon, learner, ARRAY.adapter, places));
   }
 
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
     this.#sampler.dispose();
-    nativeAddon().releaseLearner(this.#learner);
+    this.#addon.releaseLearner(this.#learner);
   }
 
   /** Runs `task` after all tasks before it; its failure is its own. */
@@ -279,12 +288,13 @@ function millions(places: readonly TensorPlace[]): string {
 }
 
 async function readByName(
+  addon: NativeAddon,
   learner: LearnerHandle,
   array: number,
   places: readonly TensorPlace[],
 ): Promise<Map<string, Float32Array>> {
   const found = new Map<string, Float32Array>();
   for (const { name, offset, shape } of places)
-    found.set(name, await nativeAddon().readArray(learner, array, offset, elementsOf(shape)));
+    found.set(name, await addon.readArray(learner, array, offset, elementsOf(shape)));
   return found;
 }

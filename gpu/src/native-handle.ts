@@ -1,3 +1,4 @@
+import type { Device } from "@troupe/core/sdk";
 import { errors } from "./errors.js";
 import { NativeSampler } from "./native-sampler.js";
 
@@ -6,6 +7,7 @@ export interface NativeHandle {
   readonly engine: "troupe-native";
   readonly process: number;
   readonly store: number;
+  readonly device: Device;
 }
 
 /**
@@ -18,7 +20,7 @@ export function attachSampler(handle: unknown): NativeSampler {
   if (handle.process !== process.pid) {
     throw errors.engineGone({ action: "attach a sampler", problem: `the engine lives in process ${handle.process}` });
   }
-  return new NativeSampler(handle.store);
+  return new NativeSampler(handle.store, handle.device);
 }
 
 function isHandle(value: unknown): value is NativeHandle {
@@ -30,6 +32,8 @@ function isHandle(value: unknown): value is NativeHandle {
     "process" in value &&
     typeof value.process === "number" &&
     "store" in value &&
-    typeof value.store === "number"
+    typeof value.store === "number" &&
+    "device" in value &&
+    (value.device === "cpu" || value.device === "cuda")
   );
 }

@@ -1,5 +1,6 @@
 import type {
   Completion,
+  Device,
   EngineCapabilities,
   GenerateOptions,
   GenerateRequest,
@@ -15,6 +16,7 @@ import {
   STOP_REASONS,
   type CacheReport,
   type FlatCompletions,
+  type NativeAddon,
   type StoreHandle,
 } from "./addon.js";
 import { errors } from "./errors.js";
@@ -31,23 +33,25 @@ const MAX_IN_FLIGHT = 256;
  */
 export class NativeSampler implements Sampler {
   readonly capabilities: EngineCapabilities = { generate: true, score: true, train: false, zeroMismatch: true };
+  readonly #addon: NativeAddon;
   readonly #store: StoreHandle;
   #isDisposed = false;
 
   /** @throws ENGINE_GONE when no live engine has this id */
-  constructor(storeId: number) {
-    this.#store = callNativeSync("attach a sampler", () => nativeAddon().openStore(storeId));
+  constructor(storeId: number, device: Device = "cpu") {
+    this.#addon = nativeAddon(device);
+    this.#store = callNativeSync("attach a sampler", () => this.#addon.openStore(storeId));
   }
 
   version(): number {
-    return callNativeSync("read the version", () => nativeAddon().storeVersion(this.#live("read the version")));
+    return callNativeSync("read the version", () => this.#addon.storeVersion(this.#live("read the version")));
   }
 
   /** @throws INPUT_NOT_VALID naming the request, ENGINE_GONE */
   async generate(requests: readonly GenerateRequest[], options: GenerateOptions = {}): Promise<readonly Completion[]> {
     const action = "generate";
     const store = this.#live(action);
-    const addon = nativeAddon();
+    const addon = this.#addon;
     const flat = flattenRequests(requests);
     const abort = addon.createAbort();
     const { signal, onTokens } = options;
@@ -69,19 +73,19 @@ export class NativeSampler implements Sampler {
   /** For all samplers of the same store; stop strings need it. @throws SHAPE_NOT_VALID, ENGINE_GONE */
   setVocabulary({ bytes, offsets_V1 }: VocabularyBytes): void {
     const action = "take the vocabulary";
-    callNativeSync(action, () => nativeAddon().setVocabulary(this.#live(action), bytes, offsets_V1));
+    callNativeSync(action, () => this.#addon.setVocabulary(this.#live(action), bytes, offsets_V1));
   }
 
   /** Bounds the memory that keys and values may take in this process, in bytes; calls wait or compute again when it is full. */
   limitCache(bytes: number): void {
     const action = "bound the cache";
-    callNativeSync(action, () => nativeAddon().limitCache(this.#live(action), bytes));
+    callNativeSync(action, () => this.#addon.limitCache(this.#live(action), bytes));
   }
 
   /** The key/value cache of the store in this process. */
   cache(): CacheReport {
     const action = "describe the cache";
-    return callNativeSync(action, () => nativeAddon().cache(this.#live(action)));
+    return callNativeSync(action, () => this.#addon.cache(this.#live(action)));
   }
 
   /** @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, ENGINE_GONE */
@@ -95,13 +99,13 @@ export class NativeSampler implements Sampler {
     const store = this.#live(action);
     const { topK = 0 } = options;
     if (!Number.isInteger(topK)) throw errors.inputNotValid({ action, problem: `topK is ${topK}, which is not whole` });
-    return await callNative(action, () => nativeAddon().storeScore(store, tokens_N, offsets_S1, temperature, topK));
+    return await callNative(action, () => this.#addon.storeScore(store, tokens_N, offsets_S1, temperature, topK));
   }
 
   dispose(): void {
     if (this.#isDisposed) return;
     this.#isDisposed = true;
-    nativeAddon().releaseStore(this.#store);
+    this.#addon.releaseStore(this.#store);
   }
 
   #live(action: string): StoreHandle {

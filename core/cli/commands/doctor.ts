@@ -3,6 +3,8 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { cacheDirectory, runsDirectory } from "../../src/config/paths.js";
 import { loadEngine } from "../../src/engines/load-engine.js";
+import type { ModelShape } from "../../src/engines/policy-engine.js";
+import { TroupeError } from "../../src/error-catalogue.js";
 import { runConfigSchema } from "../../src/config/run-config.js";
 import { machineLine } from "../machine.js";
 
@@ -22,6 +24,7 @@ export function define(command: Command, program: Command): void {
     const checks = [
       checkNode(),
       await checkEngine(),
+      await checkGpu(),
       checkWritable("runs folder", runsDirectory()),
       checkWritable("cache", cacheDirectory()),
     ];
@@ -46,26 +49,28 @@ function checkNode(): Check {
   };
 }
 
+/** Enough to see that an engine starts. */
+const SMALLEST_SHAPE: ModelShape = {
+  vocabSize: 32,
+  hiddenSize: 16,
+  layers: 1,
+  heads: 1,
+  kvHeads: 1,
+  headSize: 16,
+  intermediateSize: 16,
+  maxPositions: 16,
+  ropeTheta: 1e4,
+  rmsNormEpsilon: 1e-6,
+  tieEmbeddings: true,
+  qkNorm: true,
+  qkvBias: false,
+};
+
 async function checkEngine(): Promise<Check> {
   const name = runConfigSchema.shape.policy.shape.engine.parse(undefined);
   try {
     const module = await loadEngine(name);
-    const shape = {
-      vocabSize: 32,
-      hiddenSize: 16,
-      layers: 1,
-      heads: 1,
-      kvHeads: 1,
-      headSize: 16,
-      intermediateSize: 16,
-      maxPositions: 16,
-      ropeTheta: 1e4,
-      rmsNormEpsilon: 1e-6,
-      tieEmbeddings: true,
-      qkNorm: true,
-      qkvBias: false,
-    };
-    const engine = await module.createEngine({ shape, seed: 1 });
+    const engine = await module.createEngine({ shape: SMALLEST_SHAPE, seed: 1 });
     const found = `${name}: ${engine.description}`;
     engine.dispose();
     return { name: "engine", ok: true, found, fix: "" };
@@ -76,6 +81,21 @@ async function checkEngine(): Promise<Check> {
       found: `${name}: ${String(error)}`,
       fix: "Run `npm run build`; it needs a C++17 compiler",
     };
+  }
+}
+
+/** Nobody needs a GPU: that there is none is an answer, not a fault. */
+async function checkGpu(): Promise<Check> {
+  const fix = "";
+  try {
+    const module = await loadEngine(runConfigSchema.shape.policy.shape.engine.parse(undefined));
+    const engine = await module.createEngine({ shape: SMALLEST_SHAPE, seed: 1, device: "cuda" });
+    const found = engine.description;
+    engine.dispose();
+    return { name: "gpu", ok: true, found, fix };
+  } catch (error) {
+    const [problem, hint] = error instanceof TroupeError ? [error.message, error.hint] : [String(error), ""];
+    return { name: "gpu", ok: true, found: `none in use. ${problem}. ${hint}`, fix };
   }
 }
 

@@ -28,6 +28,12 @@ const policy = z.strictObject({
     .enum(["fp32", "bf16"])
     .default("fp32")
     .describe("What linear layers compute with; weights and optimizer state stay fp32"),
+  device: z
+    .enum(["cpu", "cuda"])
+    .default("cpu")
+    .describe(
+      "Where the policy lives and is computed; cuda is the first NVIDIA GPU and needs the CUDA build of the engine",
+    ),
   lora: z
     .strictObject({
       rank: count.default(16).describe("Rank of the update of each target"),

@@ -3,12 +3,13 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads, lora, dtype } = config.policy;
+  const { threads, lora, dtype, device } = config.policy;
   const { recompute, microBatchTokens } = config.train;
   return {
     shape,
     seed: config.seed,
     dtype,
+    device,
     ...(threads > 0 ? { threads } : {}),
     ...(lora ? { lora } : {}),
     training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },

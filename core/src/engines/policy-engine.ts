@@ -190,6 +190,9 @@ export interface PolicyEngine extends Sampler {
 /** What an engine's linear layers compute with. Weights, gradients and optimizer state are fp32 in any case. */
 export type ComputeType = "fp32" | "bf16";
 
+/** Where an engine keeps and computes everything: this machine's processors, or its first NVIDIA GPU. */
+export type Device = "cpu" | "cuda";
+
 /** How an engine is made. */
 export interface EngineOptions {
   readonly shape: ModelShape;
@@ -199,7 +202,9 @@ export interface EngineOptions {
   readonly threads?: number;
   /** "fp32" when absent. */
   readonly dtype?: ComputeType;
-  /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent. */
+  /** "cpu" when absent. */
+  readonly device?: Device;
+  /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent, half of what a GPU has left. */
   readonly cacheBytes?: number;
   /** Trains a low-rank adapter in place of the weights. */
   readonly lora?: LowRankOptions;

@@ -1,0 +1,118 @@
+// Builds build/Release/troupe-cuda.node, the engine on NVIDIA GPUs, with nvcc: `node gpu/build-cuda.mjs`. With
+// --emulated, build/Emulated/troupe-cuda.node: the same sources under a C++ compiler, kernels run by
+// native/cuda/emulator. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips.
+import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { digest, fail, findCompiler, findNvcc, openStamps, run } from "./compiler.mjs";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const sources = join(root, "native");
+const release = join(root, "build", "Release");
+const isEmulated = process.argv.includes("--emulated");
+const isSanitized = process.argv.includes("--sanitize");
+const archs = (process.argv.find((argument) => argument.startsWith("--archs=")) ?? "--archs=80,90a")
+  .slice(8)
+  .split(",");
+const output = join(root, "build", isSanitized ? "EmulatedSanitize" : isEmulated ? "Emulated" : "Release");
+
+const compiler = findCompiler();
+const host = ["-ffp-contract=off", "-fno-math-errno", "-fPIC", "-fvisibility=hidden", "-pthread"];
+const sanitizers = isSanitized ? ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined"] : [];
+
+function tools() {
+  if (isEmulated) {
+    const flags = ["-std=c++17", isSanitized ? "-O1" : "-O2", ...host, ...sanitizers, "-Wall", "-Wextra"];
+    return {
+      command: compiler.command,
+      version: compiler.version,
+      device: [...compiler.flags, ...flags, "-x", "c++"],
+      link: [...compiler.flags, "-shared", "-pthread", ...sanitizers, "-Wl,-z,nodelete", "-Wl,-z,now"],
+    };
+  }
+  const nvcc = findNvcc();
+  if (!nvcc)
+    fail(
+      "no nvcc found (looked on the PATH and in /usr/local/cuda/bin)",
+      "Install the CUDA toolkit, 12 or newer, or set NVCC",
+    );
+  const codes = archs.map((arch) => `-gencode=arch=compute_${arch},code=sm_${arch}`);
+  // Chips that come later compile this at their first start.
+  codes.push(`-gencode=arch=compute_${archs[0]},code=compute_${archs[0]}`);
+  return {
+    command: nvcc.command,
+    version: nvcc.version,
+    // -fmad=false: one rounding per written operation, or one kernel's bits could differ from another's for the same row.
+    device: ["-std=c++17", "-O3", "-fmad=false", "-ccbin", compiler.command, `-Xcompiler=${host.join(",")}`, ...codes],
+    link: [
+      "-shared",
+      "-cudart",
+      "static",
+      "-ccbin",
+      compiler.command,
+      "-Xcompiler=-pthread,-static-libstdc++,-static-libgcc",
+    ].concat(["-Xlinker=-z,nodelete,-z,now"], codes),
+  };
+}
+
+function headers() {
+  return [sources, join(sources, "cuda"), join(sources, "cuda", "emulator")].flatMap((folder) =>
+    readdirSync(folder)
+      .filter((name) => name.endsWith(".h"))
+      .sort()
+      .map((name) => readFileSync(join(folder, name))),
+  );
+}
+
+/** Everything that the CPU's build made; the linker takes what is asked for. */
+async function archiveObjects() {
+  const objects = readdirSync(release).filter(
+    (name) => name.endsWith(".o") && !name.startsWith("cuda-") && name !== "binding.o",
+  );
+  const archive = join(output, "troupe.a");
+  rmSync(archive, { force: true });
+  await run("ar", ["rcs", archive, ...objects.map((name) => join(release, name))]);
+  return archive;
+}
+
+async function build() {
+  mkdirSync(output, { recursive: true });
+  const { command, version, device, link } = tools();
+  const { stamps, save } = openStamps(join(output, "cuda-stamps"));
+  const base = [command, version, ...device, ...headers()];
+  const units = [
+    { source: join(sources, "cuda", "engine.cu"), object: join(output, "cuda-engine.o"), command, flags: device },
+    {
+      source: join(sources, "cuda", "troupe-cuda.cc"),
+      object: join(output, "cuda-interface.o"),
+      command: compiler.command,
+      flags: [...compiler.flags, "-std=c++17", "-O2", ...host, ...sanitizers],
+    },
+  ];
+  for (const unit of units) {
+    const stamp = digest([...base, ...unit.flags, readFileSync(unit.source)]);
+    if (stamps[unit.object] === stamp && existsSync(unit.object)) continue;
+    await run(unit.command, [...unit.flags, "-c", unit.source, "-o", unit.object]);
+    stamps[unit.object] = stamp;
+    save();
+  }
+  const target = join(output, "troupe-cuda.node");
+  const cpu = readFileSync(join(release, "stamps.json"), "utf8");
+  const stamp = digest([...link, cpu, ...units.map((unit) => stamps[unit.object])]);
+  if (stamps.link === stamp && existsSync(target)) return;
+  const inputs = [...units.map((unit) => unit.object), join(release, "binding.o"), await archiveObjects()];
+  // A running process may have the old file mapped: write beside it and rename.
+  const temporary = `${target}.${process.pid}`;
+  await run(command, [...link, ...inputs, "-o", temporary]);
+  renameSync(temporary, target);
+  stamps.link = stamp;
+  save();
+  console.log(`built ${target}`);
+}
+
+try {
+  await build();
+} catch (error) {
+  rmSync(join(output, "troupe-cuda.node"), { force: true });
+  fail(`the CUDA engine stopped with exit code ${error.code ?? 1}`, "The compiler's messages are above");
+}

@@ -1,0 +1,240 @@
+// The process-wide home of one model's published weights on the device and of the pages of its key/value caches; scores
+// and samples with them.
+#pragma once
+#include <algorithm>
+#include <map>
+#include <mutex>
+
+#include "../check-requests.h"
+#include "backend.h"
+#include "sampler.h"
+
+namespace troupe::cuda {
+
+template <class T>
+class Store : public StoreBase, public std::enable_shared_from_this<Store<T>> {
+ public:
+  struct Live {
+    std::shared_ptr<const Weights<T>> weights;
+    int64_t version;
+  };
+
+  explicit Store(std::shared_ptr<const Model<T>> model)
+      : model_(std::move(model)), pages_(model_->pageSize() * (long)sizeof(T), std::make_unique<DevicePages>()) {}
+
+  const Shape& shape() const override { return model_->shape; }
+  int64_t version() const override { return live().version; }
+  Live live() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return live_;
+  }
+  /// The caller has seen to it that the device finished writing them.
+  void publish(std::shared_ptr<const Weights<T>> weights, int64_t version) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    live_ = {std::move(weights), version};
+  }
+
+  std::unique_ptr<PinBase> pin() override { return std::make_unique<Pin>(this->shared_from_this(), live()); }
+
+  void scoreWith(const Weights<T>& weights, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
+                 float* logprobs, float* entropies, TopTokens top = {}) {
+    // Tokens that one pass takes at most, longer single sequences apart.
+    constexpr int32_t kMost = 1 << 14;
+    checkOffsets(offsets, sequences, n);
+    Borrowed<PackedPass<T>> pass(*this, passes_, [&] { return std::make_unique<PackedPass<T>>(*model_, false); });
+    std::vector<int32_t> local;
+    for (long first = 0; first < sequences;) {
+      long last = first + 1;
+      while (last < sequences && offsets[last + 1] - offsets[first] <= kMost) last++;
+      int32_t start = offsets[first];
+      local.assign(offsets + first, offsets + last + 1);
+      for (int32_t& offset : local) offset -= start;
+      TopTokens here{top.k, top.ids + (long)start * top.k, top.logprobs + (long)start * top.k};
+      pass->forward(weights, tokens + start, local.back(), local.data(), last - first, temperature, logprobs + start,
+                    entropies + start, here);
+      first = last;
+    }
+  }
+
+  std::vector<Completion> generate(const Weights<T>& weights, const TrRequests& r, const GenerateOptions& options) {
+    auto words = vocabulary();
+    checkRequests(r, shape(), words != nullptr);
+    Borrowed<Sampler<T>> sampler(*this, samplers_, [&] { return std::make_unique<Sampler<T>>(*model_); });
+    sampler->setBiases(r.biasTokens, r.biasValues, r.biasOffsets[r.count]);
+    Call call(r, weights, *sampler);
+    return runRequests(pages_, words, r, std::min<long>(options.maxInFlight, kMostInFlight), options,
+                       [&](const std::vector<Sequence*>& chosen) { call.advance(chosen); });
+  }
+
+  std::shared_ptr<const Vocabulary> vocabulary() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return vocabulary_;
+  }
+  void setVocabulary(std::shared_ptr<const Vocabulary> vocabulary) override {
+    std::lock_guard<std::mutex> lock(mutex_);
+    vocabulary_ = std::move(vocabulary);
+  }
+  PagePool& pages() override { return pages_; }
+
+ private:
+  class Pin : public PinBase {
+   public:
+    Pin(std::shared_ptr<Store> store, Live live) : store_(std::move(store)), live_(std::move(live)) {}
+    int64_t version() const override { return live_.version; }
+    void score(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
+               float* entropies, TopTokens top) const override {
+      store_->scoreWith(*live_.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, top);
+    }
+    std::vector<Completion> generate(const TrRequests& r, const GenerateOptions& options) const override {
+      return store_->generate(*live_.weights, r, options);
+    }
+
+   private:
+    std::shared_ptr<Store> store_;
+    Live live_;
+  };
+
+  class DevicePages : public PageMemory {
+   public:
+    void* make(long bytes) override {
+      pieces_.emplace_back(bytes);
+      return pieces_.back();
+    }
+    void copy(void* to, const void* from, long bytes) override {
+      // A step has ended on the device before the next one is planned, so no stream writes what is copied.
+      cuda::copy(to, from, (size_t)bytes, stream_);
+      finish(stream_);
+    }
+    ~DevicePages() override { endStream(stream_); }
+
+   private:
+    Stream stream_ = newStream();
+    std::vector<Memory<char>> pieces_;
+  };
+
+  /// One generate call: what the device is to compute next, and what comes of it.
+  class Call {
+   public:
+    Call(const TrRequests& r, const Weights<T>& w, Sampler<T>& sampler) : r_(r), w_(w), sampler_(sampler) {
+      for (int i = kMostInFlight; i-- > 0;) free_.push_back(i);
+    }
+
+    void advance(const std::vector<Sequence*>& chosen) {
+      struct Due {
+        Sequence* sequence;
+        long position;  // of the token that is predicted
+        bool isGiven;
+      };
+      std::vector<Due> due;
+      step_.clear();
+      for (Sequence* z : chosen) {
+        int32_t slot = place(*z);
+        for (long t = z->cached; t < z->cached + z->rows; t++) {
+          if (t + 1 >= z->prompt + z->recorded()) {
+            bool isGiven = z->settle(r_, t + 1);
+            due.push_back({z, t + 1, isGiven});
+            step_.due.push_back((int32_t)step_.tokens.size());
+            step_.rules.push_back(rulesOf(*z, t + 1, isGiven));
+          }
+          step_.tokens.push_back(z->tokens[t]);
+          step_.positions.push_back((int32_t)t);
+          step_.slots.push_back(slot);
+        }
+      }
+      const std::vector<RowChoice>& choices = sampler_.run(w_, step_);
+      for (size_t i = 0; i < due.size(); i++)
+        due[i].sequence->record(r_, due[i].position, {choices[i].token, choices[i].logprob, choices[i].entropy}, due[i].isGiven);
+      // A sequence that is done leaves its slot, for its pages go to others.
+      for (Sequence* z : chosen)
+        if (z->done) leave(z->request);
+    }
+
+   private:
+    struct Place {
+      int32_t slot;
+      std::vector<Page*> pages;  // as the device knows them
+    };
+
+    /// The sequence's slot in the device's page table, which is brought up to date.
+    int32_t place(const Sequence& z) {
+      auto it = places_.find(z.request);
+      if (it == places_.end()) {
+        if (free_.empty()) evict();
+        it = places_.emplace(z.request, Place{free_.back(), {}}).first;
+        free_.pop_back();
+      }
+      Place& p = it->second;
+      p.pages.resize(z.pages.size());
+      for (size_t i = 0; i < z.pages.size(); i++)
+        if (p.pages[i] != z.pages[i]) sampler_.setPage(p.slot, (long)i, static_cast<T*>((p.pages[i] = z.pages[i])->data));
+      used_[z.request] = ++steps_;
+      return p.slot;
+    }
+    void leave(long request) {
+      auto it = places_.find(request);
+      free_.push_back(it->second.slot);
+      places_.erase(it);
+      used_.erase(request);
+    }
+    /// Somebody who gave up its pages and waits keeps a slot that nobody misses.
+    void evict() {
+      auto oldest = std::min_element(used_.begin(), used_.end(), [](auto& a, auto& b) { return a.second < b.second; });
+      leave(oldest->first);
+    }
+
+    RowRules rulesOf(const Sequence& z, long position, bool isGiven) const {
+      long i = z.request;
+      return {r_.temperature[i], r_.topP[i],           r_.minP[i],
+              r_.topK[i],        isGiven ? z.tokens[position] : -1,
+              r_.seeds[2 * i],   r_.seeds[2 * i + 1],  (uint32_t)(position - z.prompt),
+              r_.biasOffsets[i], r_.biasOffsets[i + 1]};
+    }
+
+    const TrRequests& r_;
+    const Weights<T>& w_;
+    Sampler<T>& sampler_;
+    typename Sampler<T>::Step step_;
+    std::map<long, Place> places_;  // by request
+    std::map<long, long> used_;     // number of the step that last computed a row of the request
+    long steps_ = 0;
+    std::vector<int32_t> free_;
+  };
+
+  /// Device workspaces are large: a call takes one that no other call uses, or makes one.
+  template <class W>
+  class Borrowed {
+   public:
+    template <class Make>
+    Borrowed(Store& store, std::vector<std::unique_ptr<W>>& idle, Make make) : store_(store), idle_(idle) {
+      {
+        std::lock_guard<std::mutex> lock(store.mutex_);
+        if (!idle.empty()) {
+          mine_ = std::move(idle.back());
+          idle.pop_back();
+        }
+      }
+      if (mine_ == nullptr) mine_ = make();
+    }
+    ~Borrowed() {
+      std::lock_guard<std::mutex> lock(store_.mutex_);
+      idle_.push_back(std::move(mine_));
+    }
+    W* operator->() { return mine_.get(); }
+    W& operator*() { return *mine_; }
+
+   private:
+    Store& store_;
+    std::vector<std::unique_ptr<W>>& idle_;
+    std::unique_ptr<W> mine_;
+  };
+
+  std::shared_ptr<const Model<T>> model_;
+  mutable std::mutex mutex_;
+  Live live_{nullptr, 0};
+  std::shared_ptr<const Vocabulary> vocabulary_;
+  PagePool pages_;
+  std::vector<std::unique_ptr<Sampler<T>>> samplers_;
+  std::vector<std::unique_ptr<PackedPass<T>>> passes_;
+};
+
+}  // namespace troupe::cuda
