@@ -47,6 +47,14 @@ const call = z.union([
 ]);
 const functionCall = { mode: z.literal("function"), functionName: name, tests: z.array(call) };
 
+/** Sources of tests that call the function, under its name or as `candidate`, and assert. */
+const asserts = {
+  mode: z.literal("asserts"),
+  functionName: name,
+  tests: z.array(z.string()),
+  setup: z.string().default("").describe("Source that the tests build on: imports, given functions"),
+};
+
 const limits = limitsSchema.prefault({});
 const runAll = z.boolean().default(false).describe("Goes on after the first failure, so that the pass rate is exact");
 
@@ -54,12 +62,14 @@ const runAll = z.boolean().default(false).describe("Goes on after the first fail
 export const testsSchema = z.discriminatedUnion("mode", [
   z.strictObject({ ...stdin, tolerance, limits, runAll }),
   z.strictObject({ ...functionCall, tolerance, limits, runAll }),
+  z.strictObject({ ...asserts, limits, runAll }),
 ]);
 
 /** A program with its tests: what `verifyCode` takes, and a line of `troupe verify code --jsonl`. */
 export const codeCaseSchema = z.discriminatedUnion("mode", [
   z.strictObject({ language, program, ...stdin, tolerance, limits, runAll }),
   z.strictObject({ language, program, ...functionCall, tolerance, limits, runAll }),
+  z.strictObject({ language, program, ...asserts, limits, runAll }),
 ]);
 
 /** Checked tests. */

@@ -2,7 +2,8 @@ import type { Verdict } from "@troupe/core/sdk";
 import type { CodeCase } from "./code-case.js";
 import { outputDifference } from "./compare-output.js";
 import { equalValues } from "./compare-values.js";
-import type { Limits, Program, Sandbox } from "./sandbox.js";
+import { AssertSession } from "./assert-session.js";
+import type { Limits, Sandbox, Session } from "./sandbox.js";
 import { SpecialJudge } from "./special-judge.js";
 import { decodeValue, showValue, valueOf, type Value } from "./value-codec.js";
 
@@ -14,11 +15,11 @@ export interface PlannedTest {
 
 /** A case made ready to run. */
 export interface TestPlan {
-  readonly program: Program;
+  readonly session: Session;
   readonly tests: readonly PlannedTest[];
   /** What is wrong with an output; undefined when nothing is. */
   compare(output: string, test: PlannedTest): Difference | Promise<Difference>;
-  /** Ends what comparing needed. */
+  /** Ends the session, and what comparing needed. */
   close(): Promise<void>;
 }
 
@@ -31,29 +32,47 @@ export type Difference = Pick<Verdict, "kind" | "reason" | "score"> | undefined;
  * @returns words when the tests cannot be read
  */
 export function planTests(one: CodeCase, sandbox: Sandbox, limits: Limits): TestPlan | string {
-  return one.mode === "stdin" ? planRuns(one, sandbox, limits) : planCalls(one);
+  if (one.mode === "stdin") return planRuns(one, sandbox, limits);
+  if (one.mode === "function") return planCalls(one, sandbox, limits);
+  const { language, program: source, functionName, setup } = one;
+  const session = new AssertSession(sandbox, { language, source, functionName }, setup, limits);
+  return {
+    session,
+    tests: one.tests.map((input) => ({ input, expected: undefined })),
+    compare: (output) => (output === "" ? undefined : wrong(output)),
+    close: () => session.close(),
+  };
 }
 
 function planRuns(one: Extract<CodeCase, { mode: "stdin" }>, sandbox: Sandbox, limits: Limits): TestPlan {
   const { language, program: source, checker, tolerance } = one;
   const tests = one.tests.map(({ input, output }) => ({ input, expected: output }));
-  const program = { language, source };
+  const session = sandbox.open({ language, source, mode: "stdin" }, limits);
   if (typeof checker === "object") {
     const judge = new SpecialJudge(sandbox, { language: checker.language, source: checker.program }, limits);
-    return { program, tests, compare: (output, test) => judge.compare(output, test), close: () => judge.close() };
+    return {
+      session,
+      tests,
+      compare: (output, test) => judge.compare(output, test),
+      close: async () => void (await Promise.all([session.close(), judge.close()])),
+    };
   }
   return {
-    program,
+    session,
     tests,
     compare(output, test) {
       const difference = outputDifference(output, String(test.expected), checker, tolerance);
-      return difference === undefined ? undefined : { kind: "fail", score: 0, reason: `wrong-answer: ${difference}` };
+      return difference === undefined ? undefined : wrong(difference);
     },
-    close: async () => {},
+    close: () => session.close(),
   };
 }
 
-function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | string {
+function wrong(says: string): Difference {
+  return { kind: "fail", score: 0, reason: `wrong-answer: ${says}` };
+}
+
+function planCalls(one: Extract<CodeCase, { mode: "function" }>, sandbox: Sandbox, limits: Limits): TestPlan | string {
   const { language, program: source, functionName, tolerance } = one;
   const tests: PlannedTest[] = [];
   for (const [index, test] of one.tests.entries()) {
@@ -72,11 +91,12 @@ function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | str
       }
     }
   }
+  const session = sandbox.open({ language, source, mode: "function", functionName }, limits);
   return {
-    program: { language, source, functionName },
+    session,
     tests,
     compare(output, test) {
-      // planCalls() made it.
+      // The loop above made it.
       const expected = test.expected as Value;
       let actual: Value;
       try {
@@ -86,8 +106,8 @@ function planCalls(one: Extract<CodeCase, { mode: "function" }>): TestPlan | str
       }
       return equalValues(actual, expected, tolerance)
         ? undefined
-        : { kind: "fail", score: 0, reason: `wrong-answer: got ${showValue(actual)}, want ${showValue(expected)}` };
+        : wrong(`got ${showValue(actual)}, want ${showValue(expected)}`);
     },
-    close: async () => {},
+    close: () => session.close(),
   };
 }

@@ -55,7 +55,7 @@ export async function* readCodeTasks(
 
 const NAMES = {
   prompt: ["prompt", "question", "problem"],
-  tests: ["tests", "calls", "input_output"],
+  tests: ["tests", "calls", "input_output", "test"],
   functionName: ["entry_point", "fn_name"],
 } as const;
 
@@ -81,11 +81,14 @@ export function codeProblemOf(row: unknown, place: RowPlace, settings: Settings)
     return invalid(fields.id ?? "id", describe(id), "text or a number");
   const raw = testsOf(record[nameOf("tests")], record[nameOf("functionName")]);
   if (typeof raw === "string") return invalid(nameOf("tests"), raw, WANTED);
+  const imports = record["imports"];
+  const setup = Array.isArray(imports) ? imports.join("\n") : "";
   const { time_limit_s: seconds, memory_limit_mb: memory } = record;
   const parsed = testsSchema.safeParse({
     ...raw,
     tests: raw.tests.slice(0, settings.mostTests),
     ...checkerOf(raw.mode, record["checker"]),
+    ...(raw.mode === "asserts" ? { setup } : {}),
     limits: {
       ...settings.limits,
       testMs: typeof seconds === "number" ? Math.min(settings.limits.testMs, seconds * 1000) : settings.limits.testMs,
@@ -112,10 +115,10 @@ export function codeProblemOf(row: unknown, place: RowPlace, settings: Settings)
   };
 }
 
-const WANTED = "a list of {input, output} or {args, expected}, or an object with the lists inputs and outputs";
+const WANTED = "a list of {input, output}, {args, expected} or asserts, or an object with the lists inputs and outputs";
 
 interface RawTests {
-  readonly mode: "stdin" | "function";
+  readonly mode: "stdin" | "function" | "asserts";
   readonly functionName?: unknown;
   readonly tests: readonly unknown[];
 }
@@ -138,11 +141,17 @@ function testsOf(value: unknown, functionName: unknown): RawTests | string {
     const tests = inputs.map((input, index) => pairOf(input, outputs[index], typeof name === "string"));
     return typeof name === "string" ? { mode: "function", functionName: name, tests } : { mode: "stdin", tests };
   }
-  if (!Array.isArray(written)) return `is ${typeof written === "object" ? "an object" : `a ${typeof written}`}`;
+  const isNamed = typeof functionName === "string";
+  // HumanEval's way: a function of tests, which has to be called.
+  if (typeof written === "string" && isNamed && written.trim() !== "") {
+    const call = /^def check\(/m.test(written) ? "\ncheck(candidate)" : "";
+    return { mode: "asserts", functionName, tests: [`${written}${call}`] };
+  }
+  if (!Array.isArray(written)) return describe(written);
   if (written.length === 0) return "is an empty list";
-  return typeof functionName === "string"
-    ? { mode: "function", functionName, tests: written }
-    : { mode: "stdin", tests: written };
+  if (!isNamed) return { mode: "stdin", tests: written };
+  const isText = written.every((test) => typeof test === "string");
+  return { mode: isText ? "asserts" : "function", functionName, tests: written };
 }
 
 /** APPS gives calls as lists of arguments and LiveCodeBench as lines of JSON; both may give stdin as a list of lines. */
@@ -181,7 +190,15 @@ function describe(value: unknown): string {
 }
 
 function columnsOf({ data: { fields } }: Settings): string[] {
-  const extra = [fields.id ?? "id", fields.language, "checker", "time_limit_s", "memory_limit_mb", "difficulty"];
+  const extra = [
+    fields.id ?? "id",
+    fields.language,
+    "imports",
+    "checker",
+    "time_limit_s",
+    "memory_limit_mb",
+    "difficulty",
+  ];
   const named = (["prompt", "tests", "functionName"] as const).flatMap((key) => fields[key] ?? NAMES[key]);
   return [...new Set([...named, ...extra, ...(fields.prelude === undefined ? [] : [fields.prelude])])];
 }

@@ -6,13 +6,23 @@ export const LANGUAGES = ["python", "javascript"] as const;
 /** One of the languages that programs can be judged in. */
 export type Language = (typeof LANGUAGES)[number];
 
+/**
+ * How tests talk to a program: by a run from stdin to stdout; by a call of one function; by calls that name their function.
+ * "asserts": the program is what tests build on, and each input the source of a test, which calls functions elsewhere.
+ */
+export type ProgramMode = "stdin" | "function" | "calls" | "asserts";
+
 /** An untrusted program, and how its tests talk to it. */
 export interface Program {
   readonly language: Language;
   readonly source: string;
-  /** The function that each test calls; absent where a test is a run from stdin to stdout. */
+  readonly mode: ProgramMode;
+  /** The function that each test calls, or in "asserts" the one that lies elsewhere. */
   readonly functionName?: string;
 }
+
+/** Answers a call that a test makes: `{fn, args, kwargs}` as JSON in, `{value}` or `{error}` as JSON out. */
+export type AnswerCall = (call: string) => Promise<string>;
 
 /** What a program may take. */
 export interface Limits {
@@ -43,15 +53,15 @@ export type Execution =
   | { readonly kind: "memory-limit"; readonly says: string }
   /** The program ended what watches over it, or answered out of turn. */
   | { readonly kind: "tampering"; readonly says: string }
+  /** A test that is a program itself is none: the task's fault. */
+  | { readonly kind: "broken-test"; readonly says: string }
   /** The boundary gave way or could not be set up; nothing is known about the program. */
   | { readonly kind: "infra"; readonly says: string };
 
 /** One program inside the boundary. Tests run one after another, and none sees what another one left. */
 export interface Session {
-  /**
-   * @param input what stands on stdin, or in a call the encoded list of arguments
-   */
-  run(input: string): Promise<Execution>;
+  /** @param input what stands on stdin, or what else the program's mode says */
+  run(input: string, answerCall?: AnswerCall): Promise<Execution>;
   /** Leaves nothing behind: no process, no file, no connection. */
   close(): Promise<void>;
 }
@@ -70,6 +80,7 @@ export interface Tier {
 export interface Sandbox {
   readonly tier: Tier;
   readonly languages: readonly Language[];
+  readonly modes: readonly ProgramMode[];
   /** How many sessions at once keep the machine busy without slowing one another down. */
   readonly atOnce: number;
   /** Resolves at once: what fails while it starts is the answer to its first test. */

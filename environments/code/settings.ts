@@ -12,7 +12,7 @@ const fields = z.strictObject({
   prompt: field.optional().describe('The statement, text; absent takes "prompt", "question" or "problem"'),
   tests: field
     .optional()
-    .describe('The tests, in any of the forms of the README; absent takes "tests", "calls" or "input_output"'),
+    .describe('The tests, in any of the forms of the README; absent takes "tests", "calls", "input_output" or "test"'),
   functionName: field
     .optional()
     .describe(

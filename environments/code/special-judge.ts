@@ -9,8 +9,8 @@ import type { Limits, Program, Sandbox, Session } from "./sandbox.js";
 export class SpecialJudge {
   readonly #session: Session;
 
-  constructor(sandbox: Sandbox, program: Program, limits: Limits) {
-    this.#session = sandbox.open(program, limits);
+  constructor(sandbox: Sandbox, program: Pick<Program, "language" | "source">, limits: Limits) {
+    this.#session = sandbox.open({ ...program, mode: "stdin" }, limits);
   }
 
   async compare(output: string, { input, expected }: PlannedTest): Promise<Difference> {

@@ -66,7 +66,8 @@ function unpack(parsed: unknown): Value {
   if (typeof tag !== "string" || inner === undefined) {
     return { kind: "dict", entries: Object.entries(parsed).map(([key, value]) => [key, unpack(value)] as const) };
   }
-  if (tag === "float") return new NumberText(String(inner));
+  // JavaScript's big integers, which its JSON cannot write.
+  if (tag === "float" || tag === "int") return new NumberText(String(inner));
   const items = Array.isArray(inner) ? inner.map(unpack) : [];
   if (tag === "dict") return { kind: "dict", entries: items.flatMap((item) => (isPair(item) ? [item] : [])) };
   return tag === "tuple" || tag === "set" || tag === "bytes" || tag === "complex" ? { kind: tag, items } : null;

@@ -1,5 +1,6 @@
 import { systemClock, type JsonObject, type JudgeOptions, type Verdict } from "@troupe/core/sdk";
 import type { CodeCase } from "./code-case.js";
+import { errorIn } from "./error-line.js";
 import { stampOf, type Execution, type Limits, type Sandbox } from "./sandbox.js";
 import { planTests, type TestPlan } from "./plan-tests.js";
 
@@ -51,6 +52,8 @@ async function judge(one: CodeCase, sandbox: Sandbox, records: TestRecord[]): Pr
   if (one.tests.length === 0) return { kind: "error", reason: "no-tests: a program without tests has not been tested" };
   if (!sandbox.languages.includes(one.language))
     return { kind: "infra", reason: `no-interpreter: this boundary does not run ${one.language}` };
+  if (!sandbox.modes.includes(one.mode))
+    return { kind: "infra", reason: `no-interpreter: this boundary does not run tests of mode ${one.mode}` };
   const limits: Limits = {
     testMs: one.limits.testMs,
     memoryMb: one.limits.memoryMb,
@@ -58,7 +61,7 @@ async function judge(one: CodeCase, sandbox: Sandbox, records: TestRecord[]): Pr
   };
   const plan = planTests(one, sandbox, limits);
   if (typeof plan === "string") return { kind: "error", reason: `unusable-tests: ${plan}` };
-  const session = sandbox.open(plan.program, limits);
+  const { session } = plan;
   let failure: Found | undefined;
   let spentMs = 0;
   try {
@@ -91,7 +94,7 @@ async function judge(one: CodeCase, sandbox: Sandbox, records: TestRecord[]): Pr
       if (!one.runAll || execution.kind === "compile-error") break;
     }
   } finally {
-    await Promise.all([session.close(), plan.close()]);
+    await plan.close();
   }
   return (
     failure ?? { kind: "pass", score: 1, reason: `all-passed: ${plan.tests.length} of ${plan.tests.length} tests` }
@@ -107,12 +110,14 @@ async function wrongWith(
   const fail = (reason: string): Found => ({ kind: "fail", score: 0, reason });
   switch (execution.kind) {
     case "finished":
-      if (execution.exitCode !== 0) return fail(`runtime-error: ${errorIn(execution)}`);
+      if (execution.exitCode !== 0) return fail(`runtime-error: ${endOf(execution)}`);
       return plan.compare(execution.output, test);
     case "time-limit":
       return fail(`time-limit: no answer within ${Math.round(execution.wallMs)} ms`);
     case "output-limit":
       return fail(`output-limit: ${execution.bytes} bytes`);
+    case "broken-test":
+      return { kind: "error", reason: `unusable-tests: ${execution.says}` };
     case "infra":
       return { kind: "infra", reason: `sandbox: ${execution.says}` };
     default:
@@ -120,13 +125,10 @@ async function wrongWith(
   }
 }
 
-/** The last line of what a program complained about, or how it ended. */
-function errorIn({ exitCode, stderr }: Extract<Execution, { kind: "finished" }>): string {
-  const lines = stderr.trimEnd().split("\n");
-  const error =
-    lines.findLast((line) => /^\w[\w.]*(Error|Exception|Interrupt|Exit|Iteration)\b/.test(line)) ?? lines.at(-1) ?? "";
+function endOf({ exitCode, stderr }: Extract<Execution, { kind: "finished" }>): string {
+  const error = errorIn(stderr);
   const how = exitCode < 0 ? `ended by signal ${-exitCode}` : `exit code ${exitCode}`;
-  return error === "" ? how : `${error.slice(0, 200)} (${how})`;
+  return error === "" ? how : `${error} (${how})`;
 }
 
 function round(value: number): number {

@@ -7,7 +7,9 @@ line of words, the last of which is the number of bytes that follow.
     program <mode> <function name, or -> <length>     source          -> loaded ok 0 | loaded compile-error <length>
     test <nonce> <cpu seconds> <output cap> <length>  input           -> see report()
 
-The input of mode "stdin" is what the program reads, of mode "function" the arguments as JSON.
+The input of mode "stdin" is what the program reads, of mode "function" the arguments as JSON, and of mode "calls" an
+object {fn, args, kwargs}. In mode "asserts" the input is the source of a test, and the program what it builds on: it calls
+functions of another sandbox, each call a frame "call <length>" that is answered by "return <length>".
 
 Nothing that is worth stealing is ever in here: expected outputs stay with the harness, and so does the clock.
 """
@@ -106,12 +108,12 @@ def load(mode, name, source):
         answer("loaded compile-error %d" % len(text), text)
         return None
     names = {}
-    if mode == "function":
+    if mode != "stdin":
         sys.path.insert(0, GUEST)
         import value_codec
 
         sys.path.remove(GUEST)
-        names = granted(code)
+        names = granted(code) if mode != "asserts" else {}
     gc.collect()
     gc.freeze()
     answer("loaded ok 0")
@@ -216,20 +218,23 @@ def run_child(program, cpu_seconds, payload, files):
     try:
         for number, file in enumerate(files[:3]):
             posix.dup2(file, number)
-        posix.close(CONTROL)
-        posix.close(ANSWER)
+        mode, name, body, names = program
+        if mode != "asserts":
+            posix.close(CONTROL)
+            posix.close(ANSWER)
         resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
         sys.stdin = sys.__stdin__ = open(0, "r", closefd=False)
         sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)
         sys.stderr = sys.__stderr__ = open(2, "w", errors="backslashreplace", closefd=False)
-        mode, name, body, names = program
         module = type(sys)("__main__" if mode == "stdin" else "program")
         module.__dict__.update(names)
         sys.modules[module.__name__] = module
         sys.argv = [PROGRAM]
         gc.enable()
         exec(body, module.__dict__)
-        if mode == "function":
+        if mode == "asserts":
+            run_asserts(module, name, payload.decode())
+        elif mode != "stdin":
             call(module, name, payload, files[3])
         code = 0
     except SystemExit as error:
@@ -253,6 +258,10 @@ def call(module, name, payload, result):
     """Calls a function, or the method of a class Solution, and writes what it returns as a value of built-in types."""
     codec = sys.modules["value_codec"]
     arguments = codec.decode(payload.decode())
+    keywords = {}
+    is_call = name == "*"
+    if is_call:
+        name, arguments, keywords = arguments["fn"], arguments["args"], arguments["kwargs"]
     solution = module.__dict__.get("Solution")
     if isinstance(solution, type) and hasattr(solution, name):
         function = getattr(solution(), name)
@@ -260,9 +269,54 @@ def call(module, name, payload, result):
         function = module.__dict__[name]
     else:
         raise NameError("the program defines no function %r" % name)
-    data = codec.encode(function(*arguments)).encode()
+    value = function(*arguments, **keywords)
+    try:
+        data = codec.encode(value).encode()
+    except codec.NotPlain:
+        if not is_call:
+            raise
+        data = codec.encode_opaque(value).encode()
     while data:
         data = data[posix.write(result, data):]
+
+
+def run_asserts(module, function, source):
+    """Runs a test. Names that nobody defines stand for functions of the program, which is in another sandbox."""
+    code = compile(source, "test.py", "exec", dont_inherit=True)
+    import builtins
+
+    for name in names_in(code):
+        if name not in module.__dict__ and not hasattr(builtins, name):
+            module.__dict__[name] = Solution if name == "Solution" else Remote(name)
+    module.__dict__["candidate"] = module.__dict__[function] = Remote(function)
+    exec(code, module.__dict__)
+
+
+class Remote:
+    """A function that runs elsewhere."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __call__(self, *arguments, **keywords):
+        codec = sys.modules["value_codec"]
+        data = codec.encode({"fn": self.name, "args": list(arguments), "kwargs": keywords}).encode()
+        answer("call %d" % len(data), data)
+        reply = codec.decode(read_bytes(int(read_line().split()[-1])).decode())
+        if "value" in reply:
+            return reply["value"]
+        import builtins
+
+        kind, _, says = reply["error"].partition(": ")
+        error = getattr(builtins, kind, None)
+        raise (error if isinstance(error, type) and issubclass(error, Exception) else RuntimeError)(says or kind)
+
+
+class Solution:
+    """An object whose methods run elsewhere."""
+
+    def __getattr__(self, name):
+        return Remote(name)
 
 
 main()

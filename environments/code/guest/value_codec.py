@@ -23,6 +23,24 @@ def encode(value):
     return json.dumps(pack(value, 0), ensure_ascii=True, allow_nan=False)
 
 
+def encode_opaque(value):
+    """A value of which a test may only ask whether it is true: a match, a generator. It is equal to nothing."""
+    return json.dumps({"$": "opaque", "v": [bool(value)]})
+
+
+class Opaque:
+    def __init__(self, truth):
+        self.truth = truth
+
+    def __bool__(self):
+        return self.truth
+
+    def __eq__(self, other):
+        return False
+
+    __hash__ = None
+
+
 def pack(value, depth):
     kind = type(value)
     if kind in PLAIN:
@@ -67,4 +85,6 @@ def unpack(value):
     if kind == "dict":
         return {unpack(key): unpack(item) for key, item in inner}
     items = [unpack(item) for item in inner]
+    if kind == "opaque":
+        return Opaque(items[0])
     return {"tuple": tuple, "set": set, "bytes": bytes, "complex": lambda both: complex(*both)}[kind](items)

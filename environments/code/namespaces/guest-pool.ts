@@ -79,6 +79,8 @@ export class GuestPool {
       "--processes": PROCESSES,
       "--disk-mb": DISK_MB,
       "--file-mb": FILE_MB,
+      // Python raises its own; Node cannot.
+      "--stack-mb": language === "python" ? 8 : 120,
     };
     const guest = new Guest(
       [

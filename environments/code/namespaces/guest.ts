@@ -9,6 +9,8 @@ export interface GuestEnd {
   /** The launcher's own words when it could not set the boundary up. */
   readonly problem: string | undefined;
   readonly isOutOfMemory: boolean;
+  /** Of the guest, where it ended by itself. */
+  readonly exitCode?: number;
   /** How it went, in words. */
   readonly says: string;
 }
@@ -106,10 +108,11 @@ function readEnd(stderr: string, signal: string | null): GuestEnd {
     const says = problem ?? `the launcher went down${signal === null ? "" : ` by ${signal}`}: ${stderr.trim()}`;
     return { problem: says, isOutOfMemory: false, says };
   }
-  const [, exit, byme, oom, , watchdog] = end;
+  const [, exit, signalNumber, oom, , watchdog] = end;
   return {
     problem: undefined,
     isOutOfMemory: oom !== "0" || watchdog === "1",
-    says: exit === "-1" ? `ended by signal ${byme}` : `exit code ${exit}`,
+    ...(exit === "-1" ? {} : { exitCode: Number(exit) }),
+    says: exit === "-1" ? `ended by signal ${signalNumber}` : `exit code ${exit}`,
   };
 }

@@ -31,7 +31,7 @@ export function findInterpreter(
   const command =
     language === "python"
       ? [found, "-s", "-S", "-X", "utf8", "-X", "int_max_str_digits=0", "/guest/python_guest.py"]
-      : [found, `--max-old-space-size=${memoryMb}`, "--stack-size=60000", "/guest/node_guest.cjs"];
+      : [found, `--max-old-space-size=${memoryMb}`, "--stack-size=100000", "/guest/node_guest.cjs"];
   return { command, view: [...viewOf(found), "--bind", join(packageRoot(), "code", "guest"), "/guest"] };
 }
 

@@ -61,6 +61,7 @@ class NamespaceSandbox implements Sandbox {
   readonly #pool: GuestPool;
   readonly tier: Tier;
   readonly languages: readonly Language[];
+  readonly modes = ["stdin", "function", "calls", "asserts"] as const;
   readonly atOnce: number;
 
   constructor(tier: Tier, languages: readonly Language[], atOnce: number, pool: GuestPool) {

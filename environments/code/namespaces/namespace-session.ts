@@ -1,5 +1,5 @@
 import { systemClock } from "@troupe/core/sdk";
-import type { Execution, Limits, Program, Session } from "../sandbox.js";
+import type { AnswerCall, Execution, Limits, Program, Session } from "../sandbox.js";
 import type { Frame } from "./frame-reader.js";
 import { Guest, type Silence } from "./guest.js";
 import type { GuestPool } from "./guest-pool.js";
@@ -22,7 +22,7 @@ export class NamespaceSession implements Session {
     this.#limits = limits;
   }
 
-  async run(input: string): Promise<Execution> {
+  async run(input: string, answerCall?: AnswerCall): Promise<Execution> {
     if (this.#guest?.isAlive !== true) {
       const problem = await this.#load();
       if (problem !== undefined) return problem;
@@ -34,7 +34,11 @@ export class NamespaceSession implements Session {
     const nonce = String(++this.#nonce);
     const started = systemClock.now();
     guest.send(`test ${nonce} ${Math.ceil(testMs / 1000) + 1} ${outputBytes}`, Buffer.from(input));
-    const frame = await guest.receive(testMs);
+    let frame = await guest.receive(testMs);
+    while ("words" in frame && frame.words[0] === "call" && answerCall !== undefined) {
+      guest.send("return", Buffer.from(await answerCall(frame.payload.toString())));
+      frame = await guest.receive(Math.max(0, started + testMs - systemClock.now()));
+    }
     const wallMs = systemClock.now() - started;
     if ("silent" in frame) return this.#silence(frame, wallMs);
     return (
@@ -53,9 +57,8 @@ export class NamespaceSession implements Session {
     const guest = await this.#pool.take(this.#program.language, this.#limits);
     if (!(guest instanceof Guest)) return { kind: "infra", says: guest.says };
     this.#guest = guest;
-    const { source, functionName } = this.#program;
-    const mode = functionName === undefined ? "stdin -" : `function ${functionName}`;
-    guest.send(`program ${mode}`, Buffer.from(source));
+    const { source, mode, functionName = mode === "calls" ? "*" : "-" } = this.#program;
+    guest.send(`program ${mode} ${functionName}`, Buffer.from(source));
     const frame = await guest.receive(LOAD_DEADLINE_MS);
     if ("silent" in frame) {
       if (frame.silent === "deadline") return this.#drop({ kind: "time-limit", wallMs: LOAD_DEADLINE_MS });
@@ -70,7 +73,9 @@ export class NamespaceSession implements Session {
   async #silence(silence: Silence, wallMs: number): Promise<Execution> {
     if (silence.silent === "deadline") return this.#drop({ kind: "time-limit", wallMs });
     if (silence.end.problem !== undefined) return { kind: "infra", says: silence.end.problem };
-    return silence.end.isOutOfMemory
+    // V8 ends the process when its heap is full.
+    const isHeapFull = this.#program.language === "javascript" && silence.end.exitCode === 134;
+    return silence.end.isOutOfMemory || isHeapFull
       ? { kind: "memory-limit", says: "the sandbox ran out of memory" }
       : { kind: "tampering", says: `the guest is gone: ${silence.end.says}` };
   }
@@ -80,11 +85,13 @@ export class NamespaceSession implements Session {
     const { words, payload } = frame;
     const numbers = words.slice(2).map(Number);
     const [code, cpuUs, peakKb, stdoutBytes, , resultBytes, stdoutSent, stderrSent, resultSent] = numbers;
-    if (words[0] !== "done" || words[1] !== nonce || numbers.length !== 10) return undefined;
+    if ((words[0] !== "done" && words[0] !== "last") || words[1] !== nonce || numbers.length !== 10) return undefined;
     if (code === undefined || cpuUs === undefined || peakKb === undefined || stdoutBytes === undefined)
       return undefined;
     if (stdoutSent === undefined || stderrSent === undefined || resultSent === undefined) return undefined;
-    const isCall = this.#program.functionName !== undefined;
+    // What ended its process on purpose is no guest for another test.
+    if (words[0] === "last") await this.close();
+    const isCall = this.#program.mode === "function" || this.#program.mode === "calls";
     const bytes = (isCall ? resultBytes : stdoutBytes) ?? 0;
     if (bytes > this.#limits.outputBytes) return { kind: "output-limit", bytes };
     const stderr = payload.toString("utf8", stdoutSent, stdoutSent + stderrSent);

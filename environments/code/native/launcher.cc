@@ -1,8 +1,8 @@
 // Starts one untrusted interpreter inside Linux namespaces and watches over it from outside. It is one file so that the
 // whole boundary can be read from top to bottom: arguments, cgroup, file system, limits, system calls, processes.
 //
-//   launcher --memory-mb N --total-mb N --processes N --disk-mb N --file-mb N [--cgroup DIR]... [--bind FROM TO]...
-//            [--symlink TARGET PATH]... -- PROGRAM ARGUMENT...
+//   launcher --memory-mb N --total-mb N --processes N --disk-mb N --file-mb N --stack-mb N
+//            [--cgroup DIR]... [--bind FROM TO]... [--symlink TARGET PATH]... -- PROGRAM ARGUMENT...
 //
 // stdin and stdout belong to the guest: it finds them as descriptors 3 and 4. stderr carries what the launcher has to
 // say: "cannot ..." when the boundary does not stand, and at the end
@@ -46,7 +46,7 @@ namespace {
 struct Options {
   // Per process, and of all processes together.
   long memory_mb = 512, total_mb = 576;
-  long processes = 64, disk_mb = 64, file_mb = 16;
+  long processes = 64, disk_mb = 64, file_mb = 16, stack_mb = 8;
   std::vector<std::string> cgroups;
   std::vector<std::pair<std::string, std::string>> binds, symlinks;
   std::vector<char*> command;
@@ -98,6 +98,7 @@ Options parse(int argc, char** argv) {
     else if (word == "--processes") options.processes = std::stol(next());
     else if (word == "--disk-mb") options.disk_mb = std::stol(next());
     else if (word == "--file-mb") options.file_mb = std::stol(next());
+    else if (word == "--stack-mb") options.stack_mb = std::stol(next());
     else if (word == "--cgroup") options.cgroups.push_back(next());
     else if (word == "--bind" || word == "--symlink") {
       std::string from = next();
@@ -228,7 +229,7 @@ void set_limits(const Options& options) {
   limit(RLIMIT_MSGQUEUE, 0, 0);
   limit(RLIMIT_FSIZE, options.file_mb * mb, options.file_mb * mb);
   // The soft limit is what threads get for a stack; a guest raises its own for deep recursion.
-  limit(RLIMIT_STACK, 8 * mb, 120 * mb);
+  limit(RLIMIT_STACK, options.stack_mb * mb, 120 * mb);
   if (options.memory_mb > 0) limit(RLIMIT_AS, options.memory_mb * mb, options.memory_mb * mb);
   limit(RLIMIT_NPROC, options.processes, options.processes);
 }

@@ -1,0 +1,37 @@
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+
+/** The launcher gives its guests this number plus its own process's as their user when it runs as root. */
+const FIRST_USER = 0x70000000;
+const GROUPS = "/sys/fs/cgroup";
+
+/** Guests whose launcher is gone, and children of this process that are launchers; each as a line of words. */
+export function processesLeft(): string[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((pid) => {
+      try {
+        const { uid } = statSync(`/proc/${pid}`);
+        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 80);
+        const parent = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
+        const isOrphan = uid >= FIRST_USER && !existsSync(`/proc/${uid - FIRST_USER}`);
+        const isOurs = parent === String(process.pid) && /\/launcher /.test(command);
+        return isOrphan || isOurs ? [`${pid} ${command}`] : [];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
+}
+
+/** cgroups that a launcher made and did not remove. */
+export function groupsLeft(folder = GROUPS, depth = 0): string[] {
+  if (depth > 4 || !existsSync(folder)) return [];
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => {
+      const pid = /^troupe-(\d+)$/.exec(name)?.[1];
+      const path = join(folder, name);
+      return pid === undefined ? groupsLeft(path, depth + 1) : existsSync(`/proc/${pid}`) ? [] : [path];
+    });
+}
