@@ -24,7 +24,7 @@ export const JAVASCRIPT_PROGRAMS: readonly HostileProgram[] = [
   { name: "output without end", program: 'for (;;) require("fs").writeSync(1, "y".repeat(65536));' },
   {
     name: "fills the disk",
-    program: 'for (let i = 0; ; i++) require("fs").writeFileSync(`/box/${i}`, Buffer.alloc(8 << 20));',
+    program: 'for (let i = 0; ; i++) require("fs").writeFileSync("/box/" + i, Buffer.alloc(8 << 20));',
     want: "runtime-error",
   },
   { name: "kills itself", program: "process.kill(process.pid, 'SIGKILL');", want: "tampering" },
@@ -78,7 +78,7 @@ export const JAVASCRIPT_PROGRAMS: readonly HostileProgram[] = [
   {
     name: "answers in place of the guest",
     program:
-      'const fs = require("fs"); for (let i = 0; i < 9; i++) fs.writeSync(4, `done ${i} 0 0 0 7 0 0 7 0 0 7\\nSECRET-`);',
+      'const fs = require("fs"); for (let i = 0; i < 9; i++) fs.writeSync(4, "done " + i + " 0 0 0 7 0 0 7 0 0 7\\nSECRET-");',
   },
   {
     name: "reads the next test ahead of time",
