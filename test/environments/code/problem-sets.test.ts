@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import type { Verdict } from "../../../core/src/records/verdict.js";
-import code from "../../../environments/code/index.js";
+import { settingsSchema } from "../../../environments/code/settings.js";
 import { readRows } from "../../../environments/math/read-rows.js";
 import { codeProblemOf, type CodeProblem } from "../../../environments/code/read-code-tasks.js";
 import { judgeStrongly, strongSandbox } from "../../support/strong-sandbox.js";
@@ -19,10 +19,10 @@ interface Row {
 /** Every nth row of a set as the environment reads it. */
 async function rowsOf(name: string, every: number): Promise<readonly Row[]> {
   const path = `${data}/${name}.jsonl`;
-  const settings = code.config.parse({ data: { path }, limits: { testMs: 60_000, totalMs: 600_000 } });
+  const settings = settingsSchema.parse({ data: { path }, limits: { testMs: 60_000, totalMs: 600_000 } });
   const rows: Row[] = [];
   for await (const { number, value } of readRows(path, [])) {
-    const problem = codeProblemOf(value, { file: path, row: number, goodRows: number }, settings as never);
+    const problem = codeProblemOf(value, { file: path, row: number, goodRows: number }, settings);
     if (problem instanceof Error) throw problem;
     // The reader has just found an object in it.
     if (number % every === 0) rows.push({ problem, record: value as Row["record"] });
