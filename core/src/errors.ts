@@ -429,6 +429,11 @@ export const errors = defineErrors({
     hint: "A run writes its actors from its start on: wait until it has started, or name another run",
     exitCode: 4,
   },
+  recordTooLarge: {
+    message: (d: { bytes: number; most: number }) =>
+      `Cannot write a record of ${d.bytes} bytes into the ring: it takes at most ${d.most}`,
+    hint: "Make the ring larger, or send large records as messages, whose buffers can move",
+  },
   notInAThread: {
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',

@@ -1,11 +1,15 @@
-import { ActorSystem, quantile, type ActorRef } from "@troupe/core";
+import { ActorSystem, connectNode, createRing, quantile, RingWriter, type ActorRef } from "@troupe/core";
 import * as comlink from "comlink";
 import type { BenchSession, Findings } from "./area.js";
 import { BarePort } from "./bare-port.js";
 import { echoActor, endpoint, type ComlinkEcho, type EchoProtocol, type SmallMessage } from "./echo-actor.js";
 import { Contender, interleave } from "./interleave.js";
+import { RawLinks } from "./raw-links.js";
+import { BENCH_SECURITY } from "./raw-peer.js";
+import { rayCalls } from "./ray-peer.js";
 import { secondsOf } from "./repeat.js";
 import { middleOf, rateOf, row, type Middle, type Row } from "./row.js";
+import { measureStep, type StepSettings } from "./step.js";
 
 /** How long actors are measured for; all but `rounds` are one round's. */
 export interface ActorSettings {
@@ -17,7 +21,17 @@ export interface ActorSettings {
   /** Round trips with `IN_FLIGHT` under way. */
   readonly asksInFlight: number;
   readonly tells: number;
+  /** Records of `RECORD_BYTES` through a ring. */
+  readonly records: number;
+  /** Round trips to other processes, one at a time. */
+  readonly farAsks: number;
+  /** Steps of which the runtime's share is measured. */
+  readonly step: StepSettings;
 }
+
+const RECORD_BYTES = 64;
+/** Share of a demo's step that runtime and store may take. */
+const OVERHEAD_LIMIT = 0.03;
 
 const IN_FLIGHT = 64;
 
@@ -36,20 +50,23 @@ interface Race {
   readonly comlink?: Contender;
 }
 
-/** Measures asks and tells by turns with the bare message port and with comlink, in one process. */
-export async function measureActors(
-  settings: ActorSettings,
-  { progress }: Pick<BenchSession, "progress">,
-): Promise<Findings> {
-  const { rounds, asks, inlineAsks, asksInFlight, tells } = settings;
+/** Measures asks, tells and records by turns with the bare links that they travel on, in one process. */
+export async function measureActors(settings: ActorSettings, session: BenchSession): Promise<Findings> {
+  const { rounds, asks, inlineAsks, asksInFlight, tells, records, farAsks } = settings;
+  const { progress } = session;
   const messages = smallMessages(tells);
   const system = new ActorSystem();
+  const links = await RawLinks.open();
+  const node = await connectNode({ address: links.node, security: BENCH_SECURITY });
   try {
     const thread = await system.spawn(echoActor, null, { placement: { at: "thread" } });
     const ways = await thread.ask("otherWays", null, { deadlineMs: DEADLINE_MS });
     const bare = new BarePort(ways.bare);
     const remote = comlink.wrap<ComlinkEcho>(endpoint(ways.comlink));
     const inline = await system.spawn(echoActor, null);
+    const child = await system.spawn(echoActor, null, { placement: { at: "process" } });
+    const far = await system.spawn(echoActor, null, { placement: { at: "remote", node, within: "inline" } });
+    const ring = await openRing(thread);
     const overThreads = (measure: (ask: Ask) => Promise<number>): Race => ({
       actor: new Contender(() => measure(askOf(thread))),
       bare: new Contender(() => measure((message) => bare.ask(message))),
@@ -61,29 +78,61 @@ export async function measureActors(
       actor: new Contender(() => secondsOf(() => tellAll(system, thread, messages))),
       bare: new Contender(() => secondsOf(() => bare.tell(messages))),
     };
+    const ringed: Race = {
+      actor: new Contender(() => secondsOf(() => writeAll(system, ring, records))),
+      bare: new Contender(() => secondsOf(() => bare.tell(smallMessages(records)))),
+    };
     const here: Race = {
       actor: new Contender(() => meanRoundTrip(askOf(inline), inlineAsks)),
       bare: new Contender(() => meanRoundTrip(async (message) => message, inlineAsks)),
     };
-    for (const [index, race] of [one, many, told, here].entries()) {
-      progress(`race ${index + 1} of 4`);
+    const process: Race = {
+      actor: new Contender(() => medianRoundTrip(askOf(child), farAsks)),
+      bare: new Contender(() => medianRoundTrip((message) => links.askChild(message), farAsks)),
+    };
+    const grpc: Race = {
+      actor: new Contender(() => medianRoundTrip(askOf(far), farAsks)),
+      bare: new Contender(() => medianRoundTrip((message) => links.askStream(message), farAsks)),
+    };
+    const races = [one, many, told, ringed, here, process, grpc];
+    for (const [index, race] of races.entries()) {
+      progress(`race ${index + 1} of ${races.length}`);
       await interleave(rounds, Object.values(race));
     }
+    progress("Ray");
+    const ray = await rayCalls(farAsks);
+    const rows = [
+      raceRow("ask/thread", "us", one, middleOf),
+      raceRow(`ask/thread/${IN_FLIGHT}`, "asks/s", many, (seconds_R) => rateOf(asksInFlight, seconds_R)),
+      raceRow("tell/thread", "tells/s", told, (seconds_R) => rateOf(tells, seconds_R)),
+      raceRow("ring/thread", "records/s", ringed, (seconds_R) => rateOf(records, seconds_R)),
+      raceRow("ask/inline", "us", here, middleOf),
+      { ...raceRow("ask/process", "us", process, middleOf), peer: ray.askMicroseconds },
+      raceRow("ask/grpc", "us", grpc, middleOf),
+    ];
+    const step = await measureStep(settings.step, session);
     return {
-      rows: [
-        raceRow("ask/thread", "us", one, middleOf),
-        raceRow(`ask/thread/${IN_FLIGHT}`, "asks/s", many, (seconds_R) => rateOf(asksInFlight, seconds_R)),
-        raceRow("tell/thread", "tells/s", told, (seconds_R) => rateOf(tells, seconds_R)),
-        raceRow("ask/inline", "us", here, middleOf),
-      ],
+      rows: [...rows, overheadRow(step)],
       notes: [
         "peer: comlink. It and the bare port lead to the very thread in which the actor lives.",
-        ...[one, many, told].flatMap(({ bare: probe }) => driftNote(probe)),
+        "ask/process: the bare path is Node's own channel to a child; ask/grpc: one stream to an actor inline on its node.",
+        `ring/thread: records of ${RECORD_BYTES} bytes; the bare path posts small messages.`,
+        `overhead/step: what is neither rollout, verification, training nor publishing; at most ${OVERHEAD_LIMIT} is wanted.`,
+        ray.note,
+        ...races.flatMap(({ bare: probe }) => driftNote(probe)),
       ],
     };
   } finally {
     await system.stop();
+    await node.close();
+    await links.close();
   }
+}
+
+/** Share of a step that the runtime and the store take. */
+function overheadRow({ rows }: Findings): Row {
+  const share = (name: string): number => rows.find((one) => one.name === `step/${name}/share`)?.value ?? NaN;
+  return row("overhead/step", "of step", { value: share("store") + share("other"), spread: null }, OVERHEAD_LIMIT);
 }
 
 function raceRow(name: string, unit: string, race: Race, middle: (readings_R: readonly number[]) => Middle): Row {
@@ -144,7 +193,25 @@ async function tellAll(
 ): Promise<void> {
   const handled = new Promise((resolve) => system.events.once("actor-event", resolve));
   for (const message of messages) {
-    while (ref.tell("count", message) === "full") await new Promise((resolve) => setImmediate(resolve));
+    if (ref.tell("count", message) === "full") await ref.offer("count", message, { deadlineMs: DEADLINE_MS });
   }
   await handled;
+}
+
+/** A ring that the actor reads. */
+async function openRing(ref: ActorRef<EchoProtocol>): Promise<RingWriter> {
+  const { writer, reader } = createRing(1 << 18);
+  await ref.ask("readRing", reader, { deadlineMs: DEADLINE_MS, transfer: [reader.port] });
+  return new RingWriter(writer);
+}
+
+/** Writes as fast as the ring takes it; resolves when the actor has read the last record. */
+async function writeAll(system: ActorSystem, ring: RingWriter, count: number): Promise<void> {
+  const read = new Promise((resolve) => system.events.once("actor-event", resolve));
+  const record = new Uint8Array(RECORD_BYTES);
+  for (let n = 0; n < count; n += 1) {
+    if (n === count - 1) record[0] = 1;
+    while (!ring.write(record)) await ring.room();
+  }
+  await read;
 }

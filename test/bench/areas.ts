@@ -41,9 +41,21 @@ export const stepArea: Area = {
 export const actorsArea: Area = {
   name: "actors",
   limits:
-    "the limit is the bare message port of a worker thread at the same moment (asks: answers found by number; tells: one post each), inline the await of an async function; of a time, 1.00× is the best.",
+    "the limit is the bare link at the same moment: the message port of a worker thread (asks: answers found by number; tells: one post each), the channel of a child process, a stream of gRPC, inline the await of an async function; of a time, 1.00× is the best.",
   measure: (session) =>
-    measureActors({ rounds: 15, asks: 300, inlineAsks: 5_000, asksInFlight: 3_000, tells: 10_000 }, session),
+    measureActors(
+      {
+        rounds: 15,
+        asks: 300,
+        inlineAsks: 5_000,
+        asksInFlight: 3_000,
+        tells: 20_000,
+        records: 20_000,
+        farAsks: 400,
+        step: { distillTokens: 40_000, promptsPerStep: 32, groupSize: 8, maxTokens: 160, steps: 3 },
+      },
+      session,
+    ),
 };
 
 /** Verdicts of the math checker. */

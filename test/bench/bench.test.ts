@@ -38,7 +38,7 @@ const TINY = `
     repetitions: { least: 3, seconds: 0 },
   };
   const step = { distillTokens: 1000, promptsPerStep: 2, groupSize: 2, maxTokens: 16, steps: 1 };
-  const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100 };
+  const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100, records: 1100, farAsks: 5, step };
   const verify = { passes: 1, cases: 20, hasPeer: false };
   try {
     const found = [await measureVerify(verify, session), await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
@@ -60,7 +60,16 @@ describe("benchmarks", () => {
         ...["sft/1M/fp32", "sft/2M/fp32", "score/1M/fp32", "mismatch/bits"],
         ...["decode/1M/b1/fp32", "decode/1M/b64/fp32", "decode/1M/b256/fp32"],
         ...["step/generate/share", "step/train/share", "step/other/share", "step/tokens"],
-        ...["ask/thread", "ask/thread/64", "tell/thread", "ask/inline"],
+        ...[
+          "ask/thread",
+          "ask/thread/64",
+          "tell/thread",
+          "ring/thread",
+          "ask/inline",
+          "ask/process",
+          "ask/grpc",
+          "overhead/step",
+        ],
       ]),
     );
     expect(rows["mismatch/bits"]).toEqual({ value: 0, unit: "tokens", limit: 0, ratio: null, peer: null });

@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { defineActor } from "@troupe/core";
+import { defineActor, RingReader, type RingEnd } from "@troupe/core";
 import * as comlink from "comlink";
 import { serveBarePort } from "./bare-port.js";
 
@@ -30,6 +30,8 @@ export type EchoProtocol = {
   echo: { in: SmallMessage; out: SmallMessage };
   count: { in: SmallMessage; out: null };
   otherWays: { in: null; out: OtherWays };
+  /** Counts records of a ring from now on, and tells of each whose first byte is 1. */
+  readRing: { in: RingEnd; out: null };
 };
 
 export const echoActor = defineActor<EchoProtocol, { counted: number }, null>({
@@ -44,14 +46,20 @@ export const echoActor = defineActor<EchoProtocol, { counted: number }, null>({
       if (!message.ok) ctx.emit("counted", state.counted);
       return null;
     },
+    readRing(_, end, ctx) {
+      let counted = 0;
+      new RingReader(end, (record) => {
+        counted += 1;
+        if (record[0] === 1) ctx.emit("counted", counted);
+      });
+      return null;
+    },
     otherWays(_, __, ctx) {
       const [bare, callable] = [new MessageChannel(), new MessageChannel()];
       serveBarePort(bare.port1);
       const echo: ComlinkEcho = { echo: (message) => message };
       comlink.expose(echo, endpoint(callable.port1));
-      const ports = [bare.port2, callable.port2];
-      // Typed for buffers, as actors have no need of ports; whatever can move to another thread moves.
-      return ctx.transfer({ bare: bare.port2, comlink: callable.port2 }, ports as unknown as ArrayBuffer[]);
+      return ctx.transfer({ bare: bare.port2, comlink: callable.port2 }, [bare.port2, callable.port2]);
     },
   },
 });

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import type { Protocol } from "./actor.js";
 
 /**
@@ -52,7 +53,7 @@ export type Accepted = "accepted" | "full" | "gone";
 /** How a message is sent. */
 export interface TellOptions {
   /** Buffers that move to another thread instead of being copied; the sender cannot use them afterwards. */
-  readonly transfer?: readonly ArrayBuffer[];
+  readonly transfer?: readonly Movable[];
 }
 
 /** How a message is sent, and how long its answer is waited for. */

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import type { Clock } from "./clock.js";
 
 /** An actor's messages: for each type what goes in and what comes out. */
@@ -52,7 +53,7 @@ export interface ActorContext {
   /** Tells the system's listeners of "actor-event"; `data` is copied between threads. */
   emit(event: string, data: unknown): void;
   /** Marks buffers that the reply may move instead of copy; they are unusable here afterwards. Returns `value`. */
-  transfer<T>(value: T, buffers: readonly ArrayBuffer[]): T;
+  transfer<T>(value: T, buffers: readonly Movable[]): T;
 }
 
 /**

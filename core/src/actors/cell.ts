@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import { errors } from "../errors.js";
 import type { ActorContext, AnyActorDefinition } from "./actor.js";
 import type { Clock } from "./clock.js";
@@ -136,7 +137,6 @@ export class Cell {
 
   #handle(delivery: Delivery): void {
     const context = new Context(this.#address, this.#clock, this.#emit);
-    this.#running.set(delivery.id, context);
     let value: unknown;
     try {
       const handler = this.#definition.on[delivery.type];
@@ -147,6 +147,7 @@ export class Cell {
     }
     // Awaiting only what must be awaited answers a plain value four times as fast.
     if (!isThenable(value)) return this.#returned(delivery, value, context);
+    this.#running.set(delivery.id, context);
     value.then(
       (result) => {
         this.#returned(delivery, result, context);
@@ -222,7 +223,7 @@ class Context implements ActorContext {
   readonly emit: ActorContext["emit"];
   #controller: AbortController | undefined;
   #isAborted = false;
-  buffers: readonly ArrayBuffer[] = [];
+  buffers: readonly Movable[] = [];
 
   constructor(address: string, clock: Clock, emit: ActorContext["emit"]) {
     this.address = address;
@@ -243,7 +244,7 @@ class Context implements ActorContext {
     this.#controller?.abort();
   }
 
-  transfer<T>(value: T, buffers: readonly ArrayBuffer[]): T {
+  transfer<T>(value: T, buffers: readonly Movable[]): T {
     this.buffers = [...new Set([...this.buffers, ...buffers])];
     return value;
   }

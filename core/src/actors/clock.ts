@@ -17,9 +17,11 @@ export interface Clock {
 /** Longest delay that a timer of Node keeps; a longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1;
 
+const ORIGIN = performance.timeOrigin;
+
 /** The clock of the machine. It counts on from the time at which the process started, so setting the clock is not seen. */
 export const systemClock: Clock = {
-  now: () => performance.timeOrigin + performance.now(),
+  now: () => ORIGIN + performance.now(),
   after(delayMs, callback) {
     const timer = setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS));
     return () => clearTimeout(timer);

@@ -2,6 +2,7 @@ export * from "./actor.js";
 export * from "./actor-ref.js";
 export * from "./actor-system.js";
 export * from "./clock.js";
+export type { Movable } from "./movable.js";
 export type { DeadLetter } from "./dead-letters.js";
 export { decodeError, encodeError, type WireError } from "./error-codec.js";
 export type { ActorState, ActorStatus, Wait } from "./actor-status.js";
@@ -13,4 +14,5 @@ export { listenNode, type ActorNode, type ListenOptions } from "./node-server.js
 export type { NodeIdentity, NodeSecurity } from "./node-service.js";
 export type { Placement, Within } from "./transport.js";
 export { connectRef, exposeRef, type ExposedRef, type RemoteRef } from "./comlink-facade.js";
+export { createRing, RingReader, RingWriter, type RingEnd } from "./shared-ring.js";
 export { TaskPool, type TaskPoolOptions } from "./task-pool.js";

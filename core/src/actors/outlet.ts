@@ -1,10 +1,11 @@
+import type { Movable } from "./movable.js";
 import { errors } from "../errors.js";
 import { encodeError } from "./error-codec.js";
 import type { ActorFrame } from "./protocol.js";
 import type { Upstream } from "./transport.js";
 
 /** Handled messages are reported at the end of the turn, or when this many have gathered. */
-const MAX_DONE_AT_ONCE = 32;
+const MAX_DONE_AT_ONCE = 256;
 
 /**
  * What an actor says, as frames.
@@ -13,7 +14,7 @@ const MAX_DONE_AT_ONCE = 32;
  */
 export function outlet(
   { address, capacity }: { readonly address: string; readonly capacity: number },
-  post: (frame: ActorFrame, transfer?: readonly ArrayBuffer[]) => void,
+  post: (frame: ActorFrame, transfer?: readonly Movable[]) => void,
 ): Upstream {
   let done: number[] = [];
   const reportDone = (): void => {

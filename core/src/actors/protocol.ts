@@ -18,6 +18,14 @@ export interface Delivery {
   readonly isUrgent: boolean;
 }
 
+/** Messages of one turn, whose ids follow one another. Columns are cloned in half the time that objects take. */
+export interface Batch {
+  readonly firstId: number;
+  readonly types: readonly string[];
+  readonly asks: readonly boolean[];
+  readonly messages: readonly unknown[];
+}
+
 /** What overtakes messages. */
 export type SystemFrame =
   | { readonly kind: "deliver"; readonly delivery: Delivery }

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import { errors } from "../errors.js";
 
 /** Structured clone takes deeper messages too; this deep they are looked through for views. */
@@ -13,10 +14,10 @@ const MAX_DEPTH = 8;
  */
 export function makeSendable(
   message: unknown,
-  transfer: readonly ArrayBuffer[],
+  transfer: readonly Movable[],
   about: { address: string; type: string },
 ): unknown {
-  for (const buffer of transfer) refuseDetached(buffer, about);
+  for (const one of transfer) if (one instanceof ArrayBuffer) refuseDetached(one, about);
   return cutViews(message, transfer, about, 0);
 }
 
@@ -27,7 +28,7 @@ export function makeSendable(
  */
 export function snapshot(
   message: unknown,
-  transfer: readonly ArrayBuffer[],
+  transfer: readonly Movable[],
   about: { address: string; type: string },
 ): unknown {
   const sendable = makeSendable(message, transfer, about);
@@ -40,7 +41,7 @@ export function snapshot(
 
 function cutViews(
   value: unknown,
-  transfer: readonly ArrayBuffer[],
+  transfer: readonly Movable[],
   about: { address: string; type: string },
   depth: number,
 ): unknown {

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import { setMaxListeners } from "node:events";
 import { errors } from "../errors.js";
 import type { AnyActorDefinition, Protocol } from "./actor.js";
@@ -53,7 +54,7 @@ const MAX_WAITS = 16;
 /** A message that waits for the actor to be running again. */
 interface Held {
   readonly delivery: Delivery;
-  readonly transfer: readonly ArrayBuffer[];
+  readonly transfer: readonly Movable[];
 }
 
 /**
@@ -271,7 +272,7 @@ export class SupervisedActor implements ActorRef<Protocol> {
     return entry;
   }
 
-  #accept(type: string, message: unknown, transfer: readonly ArrayBuffer[] = [], ask: Ask | undefined): Entry {
+  #accept(type: string, message: unknown, transfer: readonly Movable[] = [], ask: Ask | undefined): Entry {
     const id = idAfter(this.#acceptedId);
     const isUrgent = this.#urgent.has(type);
     const delivery: Delivery = { id, type, message, asks: ask !== undefined, isUrgent };

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import type { AnyActorDefinition } from "./actor.js";
 import type { Outcome } from "./actor-ref.js";
 import type { Clock } from "./clock.js";
@@ -49,7 +50,7 @@ export interface ProgressNotes {
 export interface Transport {
   readonly progress: Progress;
   /** @throws MESSAGE_NOT_CLONEABLE, BUFFER_DETACHED; then nothing was sent */
-  deliver(delivery: Delivery, transfer: readonly ArrayBuffer[]): void;
+  deliver(delivery: Delivery, transfer: readonly Movable[]): void;
   cancel(id: number): void;
   stop(lastId: number): void;
   kill(): void;
@@ -58,7 +59,7 @@ export interface Transport {
 /** What is heard of one incarnation. */
 export interface Upstream {
   ready(): void;
-  reply(id: number, value: unknown, transfer: readonly ArrayBuffer[]): void;
+  reply(id: number, value: unknown, transfer: readonly Movable[]): void;
   fail(id: number, outcome: Outcome, error: unknown): void;
   done(ids: readonly number[]): void;
   event(event: string, data: unknown): void;

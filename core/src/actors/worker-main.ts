@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { errors } from "../errors.js";
 import { Cell } from "./cell.js";
@@ -6,7 +7,7 @@ import { encodeError } from "./error-codec.js";
 import { loadDefinition } from "./load-definition.js";
 import { outlet } from "./outlet.js";
 import { ProgressBoard } from "./progress-board.js";
-import type { ActorFrame, Delivery, SystemFrame } from "./protocol.js";
+import type { ActorFrame, Batch, Delivery, SystemFrame } from "./protocol.js";
 import { makeSendable } from "./sendable.js";
 import type { WorkerStart } from "./worker-transport.js";
 
@@ -37,9 +38,14 @@ try {
     },
   });
   start.systemLane.on("message", (frame: SystemFrame) => heed(cell, frame));
-  port.on("message", (delivered: Delivery | readonly Delivery[]) => {
-    if ("id" in delivered) cell.deliver(delivered);
-    else for (const delivery of delivered) cell.deliver(delivery);
+  port.on("message", (delivered: Delivery | Batch) => {
+    if ("id" in delivered) return cell.deliver(delivered);
+    const { firstId, types, asks, messages } = delivered;
+    for (let index = 0; index < messages.length; index += 1) {
+      const id = (firstId + index) | 0;
+      const type = types[index] ?? "";
+      cell.deliver({ id, type, message: messages[index], asks: asks[index] === true, isUrgent: false });
+    }
   });
   await cell.start(start.args);
 } catch (error) {
@@ -52,11 +58,11 @@ function heed(cell: Cell, frame: SystemFrame): void {
   else cell.deliver(frame.delivery);
 }
 
-function post(frame: ActorFrame, transfer: readonly ArrayBuffer[] = []): void {
+function post(frame: ActorFrame, transfer: readonly Movable[] = []): void {
   port?.postMessage(sendable(frame, transfer), transfer);
 }
 
-function sendable(frame: ActorFrame, transfer: readonly ArrayBuffer[]): ActorFrame {
+function sendable(frame: ActorFrame, transfer: readonly Movable[]): ActorFrame {
   const { address } = start;
   if (frame.kind === "reply") {
     const value = makeSendable(frame.value, transfer, { address, type: "reply" });

@@ -1,3 +1,4 @@
+import type { Movable } from "./movable.js";
 import { MessageChannel, Worker, type MessagePort } from "node:worker_threads";
 import { errors } from "../errors.js";
 import { hearFrame } from "./hear-frame.js";
@@ -36,7 +37,7 @@ export class WorkerTransport implements Transport {
   readonly #worker: Worker;
   readonly #systemLane: MessagePort;
   readonly #address: string;
-  #batch: Delivery[] = [];
+  #batch: { firstId: number; types: string[]; asks: boolean[]; messages: unknown[] } | undefined;
   /** Buffers of the copies in the batch; they move. */
   #owned: ArrayBuffer[] = [];
   #isTurnOpen = false;
@@ -84,7 +85,7 @@ export class WorkerTransport implements Transport {
     });
   }
 
-  deliver(delivery: Delivery, transfer: readonly ArrayBuffer[]): void {
+  deliver(delivery: Delivery, transfer: readonly Movable[]): void {
     if (!this.#isTurnOpen) {
       this.#isTurnOpen = true;
       void SETTLED.then(() => {
@@ -94,8 +95,7 @@ export class WorkerTransport implements Transport {
     } else if (transfer.length === 0 && !delivery.isUrgent) {
       const message = plainCopy(delivery.message, this.#owned);
       if (message !== NOT_PLAIN) {
-        this.#batch.push({ ...delivery, message });
-        if (this.#batch.length >= MAX_BATCH) this.#postBatch();
+        this.#gather(delivery, message);
         return;
       }
     }
@@ -114,7 +114,7 @@ export class WorkerTransport implements Transport {
     void this.#worker.terminate();
   }
 
-  #postAlone(delivery: Delivery, transfer: readonly ArrayBuffer[]): void {
+  #postAlone(delivery: Delivery, transfer: readonly Movable[]): void {
     this.#postBatch();
     const about = { address: this.#address, type: delivery.type };
     const message = makeSendable(delivery.message, transfer, about);
@@ -128,15 +128,22 @@ export class WorkerTransport implements Transport {
   }
 
   #postBatch(): void {
-    if (this.#batch.length === 0) return;
     const batch = this.#batch;
+    if (!batch) return;
     const owned = this.#owned;
-    this.#batch = [];
+    this.#batch = undefined;
     this.#owned = [];
     this.#worker.postMessage(batch, owned);
   }
 
-  #postSystem(frame: SystemFrame, transfer: readonly ArrayBuffer[] = []): void {
+  #gather({ id, type, asks }: Delivery, message: unknown): void {
+    this.#batch ??= { firstId: id, types: [], asks: [], messages: [] };
+    this.#batch.types.push(type);
+    this.#batch.asks.push(asks);
+    if (this.#batch.messages.push(message) >= MAX_BATCH) this.#postBatch();
+  }
+
+  #postSystem(frame: SystemFrame, transfer: readonly Movable[] = []): void {
     this.#systemLane.postMessage(frame, transfer);
     this.progress.noteSystemFrame();
   }
