@@ -30,8 +30,8 @@ export class RawLinks {
 
   static async open(): Promise<RawLinks> {
     const child = fork(new URL("raw-peer.js", import.meta.url), { serialization: "advanced" });
-    // The first thing that it says.
     const addresses = await new Promise<PeerAddresses>((resolve) =>
+      // The first thing that it says.
       child.once("message", (said) => resolve(said as PeerAddresses)),
     );
     return new RawLinks(child, addresses);

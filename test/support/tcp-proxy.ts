@@ -37,6 +37,11 @@ export class TcpProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
+  /** Puts bytes that mean nothing into every connection. */
+  garble(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.write(Buffer.alloc(64, 0xff));
+  }
+
   /** Breaks every connection; new ones are taken. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.destroy();
