@@ -81,17 +81,17 @@ async function booksInOrder(file: string): Promise<readonly number[]> {
 
 describe("an actor that", () => {
   const thread = { at: "thread" } as const;
-  const process_ = { at: "process", maxMemoryMb: 400 } as const;
+  const child = { at: "process", maxMemoryMb: 400 } as const;
 
   test.each<[Misdeed, Placement, Partial<Down>]>([
     ["throw", thread, { reason: "error", error: expect.objectContaining({ message: "thrown on purpose" }) }],
     ["reject", thread, { reason: "error", error: expect.objectContaining({ message: "nobody awaits this" }) }],
     ["exit", thread, { reason: "exit", exitCode: 3 }],
-    ["throw", process_, { reason: "error" }],
-    ["exit", process_, { reason: "exit", exitCode: 3 }],
-    ["segfault", process_, { reason: "exit", signal: "SIGSEGV" }],
-    ["fillMemory", process_, { reason: "out-of-memory" }],
-    ["closeLink", process_, {}],
+    ["throw", child, { reason: "error" }],
+    ["exit", child, { reason: "exit", exitCode: 3 }],
+    ["segfault", child, { reason: "exit", signal: "SIGSEGV" }],
+    ["fillMemory", child, { reason: "out-of-memory" }],
+    ["closeLink", child, {}],
   ])("does %s (%#) is named and restarted, and the books balance", async (misdeed, placement, down) => {
     const office = await open(placement);
     const { failures, refused } = await deliverAll(office, OPERATIONS, () => office.ref().tell("misbehave", misdeed));
@@ -105,7 +105,7 @@ describe("an actor that", () => {
   test.each<[Misdeed, Placement]>([
     ["hang", thread],
     ["closePort", thread],
-    ["hang", process_],
+    ["hang", child],
   ])(
     "does %s (%#) misses a deadline, is named by it and replaced, and the books balance",
     async (misdeed, placement) => {
@@ -139,7 +139,7 @@ describe("an actor that", () => {
 
   test.each<[Placement["at"], Placement]>([
     ["thread", thread],
-    ["process", process_],
+    ["process", child],
   ])(
     "dies of one poisonous message (%s) is restarted, the message is named after two deaths, the others are booked",
     async (_, placement) => {

@@ -20,6 +20,37 @@ export interface BookkeeperArgs {
   readonly poison?: number;
 }
 
+const MISDEEDS: Readonly<Record<Misdeed, () => null | Promise<null>>> = {
+  throw: () => {
+    throw new RangeError("thrown on purpose");
+  },
+  reject: () => {
+    void Promise.reject(new RangeError("nobody awaits this"));
+    return new Promise(() => {});
+  },
+  exit: () => process.exit(3),
+  segfault: () => {
+    process.kill(process.pid, "SIGSEGV");
+    for (;;);
+  },
+  hang: () => {
+    for (;;);
+  },
+  fillMemory: () => {
+    const kept: Uint8Array[] = [];
+    for (;;) kept.push(new Uint8Array(1 << 20).fill(kept.length));
+  },
+  closePort: () => {
+    parentPort?.close();
+    return null;
+  },
+  closeLink: () => {
+    // The socket to the parent, as process-files.ts numbers it.
+    closeSync(3);
+    return null;
+  },
+};
+
 /** Writes operations into a file, from which everybody can see what was done, and how often. */
 export const bookkeeperActor: ActorDefinition<BookkeeperProtocol, BookkeeperArgs, BookkeeperArgs> = {
   name: "bookkeeper",
@@ -39,32 +70,6 @@ export const bookkeeperActor: ActorDefinition<BookkeeperProtocol, BookkeeperArgs
       return null;
     },
     alive: () => process.pid,
-    misbehave(_, misdeed) {
-      switch (misdeed) {
-        case "throw":
-          throw new RangeError("thrown on purpose");
-        case "reject":
-          void Promise.reject(new RangeError("nobody awaits this"));
-          return new Promise<null>(() => {});
-        case "exit":
-          process.exit(3);
-        case "segfault":
-          process.kill(process.pid, "SIGSEGV");
-          for (;;);
-        case "hang":
-          for (;;);
-        case "fillMemory": {
-          const kept: Uint8Array[] = [];
-          for (;;) kept.push(new Uint8Array(1 << 20).fill(kept.length));
-        }
-        case "closePort":
-          parentPort?.close();
-          return null;
-        case "closeLink":
-          // The socket to the parent, as process-files.ts numbers it.
-          closeSync(3);
-          return null;
-      }
-    },
+    misbehave: (_, misdeed) => MISDEEDS[misdeed](),
   },
 };
