@@ -19,8 +19,11 @@ export interface CollectOrder {
   readonly plan: StepPlan;
   readonly sampling: SamplingPlan;
   readonly groups: readonly { readonly id: string; readonly task: Task; readonly size: number }[];
-  /** The live policy version: training takes no sample of another. */
-  readonly version: number;
+  /** See `RolloutOrder`. */
+  readonly partial?: boolean;
+  readonly begun?: SharedArrayBuffer;
+  /** Training takes no sample of an older policy version. */
+  readonly oldest: number;
 }
 
 /**
@@ -54,11 +57,11 @@ export async function collect(
   return groups;
 }
 
-/** Steps alternate between rollout and update, so a sample of another version than the live one is a fault. */
-function checkLive(trajectories: readonly Trajectory[], { step, version }: CollectOrder): void {
+/** Samples of step n are of version n − 1, or of one that is older by no more than the bound; others are a fault. */
+function checkLive(trajectories: readonly Trajectory[], { step, oldest }: CollectOrder): void {
   for (const { id, versions } of trajectories) {
-    const stale = versions.find((span) => span.version !== version);
-    if (stale) throw errors.sampleNotLive({ sample: id, step, found: stale.version, live: version });
+    const stale = versions.find((span) => span.version < oldest || span.version >= step);
+    if (stale) throw errors.sampleNotLive({ sample: id, step, found: stale.version, oldest });
   }
 }
 

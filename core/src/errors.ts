@@ -268,8 +268,8 @@ export const errors = defineErrors({
     exitCode: 5,
   },
   sampleNotLive: {
-    message: (d: { sample: string; step: number; found: number; live: number }) =>
-      `Cannot train on sample "${d.sample}" at step ${d.step}: it is of policy version ${d.found} and version ${d.live} is live`,
+    message: (d: { sample: string; step: number; found: number; oldest: number }) =>
+      `Cannot train on sample "${d.sample}" at step ${d.step}: it is of policy version ${d.found}, one of ${Math.max(0, d.oldest)} to ${d.step - 1} is wanted`,
     hint: "This is a bug in the engine or the runtime; please report it. `troupe resume` goes on from the last checkpoint",
     exitCode: 1,
   },

@@ -47,7 +47,7 @@ export async function evaluate(
   const verified = await collect(
     parts,
     config,
-    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups, version: state.version },
+    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups, oldest: 0 },
     session.signal,
   );
   checkErrorRate(verified, config, state.step);

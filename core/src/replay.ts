@@ -8,16 +8,16 @@ import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
 import { Method, type StepMoment } from "./hooks/method.js";
 import { buildPlugin, configurePlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { PluginArchive } from "./live/plugin-archive.js";
-import type { Group, Sample } from "./records/group.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
-import { basePlan, lossSpec, progressOf } from "./run-plan.js";
+import { basePlan, lossSpec, progressOf, stepsAhead } from "./run-plan.js";
 import { StepRecords } from "./step-records.js";
 import { readEvents } from "./store/events.js";
 import { METRICS, readMetrics } from "./store/metrics.js";
-import { readStep, sampleOf, type Rollout } from "./store/rollouts.js";
+import { groupsOf } from "./store/recorded-groups.js";
+import { readStep, type Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 
 /** What to replay, and with what in place of what was. */
@@ -79,6 +79,7 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
   let method: Method | undefined;
   let tasks: Taskset | undefined;
   let last: StepReport | undefined;
+  const ahead = new Map<number, PlannedStep>();
   for (const report of reports) {
     const { step } = report;
     if (step > (options.to ?? Infinity)) return;
@@ -90,34 +91,58 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
       method = await history.replaced(method, replace);
     if (tasks === undefined && method.plugins.some(({ plugin }) => plugin.hooks.select))
       tasks = await trainTasks(options);
-    const moment: StepMoment = {
-      step,
-      progress: progressOf(config, { step: step - 1, trainTokens: last?.trainTokens ?? 0 }),
-    };
-    yield await decideAgain(method, config, moment, report, last, rollouts, tasks);
+    yield await decideAgain(method, config, report, last, rollouts, tasks, ahead);
     last = withEvaluation(report, events, config);
   }
+}
+
+/** A step's plan, and the moment that it was made for. */
+interface PlannedStep {
+  readonly moment: StepMoment;
+  readonly plan: StepPlan;
+}
+
+function planStep(
+  method: Method,
+  config: RunConfig,
+  step: number,
+  last: StepReport | undefined,
+  tasks: Taskset | undefined,
+): PlannedStep {
+  const progress = progressOf(config, { step: last?.step ?? 0, trainTokens: last?.trainTokens ?? 0 });
+  const moment = { step, progress };
+  const plan = method.plan(moment, basePlan(config, step), last);
+  // A stateful choice of tasks goes on, whatever it chooses; what was sampled is on record.
+  if (tasks) chooseAgain(method, moment, plan, plan.promptsPerStep, tasks);
+  return { moment, plan };
+}
+
+function chooseAgain(method: Method, moment: StepMoment, plan: StepPlan, count: number, tasks: Taskset): void {
+  method.select(moment, plan, { size: tasks.size, count, at: (index) => tasks.at(index) });
 }
 
 async function decideAgain(
   method: Method,
   config: RunConfig,
-  moment: StepMoment,
   report: StepReport,
   last: StepReport | undefined,
   rollouts: readonly Rollout[],
   tasks: Taskset | undefined,
+  ahead: Map<number, PlannedStep>,
 ): Promise<ReplayedStep> {
-  const plan = method.plan(moment, basePlan(config, moment.step), last);
+  const { step } = report;
+  const { moment, plan } = ahead.get(step) ?? planStep(method, config, step, last, tasks);
+  ahead.delete(step);
   const collected = await collectCohort(method, moment, plan, config, {
     next: async (wanted, _before, round) => {
-      // A stateful choice of tasks goes on, whatever it chooses; what was sampled is on record.
-      if (tasks) method.select(moment, plan, { size: tasks.size, count: wanted, at: (index) => tasks.at(index) });
+      if (tasks && round > 0) chooseAgain(method, moment, plan, wanted, tasks);
       return groupsOf(rollouts.filter(({ record }) => record.round === round));
     },
   });
   const advantages = method.advantages(moment, plan, collected.kept);
   const loss = method.loss(moment, plan, lossSpec(config, plan), collected.kept);
+  for (const next of stepsAhead(config, step))
+    if (!ahead.has(next)) ahead.set(next, planStep(method, config, next, last, tasks));
   const own = Object.entries(report.metrics).filter(([name]) => name in METRICS);
   method.observe(moment, { ...report, metrics: Object.fromEntries(own) }, collected.cohort);
   const replayed = new Map(
@@ -125,18 +150,6 @@ async function decideAgain(
   );
   const samples = rollouts.map((recorded) => compare(recorded, replayed.get(recorded.record.id)));
   return { step: moment.step, samples, update: { plan, loss, collected, advantages } };
-}
-
-function groupsOf(rollouts: readonly Rollout[]): readonly Group[] {
-  const groups = new Map<string, { readonly id: string; readonly task: Group["task"]; readonly samples: Sample[] }>();
-  for (const rollout of rollouts) {
-    const { task, sample } = sampleOf(rollout);
-    const id = rollout.record.group;
-    const group = groups.get(id) ?? { id, task, samples: [] };
-    group.samples.push(sample);
-    groups.set(id, group);
-  }
-  return [...groups.values()];
 }
 
 function compare(recorded: Rollout, replayed: Rollout | undefined): ReplayedSample {

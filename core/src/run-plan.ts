@@ -33,6 +33,12 @@ export function basePlan(config: RunConfig, step: number): StepPlan {
   };
 }
 
+/** Steps whose samples are on their way while a step is learned from: none in lockstep, `train.staleness` at most. */
+export function stepsAhead({ train }: RunConfig, step: number): readonly number[] {
+  const count = train.steps === 0 ? train.staleness : Math.min(train.staleness, train.steps - step);
+  return Array.from({ length: Math.max(0, count) }, (_, index) => step + 1 + index);
+}
+
 /** How training samples under a plan. */
 export function samplingOf(plan: StepPlan): SamplingPlan {
   const { maxTokens, temperature, topP, topK, minP } = plan;
@@ -53,9 +59,12 @@ export function evaluationSampling(config: RunConfig): SamplingPlan {
   };
 }
 
+/** What stale samples get: token weights between 0 and 2. */
+const TRUNCATED = { level: "token", outside: "truncate", low: 0, high: 2 } as const;
+
 /** The loss before any plugin: clipped surrogate, token mean, terms as configured. */
 export function lossSpec(config: RunConfig, plan: StepPlan): LossSpec {
-  const { dualClip, ...loss } = config.loss;
+  const { dualClip, importance, ...loss } = config.loss;
   return {
     ...loss,
     dualClip: dualClip ?? Infinity,
@@ -63,7 +72,7 @@ export function lossSpec(config: RunConfig, plan: StepPlan): LossSpec {
     ratio: "token",
     aggregation: "token-mean",
     normConstant: plan.maxTokens,
-    importance: null,
+    importance: importance === "auto" ? (config.train.staleness > 0 ? TRUNCATED : null) : importance,
     nextTokenCoefficient: 0,
   };
 }

@@ -14,6 +14,7 @@ import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
+import { readInFlight, saveInFlight, type InFlight, type InFlightState } from "./run-ahead.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { ActorsFile } from "./store/actors-file.js";
@@ -57,13 +58,22 @@ export class RunSession {
   #endWatch: () => Promise<void> = async () => {};
   #control: ControlBox | undefined;
   readonly parts: RunParts;
+  /** Samples that the checkpoint held for steps to come. */
+  readonly inFlight: InFlight;
 
-  private constructor(options: SessionOptions, state: RunState, store: RunStore | undefined, parts: RunParts) {
+  private constructor(
+    options: SessionOptions,
+    state: RunState,
+    store: RunStore | undefined,
+    parts: RunParts,
+    inFlight: InFlight,
+  ) {
     this.#options = options;
     this.config = options.config;
     this.state = state;
     this.#store = store;
     this.parts = parts;
+    this.inFlight = inFlight;
   }
 
   /**
@@ -134,7 +144,9 @@ export class RunSession {
         { deadlineMs: LEARNER_DEADLINE_MS },
       );
     }
-    session.current = new RunSession(options, state, store, parts);
+    // What `checkpoint` below wrote.
+    const inFlight = await readInFlight(saved?.["inFlight"] as InFlightState | undefined, checkpoint?.path ?? "");
+    session.current = new RunSession(options, state, store, parts, inFlight);
     return session.current;
   }
 
@@ -254,19 +266,19 @@ export class RunSession {
   }
 
   /** Writes weights, optimizer and state; whatever happens afterwards, the run can go on from here. */
-  async checkpoint(): Promise<void> {
+  async checkpoint(inFlight: InFlight): Promise<void> {
     if (!this.#store) return;
     const { learner, plugins } = this.parts;
     const live = await plugins.state();
     const run = { ...this.state, wallSeconds: this.wallSeconds() };
     const saved = await this.#store.checkpoint(
       this.state.step,
-      {
-        writeWeights: async (directory) => {
-          await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
-        },
-        // Both are plain data; JSON drops only what is undefined.
-        state: { run, plugins: plugins.method.states(), ...(live ? { live } : {}) } as unknown as JsonObject,
+      async (directory) => {
+        await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
+        const ahead = await saveInFlight(inFlight, directory);
+        const state = { run, plugins: plugins.method.states(), ...(live ? { live } : {}), inFlight: ahead };
+        // Plain data; JSON drops only what is undefined.
+        return state as unknown as JsonObject;
       },
       this.config.store.keepCheckpoints,
     );

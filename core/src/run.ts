@@ -2,14 +2,16 @@ import { collect, collectCohort, type Collected } from "./collect.js";
 import { evaluate } from "./evaluate.js";
 import type { StepMoment } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
-import { rewardMetrics, sampleMetrics } from "./learn/step-metrics.js";
-import type { Cohort } from "./records/group.js";
+import { rewardMetrics, sampleMetrics, stalenessMetrics } from "./learn/step-metrics.js";
+import type { Cohort, Group } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
 import { responseLength } from "./records/trajectory.js";
+import { Begun } from "./rollout/begun.js";
 import { nextTasks } from "./rollout/task-order.js";
-import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf } from "./run-plan.js";
+import type { InFlight, LaunchedStep } from "./run-ahead.js";
+import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf, stepsAhead } from "./run-plan.js";
 import type { RunSession } from "./run-session.js";
 import { Stopwatch } from "./stopwatch.js";
 
@@ -26,9 +28,17 @@ export type RunOutcome = "finished" | "interrupted";
  */
 export class Run {
   readonly #session: RunSession;
+  /** Steps whose samples are on their way; empty in lockstep. */
+  #ahead: LaunchedStep[];
+  /** Kept beyond the places of their step; they feed the next. */
+  #carried: readonly Group[];
+  /** The step that is worked on. */
+  #launched: LaunchedStep | undefined;
 
   constructor(session: RunSession) {
     this.#session = session;
+    this.#ahead = [...session.inFlight.ahead];
+    this.#carried = session.inFlight.carried;
   }
 
   /** Trains until steps or tokens are spent; after an abort of `signal`, until the end of the running step. Saves at the end. */
@@ -36,14 +46,14 @@ export class Run {
     const { config, state } = this.#session;
     if (state.evaluations.length === 0) {
       await this.#evaluate();
-      await this.#session.checkpoint();
+      await this.#session.checkpoint(this.#inFlight());
     }
     while (progressOf(config, state) < 1 && !signal.aborted) {
       const report = await this.#stepWithPlugins();
       const isLast = progressOf(config, state) >= 1;
       if (isLast || (config.eval.every > 0 && report.step % config.eval.every === 0)) await this.#evaluate();
       if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
-        await this.#session.checkpoint();
+        await this.#session.checkpoint(this.#inFlight());
     }
     if (state.step > 0 && state.instructive === 0) {
       const message = `every advantage was 0 in ${state.step} steps: no reward taught anything. Start from a policy that sometimes succeeds, or choose easier tasks`;
@@ -59,7 +69,7 @@ export class Run {
   async #stepWithPlugins(): Promise<StepReport> {
     const { parts, state } = this.#session;
     await parts.plugins.boundary(state.step);
-    const { cursor } = state;
+    const inFlight = this.#inFlight();
     for (;;) {
       try {
         const report = await this.step();
@@ -67,9 +77,26 @@ export class Run {
         return report;
       } catch (error) {
         if (!(await parts.plugins.rescue(error, state.step + 1))) throw error;
-        state.cursor = cursor;
+        this.#launchAgain(inFlight);
       }
     }
+  }
+
+  #inFlight(): InFlight {
+    return { ahead: [...this.#ahead], carried: this.#carried };
+  }
+
+  /** Goes back to before a step that failed. Samples that a failed hook kept from being made are asked for once more. */
+  #launchAgain({ ahead, carried }: InFlight): void {
+    const { state } = this.#session;
+    const dropped = this.#ahead.find((step) => !ahead.includes(step));
+    if (dropped) state.cursor = dropped.cursor;
+    this.#carried = carried;
+    this.#ahead = ahead.map((step) =>
+      step.hasFailed() ? { ...step, ...this.#send(step.moment, step.plan, step.tasks, 0) } : step,
+    );
+    const first = this.#launched;
+    if (ahead.length === 0 && first) state.cursor = first.cursor;
   }
 
   /** One step: rolls out a cohort with the live policy version, learns from it, publishes the next version. */
@@ -78,16 +105,20 @@ export class Run {
     const { config, state, parts } = session;
     const { method } = parts.plugins;
     const step = state.step + 1;
-    const moment = { step, progress: progressOf(config, state) };
     const watch = new Stopwatch();
 
-    const plan = method.plan(moment, basePlan(config, step), state.lastReport);
-    const collected = await this.#collect(moment, plan, watch);
+    const launched = this.#ahead.shift() ?? this.#launch(step);
+    this.#launched = launched;
+    const { moment, plan } = launched;
+    const collected = await this.#collect(launched, watch);
 
     const { cohort, rewarded, kept, shaped } = collected;
     const advantages = method.advantages(moment, plan, kept);
     const loss = method.loss(moment, plan, lossSpec(config, plan), kept);
     watch.lap("time/verify");
+    this.#carried = this.#surplus(collected);
+    // From here on the next steps' samples are made while this step's are learned from.
+    for (const next of stepsAhead(config, step).slice(this.#ahead.length)) this.#ahead.push(this.#launch(next));
     const update =
       kept.length === 0
         ? {}
@@ -100,6 +131,8 @@ export class Run {
           });
     watch.lap("time/train");
 
+    // A sample is of the version that was live when it was asked for, however slow its actor was to begin.
+    await Promise.all(this.#ahead.map(({ begun }) => begun));
     const version = await parts.learner.ask(
       "publish",
       { version: state.version + 1 },
@@ -107,7 +140,8 @@ export class Run {
     );
     watch.lap("time/publish");
 
-    const sampled = collected.sampled.flatMap(({ samples }) => samples);
+    // What was carried over from an earlier step was counted there.
+    const sampled = collected.sampled.flatMap(({ id, samples }) => (id.startsWith(`${step}/`) ? samples : []));
     const tokens = sampled.reduce((sum, { trajectory }) => sum + responseLength(trajectory), 0);
     const base: StepReport = {
       step,
@@ -121,6 +155,8 @@ export class Run {
         "group/kept": kept.length,
         "group/dropped": rewarded.length - kept.length,
         "group/rounds": collected.roundEnds.length,
+        "sample/yield": kept.flatMap(({ group }) => group.samples).length / Math.max(1, sampled.length),
+        ...(config.train.staleness > 0 ? stalenessMetrics(kept, state.version) : {}),
         "lr/value": plan.learningRate,
         ...update,
         ...watch.laps(),
@@ -143,21 +179,62 @@ export class Run {
     }
   }
 
-  /** The step's groups, rolled out and verified by the actors. */
-  #collect(moment: StepMoment, plan: StepPlan, watch: Stopwatch): Promise<Collected> {
-    const { config, parts, state, signal } = this.#session;
+  /** Plans a step, chooses its tasks and has the actors begin. */
+  #launch(step: number): LaunchedStep {
+    const { config, parts, state } = this.#session;
+    const { cursor } = state;
+    const moment = { step, progress: progressOf(config, state) };
+    const plan = parts.plugins.method.plan(moment, basePlan(config, step), state.lastReport);
+    const tasks = this.#select(moment, plan, Math.max(0, plan.promptsPerStep - this.#carried.length));
+    return { moment, plan, tasks, cursor, ...this.#send(moment, plan, tasks, 0) };
+  }
+
+  #send(
+    moment: StepMoment,
+    plan: StepPlan,
+    tasks: readonly Task[],
+    before: number,
+    watch?: Stopwatch,
+  ): Pick<LaunchedStep, "groups" | "begun" | "hasFailed"> {
+    const { config, parts, signal } = this.#session;
     const { step } = moment;
+    const groups = tasks.map((task, index) => ({ id: `${step}/${before + index}`, task, size: plan.groupSize }));
+    const oldest = step - 1 - config.train.staleness;
+    const begun = new Begun();
+    const order = { step, phase: "train", mode: "default", plan, groups, oldest, begun: begun.memory } as const;
+    const how = { sampling: samplingOf(plan), partial: config.rollout.partial && config.train.staleness > 0 };
+    const made = collect(parts, config, { ...order, ...how }, signal, watch);
+    let hasFailed = false;
+    // The failure is met when the step's turn comes; until then nobody asks.
+    made.catch(() => (hasFailed = true));
+    return { groups: made, begun: begun.all(made), hasFailed: () => hasFailed };
+  }
+
+  /** A step's cohort: what was launched, what was carried over, and further rounds where groups are sampled again. */
+  #collect({ moment, plan, groups }: LaunchedStep, watch: Stopwatch): Promise<Collected> {
+    const { config, parts } = this.#session;
     return collectCohort(parts.plugins.method, moment, plan, config, {
-      next: (wanted, before) => {
-        const groups = this.#select(moment, plan, wanted).map((task, index) => ({
-          id: `${step}/${before + index}`,
-          task,
-          size: plan.groupSize,
-        }));
-        const order = { step, phase: "train", mode: "default", plan, groups, version: state.version } as const;
-        return collect(parts, config, { ...order, sampling: samplingOf(plan) }, signal, watch);
+      next: async (wanted, before, round) => {
+        if (round > 0) return this.#send(moment, plan, this.#select(moment, plan, wanted), before, watch).groups;
+        const first = await groups;
+        watch.lap("time/generate");
+        return [...this.#carried, ...first];
       },
     });
+  }
+
+  /** Groups that were kept and found no place, while they are fresh enough for the next step. */
+  #surplus({ rewarded, decisions, kept }: Collected): readonly Group[] {
+    const { staleness, carryOver } = this.#session.config.train;
+    if (staleness === 0 || !carryOver) return [];
+    const used = new Set(kept.map(({ group }) => group.id));
+    const oldest = this.#session.state.version + 1 - staleness;
+    return rewarded
+      .filter(({ group }, index) => decisions[index] === "keep" && !used.has(group.id))
+      .map(({ group }) => group)
+      .filter(({ samples }) =>
+        samples.every(({ trajectory }) => trajectory.versions.every(({ version }) => version >= oldest)),
+      );
   }
 
   #select(moment: StepMoment, plan: StepPlan, count: number): readonly Task[] {

@@ -124,18 +124,18 @@ describe("collect()", () => {
     stopStrings: [],
     budgetRules: [],
   };
-  const asked = (version: number, phase: "train" | "eval", watch?: Stopwatch): Promise<readonly Group[]> => {
+  const asked = (oldest: number, phase: "train" | "eval", watch?: Stopwatch): Promise<readonly Group[]> => {
     const groups = [{ id: made.id, task: made.task, size: 2 }];
-    const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, version };
+    const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, oldest };
     return collect(parts, config({}), order, new AbortController().signal, watch);
   };
 
-  test("refuses a training sample of another version than the live one", async () => {
+  test("refuses a training sample of an older version than is allowed", async () => {
     await expect(asked(2, "train")).resolves.toHaveLength(1);
     await expect(asked(2, "eval")).resolves.toHaveLength(1);
     await expect(asked(3, "train")).rejects.toMatchObject({
       code: "SAMPLE_NOT_LIVE",
-      message: 'Cannot train on sample "3/0/0" at step 3: it is of policy version 2 and version 3 is live',
+      message: 'Cannot train on sample "3/0/0" at step 3: it is of policy version 2, one of 3 to 2 is wanted',
     });
   });
 

@@ -14,7 +14,7 @@ const KILLS = Number(process.env["TROUPE_KILLS"] ?? 20);
 const SECONDS_A_KILL = 20;
 
 const folder = temporaryFolder();
-const file = writeTinyRun(folder, {
+const SETTINGS = {
   ...TINY_RUN,
   // A stage in the middle of the run, groups that are sampled again, and a rate that depends on the step: state that
   // a resumed run must have kept.
@@ -33,7 +33,8 @@ const file = writeTinyRun(folder, {
   train: { ...TINY_RUN.train, warmupSteps: 8 },
   // At the steps of the checkpoints: what is measured there, the next step's plan gets to see.
   eval: { ...TINY_RUN.eval, every: 3, modes: ["default", "thinkfree"] },
-});
+} as const;
+const file = writeTinyRun(folder, SETTINGS);
 
 function foldersFor(name: string): TroupeFolders {
   return { runs: join(folder, name, "runs"), home: join(folder, name, "home") };
@@ -47,13 +48,19 @@ function runIn({ runs }: TroupeFolders): string | undefined {
   return name === undefined ? undefined : join(runs, name);
 }
 
+/** The run as it is when nothing disturbs it. */
+async function undisturbed(name: string, config: string): Promise<RunTrace> {
+  const folders = foldersFor(name);
+  const end = await runTroupe(["--json", "run", config], folders);
+  expect(end, end.stderr).toMatchObject({ exitCode: 0 });
+  return traceOf(runIn(folders) ?? "");
+}
+
 let whole: RunTrace;
 
 beforeAll(async () => {
-  const folders = foldersFor("whole");
-  await runTroupe(["--json", "run", file], folders);
-  whole = traceOf(runIn(folders) ?? "");
-});
+  whole = await undisturbed("whole", file);
+}, 120_000);
 
 describe("an uninterrupted run", () => {
   test("has the state that resuming could lose", () => {
@@ -120,37 +127,62 @@ async function runUntil(moment: Moment, args: readonly string[], folders: Troupe
   return end;
 }
 
-describe("a run killed with SIGKILL", () => {
-  test(
-    `${KILLS} times, and resumed each time, is the uninterrupted run`,
-    async () => {
-      let kills = 0;
-      let stepsAtKills = 0;
-      for (let run = 0; kills < KILLS; run++) {
-        const folders = foldersFor(`killed-${run}`);
-        for (;;) {
-          const begun = runIn(folders);
-          // A process that dies before it has written what to do leaves nothing to resume.
-          const args = ["--json", ...(begun === undefined ? ["run", file] : ["resume", begun])];
-          const end = kills < KILLS ? await runUntil(momentOf(kills), args, folders) : await runTroupe(args, folders);
-          if (end.signal === "SIGKILL") {
-            kills += 1;
-            if (existsSync(join(runIn(folders) ?? "", "metrics.jsonl"))) stepsAtKills += 1;
-            continue;
-          }
-          expect(end, end.stderr).toMatchObject({ exitCode: 0, signal: null });
-          break;
-        }
-        const trace = traceOf(runIn(folders) ?? "");
-        expect(trace.ledger).toBe(whole.ledger);
-        expect(trace).toEqual(whole);
+/** Kills a run again and again, resumes it each time, and compares what it comes to. */
+async function survive(name: string, config: string, count: number, expected: RunTrace): Promise<void> {
+  let kills = 0;
+  let stepsAtKills = 0;
+  for (let run = 0; kills < count; run++) {
+    const folders = foldersFor(`${name}-${run}`);
+    for (;;) {
+      const begun = runIn(folders);
+      // A process that dies before it has written what to do leaves nothing to resume.
+      const args = ["--json", ...(begun === undefined ? ["run", config] : ["resume", begun])];
+      const end = kills < count ? await runUntil(momentOf(kills), args, folders) : await runTroupe(args, folders);
+      if (end.signal === "SIGKILL") {
+        kills += 1;
+        if (existsSync(join(runIn(folders) ?? "", "metrics.jsonl"))) stepsAtKills += 1;
+        continue;
       }
-      // Otherwise every process was killed before it began to train.
-      expect(stepsAtKills).toBeGreaterThan(0);
+      expect(end, end.stderr).toMatchObject({ exitCode: 0, signal: null });
+      break;
+    }
+    const trace = traceOf(runIn(folders) ?? "");
+    expect(trace.ledger).toBe(expected.ledger);
+    expect(trace).toEqual(expected);
+  }
+  // Otherwise every process was killed before it began to train.
+  expect(stepsAtKills).toBeGreaterThan(0);
+}
+
+describe("a run killed with SIGKILL", () => {
+  const inLockstep = Math.ceil(KILLS * 0.6);
+  const ahead = KILLS - inLockstep;
+
+  test(
+    `${inLockstep} times, and resumed each time, is the uninterrupted run`,
+    () => survive("killed", file, inLockstep, whole),
+    inLockstep * SECONDS_A_KILL * 1000,
+  );
+
+  test(
+    `${ahead} times while it samples the next step ahead, and resumed each time, is the uninterrupted run`,
+    async () => {
+      const train = { ...SETTINGS.train, staleness: 1 };
+      const config = writeTinyRun(join(folder, "ahead"), { ...SETTINGS, train });
+      const expected = await undisturbed("ahead-whole", config);
+      const behind = expected.metrics.map(({ metrics }) => stalenessOf(metrics));
+      expect(behind).toEqual([0, ...Array.from({ length: 11 }, () => 1)]);
+      await survive("ahead-killed", config, ahead, expected);
     },
-    KILLS * SECONDS_A_KILL * 1000,
+    (ahead + 2) * SECONDS_A_KILL * 1000,
   );
 });
+
+function stalenessOf(metrics: unknown): unknown {
+  return typeof metrics === "object" && metrics !== null && "staleness/max" in metrics
+    ? metrics["staleness/max"]
+    : undefined;
+}
 
 describe("a run stopped with SIGINT", () => {
   test("saves, says how to go on, and goes on without a gap or a step twice", async () => {

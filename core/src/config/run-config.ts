@@ -63,6 +63,16 @@ const train = z.strictObject({
     .default(8)
     .describe("Trajectories per task"),
   maxRounds: count.default(4).describe("Generation rounds per step when groups are dropped or resampled"),
+  staleness: z
+    .int()
+    .min(0)
+    .max(8)
+    .default(0)
+    .describe("Versions that a sample may be behind; 0 is lockstep, 1 samples the next step while this one is learned"),
+  carryOver: z
+    .boolean()
+    .default(true)
+    .describe("With staleness: groups kept beyond a step's places feed the next step instead of being dropped"),
   updatesPerBatch: count.default(1).describe("Optimizer updates per cohort; 1 is strictly on-policy"),
   learningRate: positive.default(3e-4).describe("Step size of AdamW"),
   warmupSteps: z.int().min(0).default(0).describe("Steps over which the learning rate rises from 0"),
@@ -97,6 +107,21 @@ const loss = z.strictObject({
     .describe("Weight of the KL term against the policy that the run began with; 0 is off"),
   klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
   entropyCoefficient: z.number().default(0).describe("Weight of the entropy bonus; 0 is off"),
+  importance: z
+    .union([
+      z.literal("auto"),
+      z.null(),
+      z.strictObject({
+        level: z.enum(["token", "sequence", "geometric"]).default("token"),
+        outside: z.enum(["truncate", "mask"]).default("truncate"),
+        low: z.number().min(0).default(0),
+        high: z.number().positive().default(2),
+      }),
+    ])
+    .default("auto")
+    .describe(
+      "Truncated importance sampling of stale samples; auto truncates token weights at 2 when staleness is above 0",
+    ),
   maskTruncated: z.boolean().default(false).describe("Masks the loss of trajectories cut at their token budget"),
 });
 
@@ -109,6 +134,10 @@ const rollout = z.strictObject({
   topP: fraction.default(1),
   topK: z.int().min(0).default(0).describe("0 keeps every token"),
   minP: fraction.default(0),
+  partial: z
+    .boolean()
+    .default(false)
+    .describe("With staleness: responses under way go on with a new version as soon as it is live"),
   deadlineMs: positive.default(600_000).describe("A rollout actor that has not answered by then is replaced"),
 });
 

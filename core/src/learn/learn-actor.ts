@@ -73,7 +73,9 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
     async update({ engine, hasReference }, order) {
       if (order.resetOptimizer) engine.resetOptimizer();
       const totals: Record<string, number> = {};
-      for (const batch of order.batches) {
+      // Before any update: importance weights compare the policy that the updates begin with to the one that sampled.
+      const batches = order.spec.importance ? await withOldLogprobs(order.batches, engine, order.spec) : order.batches;
+      for (const batch of batches) {
         const metrics = await engine.forwardBackward(
           hasReference ? await withReference(batch, engine, order.spec) : batch,
           order.spec,
@@ -104,6 +106,20 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
     engine.dispose();
   },
 });
+
+async function withOldLogprobs(
+  batches: readonly Batch[],
+  engine: PolicyEngine,
+  spec: LossSpec,
+): Promise<readonly Batch[]> {
+  const scored: Batch[] = [];
+  for (const batch of batches) {
+    // The published version is the one that is about to be updated.
+    const { logprobs_N } = await engine.score(batch.tokens_N, batch.offsets_S1, spec.temperature);
+    scored.push({ ...batch, oldLogprobs_N: logprobs_N });
+  }
+  return scored;
+}
 
 async function withReference(batch: Batch, engine: PolicyEngine, spec: LossSpec): Promise<Batch> {
   if (spec.klCoefficient === 0) return batch;

@@ -44,3 +44,14 @@ export function rewardMetrics(
       Math.max(1, groups.length),
   };
 }
+
+/** How many versions the samples of an update are behind the one that learns from them. */
+export function stalenessMetrics(
+  groups: readonly { readonly group: { readonly samples: readonly Sample[] } }[],
+  version: number,
+): Readonly<Record<string, number>> {
+  const spans = groups.flatMap(({ group }) => group.samples.flatMap(({ trajectory }) => trajectory.versions));
+  const behind = spans.map((span) => version - span.version);
+  if (behind.length === 0) return {};
+  return { "staleness/mean": mean(behind), "staleness/max": Math.max(...behind) };
+}

@@ -4,6 +4,7 @@ import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
+import { Begun } from "./begun.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
 
@@ -39,6 +40,8 @@ export class RolloutPool {
     const shares = this.#actors.map((_, actor) =>
       order.groups.filter((_, index) => index % this.#actors.length === actor),
     );
+    const begun = order.begun && new Begun(order.begun);
+    for (const groups of shares) if (groups.length > 0) begun?.expect();
     const answers = await Promise.all(
       shares.map((groups, actor) => (groups.length === 0 ? [] : this.#ask(actor, { ...order, groups }, signal))),
     );

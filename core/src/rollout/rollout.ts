@@ -7,7 +7,9 @@ import { deriveKey, keyToHex } from "../numerics/random.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
 import { ORIGIN, type Trajectory } from "../records/trajectory.js";
+import { Begun } from "./begun.js";
 import { formatPrompt, type FormattedPrompt } from "./format-prompt.js";
+import { generateThroughVersions, type SpannedCompletion } from "./generate-through.js";
 import type { Tokenizer } from "../engines/tokenizer.js";
 
 /** One group to roll out. */
@@ -26,6 +28,10 @@ export interface RolloutOrder {
   readonly plan: StepPlan;
   readonly sampling: SamplingPlan;
   readonly groups: readonly GroupOrder[];
+  /** Responses under way go on with a new version as soon as it is live. */
+  readonly partial?: boolean;
+  /** Memory of a `Begun` that is told when sampling has begun. */
+  readonly begun?: SharedArrayBuffer;
 }
 
 /** The policy's side of a rollout, on whichever thread it runs. */
@@ -58,12 +64,11 @@ export async function rollOut(
   const seeds = slots.map(({ group, slot }) =>
     deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot),
   );
-  const completions = await tools.sampler.generate(
-    prompts.map((prompt, i) => requestOf(tools, prompt, seeds[i] ?? [0, 0])),
-    { signal },
-  );
+  const requests = prompts.map((prompt, i) => requestOf(tools, prompt, seeds[i] ?? [0, 0]));
+  const begun = order.begun && new Begun(order.begun);
+  const completions = await generate(tools.sampler, requests, order.partial === true, signal, () => begun?.arrive());
   const versions = versionsOf(plugins);
-  return completions.map((completion, i): Trajectory => {
+  return completions.map(({ completion, versions: spans }, i): Trajectory => {
     const { group, slot } = slots[i]!; // one completion per request
     const prompt = prompts[i]!;
     const start = prompt.tokens.length;
@@ -87,7 +92,7 @@ export async function rollOut(
         { role: "prompt", start: 0, end: start },
         { role: "policy", start, end: length },
       ],
-      versions: [{ version: completion.version, start, end: length }],
+      versions: spans.map((span) => ({ ...span, start: start + span.start, end: start + span.end })),
       stopReason: completion.stopReason,
       seed: keyToHex(seeds[i] ?? [0, 0]),
       temperature: prompt.sampling.temperature,
@@ -99,6 +104,22 @@ export async function rollOut(
       annotations: prompt.annotations,
     };
   });
+}
+
+async function generate(
+  sampler: Sampler,
+  requests: readonly GenerateRequest[],
+  isPartial: boolean,
+  signal: AbortSignal,
+  onBegun: () => void,
+): Promise<readonly SpannedCompletion[]> {
+  if (isPartial) return generateThroughVersions(sampler, requests, signal, onBegun);
+  const answer = sampler.generate(requests, { signal });
+  onBegun();
+  return (await answer).map((completion) => ({
+    completion,
+    versions: [{ version: completion.version, start: 0, end: completion.tokens.length }],
+  }));
 }
 
 function format(

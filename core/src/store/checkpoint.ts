@@ -19,22 +19,22 @@ export interface Checkpoint {
  *
  * Flush the run's JSONL writers before: lines of a step that a checkpoint covers must not be lost.
  *
- * @param content writeWeights fills a folder, for example `(directory) => engine.save(directory, { optimizer: true })`;
- *   state: whatever else the run needs to go on
- * @throws DISK_FULL, FILE_NOT_PERMITTED, and what `writeWeights` throws
+ * @param write fills a folder, for example by `engine.save(directory, { optimizer: true })`, and gives whatever else the
+ *   run needs to go on
+ * @throws DISK_FULL, FILE_NOT_PERMITTED, and what `write` throws
  */
 export async function saveCheckpoint(
   run: RunDirectory,
   step: number,
-  content: { writeWeights(directory: string): Promise<void>; state: JsonObject },
+  write: (directory: string) => Promise<JsonObject>,
 ): Promise<Checkpoint> {
   const path = join(run.checkpoints, folderName(step));
   const temporary = join(run.checkpoints, `.tmp-${folderName(step)}`);
   await onFile(path, "write", async () => {
     await removeLeftovers(run);
     await mkdir(temporary, { recursive: true });
-    await content.writeWeights(temporary);
-    await writeFileAtomically(join(temporary, "state.json"), JSON.stringify(content.state));
+    const state = await write(temporary);
+    await writeFileAtomically(join(temporary, "state.json"), JSON.stringify(state));
     await syncTree(temporary);
     // A folder cannot be renamed onto a full one. A crash between the two renames leaves the checkpoint before this.
     await discard(run, path);

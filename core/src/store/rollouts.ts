@@ -190,40 +190,6 @@ export async function readStep(directory: string, step: number): Promise<readonl
   return rollouts;
 }
 
-/** The sample that a rollout was written from: what `describeRollout` took apart. */
-export function sampleOf({ record, tokens }: Rollout): { readonly task: Task; readonly sample: Sample } {
-  const { id, task, domain, messages, reference, taskMeta, verdict } = record;
-  return {
-    task: { id: task, domain, prompt: messages, reference, meta: taskMeta },
-    sample: {
-      trajectory: {
-        id,
-        taskId: task,
-        groupId: record.group,
-        slot: record.slot,
-        mode: record.mode,
-        tokens: tokens.tokens,
-        origins: tokens.origins,
-        logprobs: tokens.logprobs,
-        entropies: tokens.entropies,
-        turns: record.turns,
-        versions: record.versions,
-        stopReason: record.stopReason,
-        ...(record.failure === undefined ? {} : { failure: record.failure }),
-        seed: record.seed,
-        temperature: record.temperature,
-        maxTokens: record.maxTokens,
-        assistantPrefix: record.assistantPrefix,
-        promptText: record.prompt,
-        responseText: record.response,
-        plugins: record.plugins,
-        annotations: record.annotations,
-      },
-      verdict,
-    },
-  };
-}
-
 /**
  * Reads one trajectory with its token arrays; undefined when it was not written.
  * @throws ROLLOUTS_UNREADABLE when the side file does not hold it; LINE_UNREADABLE, FILE_NOT_PERMITTED

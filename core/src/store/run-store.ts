@@ -52,13 +52,9 @@ export class RunStore {
   }
 
   /** Writes a checkpoint after everything that led to it, and drops the oldest ones. */
-  async checkpoint(
-    step: number,
-    content: { writeWeights(directory: string): Promise<void>; state: JsonObject },
-    keep: number,
-  ): Promise<Checkpoint> {
+  async checkpoint(step: number, write: (directory: string) => Promise<JsonObject>, keep: number): Promise<Checkpoint> {
     await this.flush();
-    const checkpoint = await saveCheckpoint(this.directory, step, content);
+    const checkpoint = await saveCheckpoint(this.directory, step, write);
     await pruneCheckpoints(this.directory, keep);
     return checkpoint;
   }

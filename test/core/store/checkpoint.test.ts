@@ -25,9 +25,9 @@ beforeEach(async () => {
 afterEach(() => rm(root, { recursive: true }));
 
 const save = (step: number, weights = `weights ${step}`) =>
-  saveCheckpoint(run, step, {
-    writeWeights: (folder) => writeFile(join(folder, "model.safetensors"), weights),
-    state: { step, words: [1, 2] },
+  saveCheckpoint(run, step, async (folder) => {
+    await writeFile(join(folder, "model.safetensors"), weights);
+    return { step, words: [1, 2] };
   });
 
 describe("saveCheckpoint()", () => {
@@ -42,12 +42,9 @@ describe("saveCheckpoint()", () => {
 
   it("shows nothing of a checkpoint that failed half way, and cleans up at the next", async () => {
     await save(100);
-    const failing = saveCheckpoint(run, 200, {
-      writeWeights: async (folder) => {
-        await writeFile(join(folder, "model.safetensors"), "half");
-        throw new Error("stopped");
-      },
-      state: {},
+    const failing = saveCheckpoint(run, 200, async (folder) => {
+      await writeFile(join(folder, "model.safetensors"), "half");
+      throw new Error("stopped");
     });
     await expect(failing).rejects.toThrow("stopped");
     expect((await latestCheckpoint(run))?.step).toBe(100);
