@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "measure a run's newest checkpoint on held-out tasks; the run stays as it is",
     load: () => import("./commands/evaluate.js"),
   },
+  export: {
+    description: "write a run's newest weights with its tokenizer as a folder that transformers loads",
+    load: () => import("./commands/export.js"),
+  },
   verify: {
     description: "judge answers outside of a run: one, a file of them, or a verifier's own calibration set",
     load: () => import("./commands/verify.js"),

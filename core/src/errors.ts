@@ -232,6 +232,11 @@ export const errors = defineErrors({
     hint: "The environment's README lists its settings",
     exitCode: 2,
   },
+  exportNotPossible: {
+    message: (d: { run: string; problem: string }) => `Cannot export run "${d.run}": ${d.problem}`,
+    hint: "Name an empty folder, and a run whose policy stands alone",
+    exitCode: 2,
+  },
   rewardModelsNotSupported: {
     message: (d: { engine: string }) =>
       `Cannot open a reward model with "${d.engine}": it does not export openRewardModel()`,

@@ -240,6 +240,8 @@ export interface EngineModule {
   /** A policy with random weights drawn from `seed`. */
   createEngine(options: EngineOptions): Promise<PolicyEngine>;
   attachSampler(handle: unknown): Sampler;
+  /** Writes `model.onnx` into a policy's folder and gives its path; absent where the engine samples no such files. */
+  exportOnnx?(directory: string): Promise<string>;
   /** Opens a reward model from its folder; absent where the engine has none. */
   openRewardModel?(options: { readonly directory: string; readonly threads?: number }): Promise<RewardModel>;
 }
