@@ -25,6 +25,8 @@ export interface Comparison {
   readonly trace?: TraceStep[];
   /** Set when two forms met that no method could evaluate; the answer counts as different. */
   isUndecided: boolean;
+  /** Told of values that no method here could compare. */
+  readonly onUndecided?: (gold: Expression, answer: Expression) => void;
 }
 
 /**
@@ -213,7 +215,10 @@ function isSameScalar(gold: Expression, answer: Expression, comparison: Comparis
     return false;
   const { equality, by } = decideScalars(gold, answer, budget);
   noteStep(comparison, "compare", gold, answer, `${equality}, by ${by}`);
-  if (equality === "undecided") comparison.isUndecided = true;
+  if (equality === "undecided") {
+    comparison.isUndecided = true;
+    comparison.onUndecided?.(gold, answer);
+  }
   if (equality === "equal") return true;
   const isRounding = isRoundingOf(answer, gold, budget) || isRoundingOf(gold, answer, budget);
   if (isRounding) noteStep(comparison, "round", gold, answer, "one is the other, rounded at its last decimal");

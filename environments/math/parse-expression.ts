@@ -534,7 +534,8 @@ class Parser {
     let to: Expression | undefined;
     while (this.#isMark("_", "^")) {
       if (this.#accept("^")) to = this.#exponent();
-      else if (this.#accept("_") && command === "int") from = this.#group(() => this.#signedPower());
+      else if (this.#accept("_") && command === "int")
+        from = this.#isMark("{") ? this.#group(() => this.#sum()) : this.#primary();
       else
         [name, from] = this.#group(() => {
           const variable = this.#variableName();

@@ -83,6 +83,13 @@ export const settingsSchema = z.strictObject({
     .enum(["by-tags", "required"])
     .default("by-tags")
     .describe("When a </think> must come before the answer: if a <think> was opened, or always"),
+  symbolic: z
+    .strictObject({
+      python: z.string().min(1).default("python3").describe("A Python that has SymPy"),
+      deadlineMs: z.int().min(100).default(5000).describe("Milliseconds for one comparison"),
+    })
+    .optional()
+    .describe("Asks SymPy about integrals, limits and infinite sums; absent leaves them undecided, which is a fail"),
   percent: z.enum(["unit", "value"]).default("unit").describe("Whether 50 % equals 50 and 0.5, or 0.5 alone"),
 });
 

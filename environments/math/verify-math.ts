@@ -10,6 +10,7 @@ import {
   type Extraction,
   type ExtractionOptions,
 } from "./extract-answer.js";
+import { namedValue } from "./normal-form.js";
 import { parseExpression } from "./parse-expression.js";
 import { printExpression } from "./print-expression.js";
 import type { TraceStep } from "./trace.js";
@@ -26,6 +27,8 @@ export interface MathOptions {
   readonly percent?: "unit" | "value";
   /** Puts the steps that led to the verdict into `parts.trace`. */
   readonly explain?: boolean;
+  /** Told of whole answers that no method here could compare with their reference. */
+  readonly onUndecided?: (gold: Expression, answer: Expression) => void;
   /** Milliseconds of some clock; without it `Verdict.ms` is 0, for the caller to fill in. */
   readonly now?: () => number;
 }
@@ -146,10 +149,12 @@ function judge(
   if (written.length > SIZE_LIMITS.characters) {
     return { kind: "fail", reason: `budget-exceeded: the answer has ${written.length} characters` };
   }
+  const undecided: (readonly [gold: Expression, answer: Expression])[] = [];
   const comparison: Comparison = {
     budget: new WorkBudget(),
     percent: options.percent ?? "unit",
     isUndecided: false,
+    onUndecided: (gold, answer) => undecided.push([gold, answer]),
     ...(trace === undefined ? {} : { trace }),
   };
   try {
@@ -171,6 +176,13 @@ function judge(
       );
       if (isSame) return { kind: "pass", reason: "equal" };
     }
+    for (const [gold, open] of undecided) {
+      // Of a list or a tuple a part alone decides nothing.
+      const isWhole =
+        references.some((reference) => reference.readings.some((reading) => valueOf(reading, true) === gold)) &&
+        readings?.some((reading) => valueOf(reading, false) === open);
+      if (isWhole === true) options.onUndecided?.(gold, open);
+    }
     const particulars = `got ${excerpt(written)}, want ${references.map((reference) => excerpt(reference.written)).join(" or ")}`;
     return { kind: "fail", reason: `${comparison.isUndecided ? "undecided" : "wrong-answer"}: ${particulars}` };
   } catch (error) {
@@ -184,6 +196,11 @@ function judge(
 /** "12,345" read as a list is met by that list; the pair (12, 345) is another thing. */
 function isSameReading(gold: Expression, isSecond: boolean, answer: Expression, comparison: Comparison): boolean {
   return !(isSecond && answer.kind === "tuple") && isSameAnswer(gold, answer, comparison);
+}
+
+/** What "x = …" says of x, or all of it. */
+function valueOf(reading: Expression, isReference: boolean): Expression {
+  return namedValue(reading, isReference) ?? reading;
 }
 
 /** Without the delimiters and the full stop that belong to the sentence around it. */
