@@ -98,9 +98,15 @@ const STAGES: readonly StageCommand[] = [
         "--case <fields>",
         "fields of a case from columns, with commas: gold=answer,response=solution; language==python is a constant",
       ],
+      ["--expect <verdict>", "pass, or fail for wrong programs: tests that pass one are too weak", "pass"],
     ],
     isHeavy: true,
-    order: (flags) => ({ stage: "references", judge: judgeOf(flags), fields: caseFields(wanted(flags, "case")) }),
+    order: (flags) => ({
+      stage: "references",
+      judge: judgeOf(flags),
+      fields: caseFields(wanted(flags, "case")),
+      expect: expectOf(flags),
+    }),
   },
   {
     name: "vote",
@@ -286,6 +292,13 @@ function columnsOf({ problem, answer }: Flags): { readonly problem: string; read
 
 function judgeOf(flags: Flags): { readonly environment: string; readonly baseDirectory: string } {
   return { environment: wanted(flags, "judge"), baseDirectory: resolve(".") };
+}
+
+function expectOf(flags: Flags): "pass" | "fail" {
+  const expect = wanted(flags, "expect");
+  if (expect !== "pass" && expect !== "fail")
+    throw errors.optionNotValid({ option: "--expect", found: expect, wanted: "pass or fail" });
+  return expect;
 }
 
 function dateOf(flags: Flags): string {

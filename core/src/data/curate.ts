@@ -98,7 +98,7 @@ async function run(curation: Curation, start: Progress): Promise<Progress> {
   const { order, threads, onProgress } = curation;
   const index = curation.rollouts === undefined ? undefined : await RolloutIndex.open(curation.rollouts);
   const isRemembering = REMEMBERING.includes(order.stage);
-  const decider = threads > 1 && !isRemembering ? openPool(threads) : await openStage(order);
+  const decider = await openDecider(order, isRemembering ? 1 : threads);
   const output = await CurationOutput.open(curation.output, start);
   let at: Progress = start;
   const write = async ({ rows, bad, lastLine, decisions }: Batch): Promise<void> => {
@@ -180,6 +180,17 @@ async function* batchesOf(
     [rows, bad] = [[], []];
   }
   if (rows.length + bad.length > 0) yield { rows, bad, lastLine };
+}
+
+/** The stage itself, or threads that have it each: for one thread, or where it has its own workers, the stage. */
+async function openDecider(
+  order: StageOrder,
+  threads: number,
+): Promise<TaskPool<StageBatch, readonly Decision[]> | RowStage> {
+  const stage = await openStage(order);
+  if (threads === 1 || (stage.atOnce ?? 1) > 1) return stage;
+  await stage.close?.();
+  return openPool(threads);
 }
 
 function openPool(threads: number): TaskPool<StageBatch, readonly Decision[]> {

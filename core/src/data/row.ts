@@ -25,6 +25,8 @@ export type Decision =
 
 /** Decides about rows, one after the other. The same row gets the same decision on any thread. */
 export interface RowStage {
+  /** How many rows at once keep it busy; 1 unless given. More than 1 and it has its own workers: one thread will do. */
+  readonly atOnce?: number;
   decide(row: DataRow): Decision | Promise<Decision>;
   close?(): Promise<void>;
 }

@@ -20,6 +20,8 @@ export async function decideBatch({ order, rows }: StageBatch): Promise<readonly
 /** Decisions about rows, in their order. */
 export async function decideAll(stage: RowStage, rows: readonly DataRow[]): Promise<readonly Decision[]> {
   const decisions: Decision[] = [];
-  for (const row of rows) decisions.push(await stage.decide(row));
+  const atOnce = stage.atOnce ?? 1;
+  for (let start = 0; start < rows.length; start += atOnce)
+    decisions.push(...(await Promise.all(rows.slice(start, start + atOnce).map((row) => stage.decide(row)))));
   return decisions;
 }

@@ -38,7 +38,13 @@ export type StageOrder =
       readonly n: number;
       readonly against: readonly { readonly path: string; readonly sha256: string; readonly column: string }[];
     }
-  | { readonly stage: "references"; readonly judge: JudgeSource; readonly fields: Readonly<Record<string, string>> }
+  | {
+      readonly stage: "references";
+      readonly judge: JudgeSource;
+      readonly fields: Readonly<Record<string, string>>;
+      /** "fail" for programs that are wrong: tests that pass one are too weak. */
+      readonly expect: "pass" | "fail";
+    }
   | {
       readonly stage: "score" | "vote";
       readonly columns: Columns;
@@ -69,6 +75,7 @@ export async function openStage(order: StageOrder): Promise<RowStage> {
       const open = await openJudge(order.judge.environment, order.judge.baseDirectory);
       const decide = order.stage === "score" ? scoreRow : voteRow;
       return {
+        atOnce: open.judge.atOnce,
         decide(row) {
           const gold = textAt(row.value, order.columns.answer);
           return gold === undefined ? missing(order.columns.answer) : decide(row, gold, open, order.origin);
@@ -158,10 +165,14 @@ async function decontaminateStage(order: StageOrder & { stage: "decontaminate" }
   };
 }
 
-/** Rows whose own worked reference does not pass are dropped: the question, its tests or the reference are wrong. */
-async function referencesStage({ judge, fields }: StageOrder & { stage: "references" }): Promise<RowStage> {
+/**
+ * Rows whose own worked reference does not pass are dropped: the question, its tests or the reference are wrong. So are
+ * rows whose wrong program passes, where that is asked.
+ */
+async function referencesStage({ judge, fields, expect }: StageOrder & { stage: "references" }): Promise<RowStage> {
   const open = await openJudge(judge.environment, judge.baseDirectory);
   return {
+    atOnce: open.judge.atOnce,
     async decide({ value }) {
       const one: Record<string, unknown> = {};
       for (const [name, source] of Object.entries(fields)) {
@@ -176,7 +187,7 @@ async function referencesStage({ judge, fields }: StageOrder & { stage: "referen
           parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "),
         );
       const verdict = await open.judge.judge(parsed.data);
-      return verdict.kind === "pass" ? KEEP : drop(`reference-${verdict.kind}`, verdict.reason);
+      return verdict.kind === expect ? KEEP : drop(`reference-${verdict.kind}`, verdict.reason);
     },
     close: () => open.judge.close(),
   };

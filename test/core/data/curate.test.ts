@@ -169,13 +169,12 @@ describe("stages", () => {
       { id: "a", answer: "1/2", solution: "So \\boxed{0.5}" },
       { id: "b", answer: "1/2", solution: "So \\boxed{0.6}" },
     ]);
-    const { kept, dropped } = await run(input, {
-      stage: "references",
-      judge,
-      fields: { gold: "answer", response: "solution" },
-    });
+    const fields = { gold: "answer", response: "solution" };
+    const { kept, dropped } = await run(input, { stage: "references", judge, fields, expect: "pass" });
     expect(kept).toMatchObject([{ id: "a" }]);
     expect(dropped).toMatchObject([{ id: "b", reason: "reference-fail" }]);
+    const wrong = await run(input, { stage: "references", judge, fields, expect: "fail" });
+    expect(wrong.kept).toMatchObject([{ id: "b" }]);
   });
 
   const say = (answer: string) => `hm</think> \\boxed{${answer}}`;
