@@ -1,17 +1,27 @@
-// Builds build/Release/troupe.node with a C++17 compiler and nothing else: `node gpu/build.mjs [--sanitize]`.
+// Builds build/Release/troupe.node with a C++17 compiler and nothing else: `node gpu/build.mjs`.
+// `--tests` builds the native tests in its place; `--sanitize=address` and `--sanitize=thread` either of them with checks.
 // An object is rebuilt when the hash of its sources, flags and compiler version changes. $CXX names the compiler.
+import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { digest, fail, findCompiler, findNvcc, openStamps, run } from "./compiler.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const require = createRequire(import.meta.url);
-const sanitize = process.argv.includes("--sanitize");
-const output = join(root, "build", sanitize ? "Sanitize" : "Release");
+const SANITIZERS = { address: "address,undefined", thread: "thread" };
+const wanted = process.argv.find((word) => word.startsWith("--sanitize="))?.slice("--sanitize=".length);
+const sanitize = SANITIZERS[wanted];
+const isTests = process.argv.includes("--tests");
+const output = join(root, "build", wanted ?? "Release");
 const sources = join(root, "native");
+const tests = join(root, "..", "test", "gpu", "native");
+
+if (wanted !== undefined && sanitize === undefined) {
+  fail(`there is no sanitizer "${wanted}"`, `Name one of ${Object.keys(SANITIZERS).join(", ")}`);
+}
 
 const compiler = findCompiler();
 const macos = compiler.target.includes("apple");
@@ -26,7 +36,7 @@ const common = [
   "-pthread",
   "-Wall",
   "-Wextra",
-  ...(sanitize ? ["-g", "-fno-omit-frame-pointer", "-fsanitize=address,undefined", "-fno-sanitize=alignment"] : []),
+  ...(sanitize ? ["-g", "-fno-omit-frame-pointer", `-fsanitize=${sanitize}`, "-fno-sanitize-recover=all"] : []),
 ];
 
 // GCC 12's own AVX-512 intrinsics read a deliberately undefined value, which -Wall reports at every use.
@@ -70,33 +80,50 @@ function units() {
   // The last: an error that a terminated thread can no longer throw is dropped instead of ending the process.
   const napi = "-DNAPI_VERSION=8 -DNODE_ADDON_API_CPP_EXCEPTIONS -DNODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS".split(" ");
   const binding = [...napi, "-isystem", headers, "-isystem", addon];
-  const others = readdirSync(sources)
-    .filter((name) => name.endsWith(".cc"))
-    .sort()
-    .map((name) => ({
-      source: join(sources, name),
-      object: name.replace(/\.cc$/, ".o"),
-      flags: name === "binding.cc" ? binding : name === "select-kernels.cc" ? has : [],
-    }));
-  return [...kernels, ...others];
+  const others = sourcesIn(sources).map((source) => {
+    const name = basename(source, ".cc");
+    return {
+      source,
+      object: `${name}.o`,
+      flags: name === "binding" ? binding : name === "select-kernels" ? has : [],
+    };
+  });
+  if (!isTests) return [...kernels, ...others];
+  const tested = others.filter(({ object }) => object !== "binding.o");
+  const own = sourcesIn(tests).map((source) => ({
+    source,
+    object: `test-${basename(source, ".cc")}.o`,
+    flags: ["-I", sources],
+    headers: headersIn(tests),
+  }));
+  return [...kernels, ...tested, ...own];
 }
 
-const headerText = [sources, join(sources, "cpu")]
-  .flatMap((folder) =>
-    readdirSync(folder)
-      .filter((name) => name.endsWith(".h"))
-      .sort()
-      .map((name) => join(folder, name)),
-  )
-  .map((path) => readFileSync(path));
+function sourcesIn(folder) {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".cc"))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
+function headersIn(folder) {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith(".h"))
+    .sort()
+    .map((name) => readFileSync(join(folder, name)));
+}
+
+const headerText = [sources, join(sources, "cpu")].flatMap(headersIn);
 const addonVersions = ["node-api-headers", "node-addon-api"].map((name) => require(`${name}/package.json`).version);
 const base = [compiler.command, compiler.version, ...addonVersions, ...compiler.flags, ...common];
 
+const targetName = isTests ? "native-tests" : "troupe.node";
+const target = join(output, targetName);
 const { stamps, save } = openStamps(output);
 
 async function compile(unit) {
   const object = join(output, unit.object);
-  const stamp = digest([...base, ...unit.flags, readFileSync(unit.source), ...headerText]);
+  const stamp = digest([...base, ...unit.flags, readFileSync(unit.source), ...headerText, ...(unit.headers ?? [])]);
   if (stamps[unit.object] === stamp && existsSync(object)) return;
   await run(compiler.command, [...compiler.flags, ...common, ...unit.flags, "-c", unit.source, "-o", object]);
   stamps[unit.object] = stamp;
@@ -109,18 +136,16 @@ async function build() {
     for (let unit = queue.shift(); unit; unit = queue.shift()) await compile(unit);
   });
   await Promise.all(lanes);
-  const target = join(output, "troupe.node");
   const link = [
-    "-shared",
     "-pthread",
     // Node unloads an addon with the last thread that loaded it, while the addon's own threads still wait for work;
     // macOS never unloads a library with thread-local variables.
-    ...(macos ? ["-undefined", "dynamic_lookup"] : ["-Wl,-z,nodelete"]),
-    ...(sanitize ? ["-fsanitize=address,undefined"] : []),
+    ...(isTests ? [] : ["-shared", ...(macos ? ["-undefined", "dynamic_lookup"] : ["-Wl,-z,nodelete"])]),
+    ...(sanitize ? [`-fsanitize=${sanitize}`] : []),
     ...(macos || sanitize ? [] : ["-static-libstdc++", "-static-libgcc"]),
   ];
   const stamp = digest([...base, ...link, ...all.map((unit) => stamps[unit.object])]);
-  if (stamps.link !== stamp || !existsSync(target)) {
+  if (stamps[targetName] !== stamp || !existsSync(target)) {
     // A running process may have the old file mapped: write beside it and rename.
     const temporary = `${target}.${process.pid}`;
     await run(compiler.command, [
@@ -131,7 +156,7 @@ async function build() {
       temporary,
     ]);
     renameSync(temporary, target);
-    stamps.link = stamp;
+    stamps[targetName] = stamp;
     console.log(`built ${target}`);
   }
 }
@@ -142,7 +167,7 @@ try {
 } catch (error) {
   failure = error;
   // An addon of older sources would run in its place unnoticed.
-  rmSync(join(output, "troupe.node"), { force: true });
+  rmSync(target, { force: true });
 }
 save();
 if (failure) {
@@ -153,7 +178,7 @@ if (failure) {
 }
 
 // nvcc alone is a machine to build on; the minute that it takes is spent unasked where a GPU can use the result.
-if (!sanitize && existsSync("/dev/nvidiactl") && findNvcc()) {
+if (!sanitize && !isTests && existsSync("/dev/nvidiactl") && findNvcc()) {
   try {
     await run(process.execPath, [join(root, "build-cuda.mjs")]);
   } catch {

@@ -92,6 +92,12 @@ const Kernels& selectedKernels(Format format) {
   return *chosen;
 }
 
+std::vector<const Kernels*> runnableKernels(Format format) {
+  std::vector<const Kernels*> kernels;
+  for (const Set& set : runnable(format)) kernels.push_back(set.kernels(format));
+  return kernels;
+}
+
 const std::string& kernelSets(Format format) {
   static const std::string fp32 = namesOf(runnable(Format::Fp32)), bf16 = namesOf(runnable(Format::Bf16));
   return format == Format::Bf16 ? bf16 : fp32;

@@ -1,8 +1,7 @@
 import { measureActors } from "./actors.js";
 import type { Area } from "./area.js";
-import { demoPolicyDirectory, shapeIn } from "./demo-policy.js";
 import { measureEngine } from "./engine.js";
-import { SHAPE_2M } from "./engine-work.js";
+import { SHAPE_1M, SHAPE_2M, SHAPE_5M } from "./engine-work.js";
 import { measureStep } from "./step.js";
 import { measureVerify } from "./verify.js";
 
@@ -10,13 +9,14 @@ import { measureVerify } from "./verify.js";
 export const engineArea: Area = {
   name: "engine",
   limits:
-    "the limit is the measured fp32 multiply-add rate of all threads over the FLOPs of a token, and in decoding the time that reading the weights once per step takes, where that is longer.",
+    "the limit is the measured multiply-add rate of all threads, in fp32 or bf16, over the FLOPs of a token, and in decoding the time that reading the weights once per step takes, where that is longer.",
   measure: (session) =>
     measureEngine(
       {
         shapes: [
-          { name: "1M", shape: shapeIn(demoPolicyDirectory()), isOnlyTrained: false },
-          { name: "2M", shape: SHAPE_2M, isOnlyTrained: true },
+          { name: "1M", shape: SHAPE_1M, isOnlyTrained: true },
+          { name: "2M", shape: SHAPE_2M, isOnlyTrained: false },
+          { name: "5M", shape: SHAPE_5M, isOnlyTrained: true },
         ],
         batch: { count: 32, length: 256 },
         decodeBatches: [1, 64, 256],

@@ -30,7 +30,7 @@ const TINY = `
   const session = { progress: () => {}, peaks: new BestPeaks() };
   const shape = { ...SHAPE_2M, vocabSize: 40, hiddenSize: 16, layers: 1, heads: 2, kvHeads: 1, headSize: 8, intermediateSize: 16 };
   const engine = {
-    shapes: [{ name: "1M", shape, isOnlyTrained: false }, { name: "2M", shape: { ...shape, layers: 2 }, isOnlyTrained: true }],
+    shapes: [{ name: "1M", shape, isOnlyTrained: true }, { name: "2M", shape: { ...shape, layers: 2 }, isOnlyTrained: false }],
     batch: { count: 2, length: 16 },
     decodeBatches: [1, 64, 256],
     context: 16,
@@ -57,8 +57,9 @@ describe("benchmarks", () => {
     expect(Object.keys(rows)).toEqual(
       expect.arrayContaining([
         ...["verify/math/rate", "verify/math/p99", "verify/math/max", "verify/labelled/right"],
-        ...["sft/1M/fp32", "sft/2M/fp32", "score/1M/fp32", "mismatch/bits"],
-        ...["decode/1M/b1/fp32", "decode/1M/b64/fp32", "decode/1M/b256/fp32"],
+        ...["sft/1M/fp32", "sft/2M/bf16", "score/2M/fp32", "mismatch/bits"],
+        ...["decode/2M/b1/fp32", "decode/2M/b64/bf16", "decode/2M/b256/fp32"],
+        ...["busy/sft/2M/fp32", "busy/decode/2M/b64/bf16"],
         ...["step/generate/share", "step/train/share", "step/other/share", "step/tokens"],
         ...[
           "ask/thread",
@@ -73,7 +74,7 @@ describe("benchmarks", () => {
       ]),
     );
     expect(rows["mismatch/bits"]).toEqual({ value: 0, unit: "tokens", limit: 0, ratio: null, peer: null });
-    for (const name of ["sft/1M/fp32", "decode/1M/b1/fp32", "step/tokens", "ask/thread", "tell/thread"]) {
+    for (const name of ["sft/1M/fp32", "decode/2M/b1/bf16", "step/tokens", "ask/thread", "tell/thread"]) {
       const { value, limit, ratio } = rows[name] ?? { value: NaN, limit: null, ratio: null };
       expect(ratio, name).toBe(value / (limit ?? NaN));
     }

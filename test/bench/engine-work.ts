@@ -18,6 +18,20 @@ export const SHAPE_2M: ModelShape = {
   qkvBias: false,
 };
 
+/** About 0.97 M parameters. */
+export const SHAPE_1M: ModelShape = { ...SHAPE_2M, hiddenSize: 128, heads: 4, intermediateSize: 344 };
+
+/** About 4.98 M parameters. */
+export const SHAPE_5M: ModelShape = {
+  ...SHAPE_2M,
+  vocabSize: 1024,
+  hiddenSize: 256,
+  layers: 6,
+  heads: 8,
+  kvHeads: 4,
+  intermediateSize: 768,
+};
+
 /** The supervised loss alone. */
 export const NEXT_TOKEN: LossSpec = {
   temperature: 1,

@@ -1,6 +1,7 @@
-import type { ModelShape, PolicyEngine } from "@troupe/core/sdk";
-import { createEngine, type Peaks } from "@troupe/gpu";
+import type { ComputeType, ModelShape, PolicyEngine } from "@troupe/core/sdk";
+import { createEngine, kernelSet, type Peaks } from "@troupe/gpu";
 import type { BenchSession, Findings } from "./area.js";
+import { withBusyProcesses } from "./busy-processes.js";
 import {
   ADAMW,
   decodeFlops,
@@ -36,6 +37,9 @@ export interface EngineSettings {
   readonly repetitions: Repetitions;
 }
 
+/** The decoding row that is measured with busy processes beside, too. */
+const BUSY_BATCH = 64;
+
 /** A row that is still to be held against the limits, which are known when everything is measured. */
 interface Reading {
   readonly work: TorchRow;
@@ -43,74 +47,83 @@ interface Reading {
   readonly cores: number;
 }
 
-const FP32_BYTES = 4;
+const DTYPES: readonly ComputeType[] = ["fp32", "bf16"];
+
+/** Processes that compute beside the engine in the "busy" rows. */
+const BUSY_PROCESSES = 2;
 
 /** Measures one engine after the other, and the machine between the rows; PyTorch last, on the same work. */
 export async function measureEngine(settings: EngineSettings, { progress, peaks }: BenchSession): Promise<Findings> {
   const readings: Reading[] = [];
-  const read = async (work: TorchRow, measure: () => Promise<Middle>): Promise<void> => {
+  const busyRows: Row[] = [];
+  const read = async (work: TorchRow, measure: () => Promise<Middle>, hasBusyRow = false): Promise<void> => {
     progress(work.name);
     await peaks.measure();
     const { result, cores } = await withCores(measure);
     readings.push({ work, middle: result, cores });
+    if (!hasBusyRow) return;
+    progress(`busy/${work.name}`);
+    const busy = await withBusyProcesses(BUSY_PROCESSES, () => withCores(measure));
+    busyRows.push({ ...row(`busy/${work.name}`, "tokens/s", busy.result, result.value), cores: busy.cores });
   };
-  let mismatch: Mismatch | undefined;
+  const mismatches: Mismatch[] = [];
   const { batch, context, decodeBatches } = settings;
   for (const { name, shape, isOnlyTrained } of settings.shapes) {
-    const engine = await createEngine({ shape, seed: 1 });
-    try {
-      const training: TorchRow = {
-        name: `sft/${name}/fp32`,
-        kind: "train",
-        shape,
-        batch: batch.count,
-        length: batch.length,
-      };
-      await read(training, () => trainRate(engine, settings));
-      if (isOnlyTrained) continue;
-      await engine.publish();
-      for (const count of decodeBatches) {
-        const decoding: TorchRow = {
-          name: `decode/${name}/b${count}/fp32`,
-          kind: "decode",
-          shape,
-          batch: count,
-          length: context,
-        };
-        await read(decoding, () => decodeRate(engine, count, settings));
+    for (const dtype of DTYPES) {
+      const engine = await createEngine({ shape, seed: 1, dtype });
+      const isMain = !isOnlyTrained;
+      const work = { shape, dtype, batch: batch.count, length: batch.length };
+      try {
+        const training: TorchRow = { ...work, name: `sft/${name}/${dtype}`, kind: "train" };
+        await read(training, () => trainRate(engine, settings), isMain);
+        if (isOnlyTrained) continue;
+        await engine.publish();
+        for (const count of decodeBatches) {
+          const decoding: TorchRow = {
+            ...work,
+            name: `decode/${name}/b${count}/${dtype}`,
+            kind: "decode",
+            batch: count,
+            length: context,
+          };
+          await read(decoding, () => decodeRate(engine, count, settings), count === BUSY_BATCH);
+        }
+        await read({ ...work, name: `score/${name}/${dtype}`, kind: "score" }, () => scoreRate(engine, settings));
+        progress(`mismatch/bits in ${dtype}`);
+        mismatches.push(await countMismatch(engine, settings.comparedTokens));
+      } finally {
+        engine.dispose();
       }
-      await read({ ...training, name: `score/${name}/fp32`, kind: "score" }, () => scoreRate(engine, settings));
-      progress("mismatch/bits");
-      mismatch = await countMismatch(engine, settings.comparedTokens);
-    } finally {
-      engine.dispose();
     }
   }
   progress("reading rates");
   await peaks.measure();
   const { best } = peaks;
-  const sizes = settings.shapes.map(({ shape }) => FP32_BYTES * productWeights(shape));
+  const sizes = settings.shapes.flatMap(({ shape }) => DTYPES.map((dtype) => weightBytes(shape, dtype)));
   const reads = await readRates(sizes, best.threads, settings.repetitions.seconds);
+  const readOf = (shape: ModelShape, dtype: ComputeType): number =>
+    Math.max(best.readAllThreads, reads[sizes.indexOf(weightBytes(shape, dtype))] ?? 0);
   progress("PyTorch");
   const rows = readings.map(({ work }) => work);
   const torch = await torchRates({ threads: best.threads, ...settings.repetitions, rows });
-  const readOf = (shape: ModelShape): number =>
-    Math.max(best.readAllThreads, reads[settings.shapes.findIndex((one) => one.shape === shape)] ?? 0);
+  const compared = mismatches.reduce((sum, one) => sum + one.compared, 0);
   return {
     rows: [
       ...machineRows(best),
-      ...settings.shapes.map(({ name, shape }) => row(`read/${name}/weights`, "GB/s", one(readOf(shape) / 1e9))),
+      ...settings.shapes.flatMap(({ name, shape }) =>
+        DTYPES.map((dtype) => row(`read/${name}/${dtype}`, "GB/s", one(readOf(shape, dtype) / 1e9))),
+      ),
       ...readings.map(({ work, middle, cores }) => ({
-        ...row(work.name, "tokens/s", middle, limitOf(work, best, readOf(work.shape))),
+        ...row(work.name, "tokens/s", middle, limitOf(work, best, readOf(work.shape, work.dtype))),
         peer: torch.rates.get(work.name) ?? null,
         cores,
       })),
-      ...(mismatch ? [row("mismatch/bits", "tokens", one(mismatch.differing), 0)] : []),
+      ...busyRows,
+      row("mismatch/bits", "tokens", one(mismatches.reduce((sum, { differing }) => sum + differing, 0)), 0),
     ],
     notes: [
-      ...(mismatch
-        ? [`mismatch/bits: of ${mismatch.compared} sampled tokens, those whose logprob has other bits in score.`]
-        : []),
+      `mismatch/bits: of ${compared} sampled tokens (${DTYPES.join(" and ")}), those whose logprob has other bits in score.`,
+      `busy: with ${BUSY_PROCESSES} processes that compute beside; the limit is the same row without them.`,
       "cores: CPU seconds per second that the row got; with fewer than there are threads, other programs had the rest.",
       torch.note,
       ...peaks.notes,
@@ -122,17 +135,25 @@ function machineRows(peaks: Peaks): Row[] {
   return [
     row("peak/fma/one-thread", "GFLOP/s", one(peaks.fmaOneThread / 1e9)),
     row("peak/fma/all-threads", "GFLOP/s", one(peaks.fmaAllThreads / 1e9)),
+    row("peak/bf16/one-thread", "GFLOP/s", one(peaks.bf16OneThread / 1e9)),
+    row("peak/bf16/all-threads", "GFLOP/s", one(peaks.bf16AllThreads / 1e9)),
     row("peak/read/one-thread", "GB/s", one(peaks.readOneThread / 1e9)),
     row("peak/read/all-threads", "GB/s", one(peaks.readAllThreads / 1e9)),
   ];
 }
 
+/** Bytes of the weights that products read; emulated bf16 is stored as fp32. */
+function weightBytes(shape: ModelShape, dtype: ComputeType): number {
+  const isStoredInHalf = dtype === "bf16" && /^(amx|avx512bf16)\//.test(kernelSet("bf16"));
+  return (isStoredInHalf ? 2 : 4) * productWeights(shape);
+}
+
 /** Tokens per second that arithmetic allows; in decoding also what reading the weights once per step allows. */
-function limitOf({ kind, shape, batch, length }: TorchRow, peaks: Peaks, bytesPerSecond: number): number {
-  if (kind === "train") return peaks.fmaAllThreads / trainFlops(shape, length);
-  if (kind === "score") return peaks.fmaAllThreads / forwardFlops(shape, length);
-  const byReading = (batch * bytesPerSecond) / (FP32_BYTES * productWeights(shape));
-  return Math.min(peaks.fmaAllThreads / decodeFlops(shape, length), byReading);
+function limitOf({ kind, shape, dtype, batch, length }: TorchRow, peaks: Peaks, bytesPerSecond: number): number {
+  const rate = dtype === "bf16" ? peaks.bf16AllThreads : peaks.fmaAllThreads;
+  if (kind === "train") return rate / trainFlops(shape, length);
+  if (kind === "score") return rate / forwardFlops(shape, length);
+  return Math.min(rate / decodeFlops(shape, length), (batch * bytesPerSecond) / weightBytes(shape, dtype));
 }
 
 async function trainRate(

@@ -1,11 +1,11 @@
 import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import { z, type ModelShape } from "@troupe/core/sdk";
+import { z, type ComputeType, type ModelShape } from "@troupe/core/sdk";
 
 const PYTHON = "python3";
 
 /** Rows that PyTorch has not finished by then have no peer: on a busy machine its threads wait for each other for long. */
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 const answer = z.object({ name: z.string(), rate: z.number() });
 
@@ -14,6 +14,8 @@ export interface TorchRow {
   readonly name: string;
   readonly kind: "train" | "score" | "decode";
   readonly shape: ModelShape;
+  /** In PyTorch bf16 is autocast. */
+  readonly dtype: ComputeType;
   /** Sequences beside each other. */
   readonly batch: number;
   /** Length of each sequence; in decoding, tokens that a new one sees on average. */
@@ -44,7 +46,7 @@ export async function torchRates(order: TorchOrder): Promise<TorchFindings> {
   const { stdout, problem } = await runPython([script, JSON.stringify(order)]);
   const lines = stdout.split("\n").filter((line) => line !== "");
   const answers = lines.map((line) => answer.parse(JSON.parse(line)));
-  const about = `peer: PyTorch ${found.stdout.trim()}, fp32, the same shapes and batches, the faster of 1 and ${order.threads} threads`;
+  const about = `peer: PyTorch ${found.stdout.trim()}, fp32 or bf16 by autocast, the same shapes and batches, the faster of 1 and ${order.threads} threads`;
   return {
     rates: new Map(answers.map(({ name, rate }) => [name, rate])),
     note: `${about}${problem === "" ? "" : `; ended early: ${problem}`}.`,

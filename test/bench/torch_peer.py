@@ -1,4 +1,5 @@
-"""The engine benchmark's work in PyTorch: a decoder of the same shape with modules of its own, in fp32 on the CPU.
+"""The engine benchmark's work in PyTorch: a decoder of the same shape with modules of its own, on the CPU, in fp32 or
+in bf16 by autocast.
 
 Takes one JSON argument (TorchOrder in torch-peer.ts); prints a JSON line with a row's name and its median tokens per
 second as soon as they are known: with one thread, later with all if that is faster, as on a busy machine threads
@@ -146,7 +147,8 @@ def main():
             ids = torch.randint(0, row["shape"]["vocabSize"], (row["batch"], row["length"]))
             step, tokens = {"train": train, "score": score, "decode": decode}[row["kind"]](model, ids)
             name = row["name"]
-            best[name] = max(best.get(name, 0), rate_of(step, tokens, order))
+            with torch.autocast("cpu", torch.bfloat16, enabled=row["dtype"] == "bf16"):
+                best[name] = max(best.get(name, 0), rate_of(step, tokens, order))
             print(json.dumps({"name": name, "rate": best[name]}), flush=True)
 
 
