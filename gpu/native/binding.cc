@@ -243,7 +243,8 @@ Napi::Value createLearner(const Napi::CallbackInfo& info) {
   Napi::Object o = info[2].As<Napi::Object>();
   auto targets = std::make_shared<std::string>(o.Get("adapterTargets").As<Napi::String>().Utf8Value());
   TrLearnerOptions options{intAt(o, "threads"),     intAt(o, "recompute"),        intAt(o, "format"),
-                           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str()};
+                           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
+                           o.Get("shared").ToBoolean()};
   auto made = std::make_shared<Learner>();
   return environment(info).start(
       info.Env(),
@@ -423,6 +424,20 @@ Napi::Value openStore(const Napi::CallbackInfo& info) {
   return wrap(info.Env(), Store(store, tr_store_close));
 }
 
+Napi::Value attachStore(const Napi::CallbackInfo& info) {
+  TrStore* store = nullptr;
+  demand(info.Env(), tr_store_attach(info[0].As<Napi::String>().Utf8Value().c_str(), &store));
+  return wrap(info.Env(), Store(store, tr_store_close));
+}
+
+Napi::Value storeHandle(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), tr_store_handle(unwrap<Store>(info, 0).get()));
+}
+
+Napi::Value heldVersions(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), (double)tr_store_held_versions(unwrap<Store>(info, 0).get()));
+}
+
 Napi::Value releaseStore(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<Store>>().Data()->reset();
   return info.Env().Undefined();
@@ -591,7 +606,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
                   {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
                   {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"packWeights", packWeights},
                   {"publish", publish}, {"keepReference", keepReference}, {"scoreReference", scoreReference},
-                  {"storeId", storeId}, {"openStore", openStore}, {"releaseStore", releaseStore},
+                  {"storeId", storeId}, {"openStore", openStore}, {"attachStore", attachStore}, {"storeHandle", storeHandle},
+                  {"heldVersions", heldVersions}, {"releaseStore", releaseStore},
                   {"storeVersion", storeVersion}, {"storeLimits", storeLimits}, {"createAbort", createAbort},
                   {"setAbort", setAbort}, {"storeScore", storeScore}, {"storeGenerate", storeGenerate},
                   {"setVocabulary", setVocabulary}, {"limitCache", limitCache}, {"cache", cache}})

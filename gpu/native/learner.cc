@@ -15,17 +15,10 @@ namespace {
 // Parameters per part of an element-wise job, and per partial sum of the norm: fixed, so the norm's bits are too.
 constexpr long kChunk = 1 << 14;
 
-std::shared_ptr<const Model> makeModel(const Shape& shape, const Kernels& kernels, const TrLearnerOptions& options) {
-  std::shared_ptr<const AdapterLayout> adapter;
-  if (options.adapterRank != 0)
-    adapter = std::make_shared<AdapterLayout>(shape, Layout(shape), kernels, options.adapterRank, options.adapterAlpha, options.adapterTargets);
-  return std::make_shared<Model>(shape, kernels, adapter);
-}
-
 }  // namespace
 
 Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, const TrLearnerOptions& options)
-    : model_(makeModel(shape, kernels, options)),
+    : model_(makeModel(shape, kernels, options.adapterRank, options.adapterAlpha, options.adapterTargets)),
       store_(std::make_shared<Store>(model_, options.threads)),
       storeId_(Store::registerStore(store_)),
       threads_(options.threads),
@@ -36,6 +29,7 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
       second_(trainedSize()),
       panels_(*model_),
       pass_(model_, options.threads, true, static_cast<Recompute>(options.recompute)) {
+  if (options.shared != 0) store_->share(options);
   for (const Tensor& t : model_->layout.tensors) tensors_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
   for (const Tensor& t : trained()) {
     trainable_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
@@ -51,12 +45,14 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
 
 void Learner::takeCopy() {
   current_ = nullptr;
+  store_->sweep();
   for (auto& copy : copies_)
     if (copy.use_count() == 1) current_ = copy;
   // Pairs with the release of the last reader: what it read is read before it is written again.
   std::atomic_thread_fence(std::memory_order_acquire);
   if (current_ == nullptr) {
     current_ = std::make_shared<PackedWeights>();
+    current_->adapter = Buffer(0, store_->kind());
     copies_.push_back(current_);
   }
 }
@@ -66,7 +62,7 @@ void Learner::repack() {
   bool frozen = model_->adapter != nullptr;
   base_ = nullptr;
   // Copies that share a base also read it.
-  if (frozen || current_->base == nullptr) current_->base = std::make_shared<Buffer>(model_->packedSize);
+  if (frozen || current_->base == nullptr) current_->base = std::make_shared<Buffer>(model_->packedSize, store_->kind());
   float* packed = *current_->base;
   current_->data = packed;
   long forward = model_->packParts();

@@ -9,6 +9,12 @@ float* scratch(Slot slot, long n) {
   return buffers[static_cast<int>(slot)].reserve(n);
 }
 
+std::shared_ptr<const Model> makeModel(const Shape& shape, const Kernels& kernels, long rank, double alpha, const char* targets) {
+  std::shared_ptr<const AdapterLayout> adapter;
+  if (rank != 0) adapter = std::make_shared<AdapterLayout>(shape, Layout(shape), kernels, rank, alpha, targets);
+  return std::make_shared<Model>(shape, kernels, adapter);
+}
+
 Model::Model(const Shape& s, const Kernels& k, std::shared_ptr<const AdapterLayout> a)
     : shape(s), layout(s), kernels(k), adapter(std::move(a)) {
   auto take = [&](long n) {

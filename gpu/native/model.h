@@ -18,6 +18,10 @@ constexpr long kBlockRows = 64;
 enum class Slot { Residual, Heads, Attended, Normed, Activated, Inner, Logits, Weights, Pages, Attention, Right, GateUp, Rounded, LowRank, Count };
 float* scratch(Slot, long n);
 
+struct Model;
+/// A model whose linears have an adapter unless the rank is 0. Throws BadInput naming a target that matches none.
+std::shared_ptr<const Model> makeModel(const Shape&, const Kernels&, long adapterRank, double adapterAlpha, const char* adapterTargets);
+
 /// The weights of one version, ready for the kernels; immutable once published.
 struct PackedWeights {
   /// What the learner does not change may be shared by many versions.

@@ -1,6 +1,12 @@
 #include "store.h"
 
+#include <algorithm>
+#include <cstdio>
 #include <unordered_map>
+
+#include "failure.h"
+#include "pool.h"
+#include "select-kernels.h"
 
 namespace troupe {
 namespace {
@@ -22,13 +28,63 @@ Store::Store(std::shared_ptr<const Model> m, int t)
     : model(std::move(m)), threads(t), pages((long)model->shape.layers * model->shape.kvHeads * itemFloats() * (long)sizeof(float), hostPages()) {}
 
 Store::Live Store::live() const {
+  if (attached_ != nullptr) {
+    Live live;
+    live.weights = attached_->lease(&live.version);
+    return live;
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   return live_;
 }
 
+int64_t Store::version() const {
+  if (attached_ != nullptr) return attached_->version();
+  std::lock_guard<std::mutex> lock(mutex_);
+  return live_.version;
+}
+
 void Store::publish(std::shared_ptr<const PackedWeights> weights, int64_t version) {
   std::lock_guard<std::mutex> lock(mutex_);
+  if (shared_ != nullptr) shared_->publish(weights, version);
   live_ = {std::move(weights), version};
+}
+
+void Store::share(const TrLearnerOptions& options) {
+  shared_ = std::make_unique<SharedVersions>(*model, options);
+  const SharedPlace& p = shared_->place();
+  handle_ = std::string(p.path) + " " + std::to_string(p.device) + " " + std::to_string(p.inode) + " " + std::to_string(p.bytes);
+}
+
+void Store::sweep() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (shared_ != nullptr) shared_->sweep();
+}
+
+long Store::heldVersions() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return shared_ == nullptr ? 0 : shared_->held();
+}
+
+std::shared_ptr<Store> Store::attach(const std::string& handle) {
+  static std::mutex mutex;
+  static auto* attached = new std::unordered_map<std::string, std::weak_ptr<Store>>;  // as Registry
+  std::lock_guard<std::mutex> lock(mutex);
+  if (auto known = (*attached)[handle].lock()) return known;
+  SharedPlace place{};
+  unsigned long long device, inode, bytes;
+  if (std::sscanf(handle.c_str(), "%47s %llu %llu %llu", place.path, &device, &inode, &bytes) != 4)
+    throw Failure(TR_BAD_INPUT, "\"" + handle + "\" names no store");
+  place.device = device, place.inode = inode, place.bytes = bytes;
+  auto versions = std::make_shared<AttachedVersions>(place);
+  const SharedIndex& index = versions->index();
+  const Kernels& kernels = selectedKernels((Format)index.format);
+  if (std::string(kernels.name) != index.kernels)
+    throw Failure(TR_NO_KERNELS, std::string("the engine computes with the ") + index.kernels + " kernels, this process with " + kernels.name);
+  auto store = std::make_shared<Store>(makeModel(checkShape(index.shape), kernels, index.adapterRank, index.adapterAlpha, index.adapterTargets),
+                                       std::min(index.threads, (int32_t)Pool::shared().threads()));
+  store->attached_ = std::move(versions);
+  (*attached)[handle] = store;
+  return store;
 }
 
 std::shared_ptr<const Vocabulary> Store::vocabulary() const {

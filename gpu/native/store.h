@@ -1,12 +1,14 @@
-// The process-wide home of one model's published weights: samplers on any thread read the live version while the
-// learner prepares the next; nobody copies.
+// The process-wide home of one model's published weights: samplers on any thread, and of other processes where it is
+// shared, read the live version while the learner prepares the next; nobody copies.
 #pragma once
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #include "model.h"
 #include "page-pool.h"
+#include "shared-versions.h"
 #include "stop-strings.h"
 
 namespace troupe {
@@ -20,7 +22,19 @@ class Store {
     int64_t version;
   };
   Live live() const;
+  int64_t version() const;
   void publish(std::shared_ptr<const PackedWeights>, int64_t version);
+
+  /// From now on other processes can attach; weights that are published have buffers of kind Shared.
+  void share(const TrLearnerOptions&);
+  Buffer::Kind kind() const { return shared_ == nullptr ? Buffer::Kind::Private : Buffer::Kind::Shared; }
+  /// How other processes find the store; empty when it is not shared.
+  const std::string& handle() const { return handle_; }
+  /// Lets go of versions that no other process uses any more.
+  void sweep();
+  long heldVersions() const;
+  /// The store of another process, one for all who attach in this one. Throws NoStore when it is gone.
+  static std::shared_ptr<Store> attach(const std::string& handle);
 
   /// Bytes of every token, for stop strings; null before it is set.
   std::shared_ptr<const Vocabulary> vocabulary() const;
@@ -41,6 +55,9 @@ class Store {
  private:
   mutable std::mutex mutex_;
   Live live_{nullptr, 0};
+  std::string handle_;
+  std::unique_ptr<SharedVersions> shared_;      // of the learner's process
+  std::shared_ptr<AttachedVersions> attached_;  // of another
   std::shared_ptr<const Vocabulary> vocabulary_;
 };
 

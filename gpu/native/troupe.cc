@@ -148,8 +148,13 @@ TrStatus tr_store_open(int64_t id, TrStore** out) {
     *out = new TrStore{store};
   });
 }
+TrStatus tr_store_attach(const char* handle, TrStore** out) {
+  return guarded([&] { *out = new TrStore{troupe::Store::attach(handle)}; });
+}
+const char* tr_store_handle(const TrStore* s) { return s->store->handle().c_str(); }
+int64_t tr_store_held_versions(const TrStore* s) { return s->store->heldVersions(); }
 void tr_store_close(TrStore* s) { delete s; }
-int64_t tr_store_version(const TrStore* s) { return s->store->live().version; }
+int64_t tr_store_version(const TrStore* s) { return s->store->version(); }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model->shape; }
 TrStatus tr_store_pin(TrStore* s, TrPin** out) {
   return guarded([&] { *out = new TrPin{s->store, s->store->live()}; });

@@ -50,6 +50,7 @@ typedef struct TrLearnerOptions {
   int32_t adapterRank;
   double adapterAlpha;
   const char* adapterTargets;
+  int32_t shared;  // published versions lie in memory that other processes can attach to
 } TrLearnerOptions;
 
 typedef struct TrOptimizerStep {
@@ -179,6 +180,12 @@ TrStatus tr_learner_score_reference(TrLearner*, const int32_t* tokens, int64_t n
 int64_t tr_learner_store(const TrLearner*);
 
 TrStatus tr_store_open(int64_t id, TrStore** out);
+/// The store of another process, by what tr_store_handle() gave there; calls in this process share one.
+TrStatus tr_store_attach(const char* handle, TrStore** out);
+/// Text for tr_store_attach, as long as the store is open; empty when its learner was not made `shared`.
+const char* tr_store_handle(const TrStore*);
+/// Versions in shared memory: the live one, and those that calls of other processes were seen to use.
+int64_t tr_store_held_versions(const TrStore*);
 void tr_store_close(TrStore*);
 int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);

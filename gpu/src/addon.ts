@@ -46,6 +46,7 @@ export interface LearnerOptions {
   readonly adapterAlpha: number;
   /** Separated by spaces. */
   readonly adapterTargets: string;
+  readonly shared: boolean;
 }
 
 /** Where one tensor lies in the flat arrays. */
@@ -158,6 +159,9 @@ export interface NativeAddon {
   ): Promise<Scores>;
   storeId(learner: LearnerHandle): number;
   openStore(id: number): StoreHandle;
+  attachStore(handle: string): StoreHandle;
+  storeHandle(store: StoreHandle): string;
+  heldVersions(store: StoreHandle): number;
   releaseStore(store: StoreHandle): void;
   storeVersion(store: StoreHandle): number;
   createAbort(): AbortHandle;

@@ -48,7 +48,7 @@ export const errors = defineErrors({
   },
   engineGone: {
     message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
-    hint: "Keep the engine until its samplers are done, and attach them in the process that made it",
+    hint: "Keep the engine until its samplers are done, and make it with share: true for samplers in other processes",
   },
   forwardMissing: {
     message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,

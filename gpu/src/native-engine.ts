@@ -1,7 +1,6 @@
 import {
   combineLossMetrics,
   deriveKey,
-  elementsOf,
   policyLoss,
   type Batch,
   type Completion,
@@ -39,6 +38,7 @@ import { microBatches, microBatchTokens } from "./micro-batches.js";
 import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
+import { millions, readByName } from "./tensors-by-name.js";
 
 /**
  * A policy in native memory that is sampled and trained on this machine's CPU, or on its GPU.
@@ -75,7 +75,7 @@ export class NativeEngine implements PolicyEngine {
     this.#lora = options.lora;
     this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(shape);
     this.#storeId = addon.storeId(learner);
-    this.#sampler = new NativeSampler(this.#storeId, device);
+    this.#sampler = new NativeSampler(device, () => addon.openStore(this.#storeId));
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
     this.kernelSet = addon.kernelSet(FORMAT[dtype]);
@@ -100,6 +100,7 @@ export class NativeEngine implements PolicyEngine {
       dtype = "fp32",
       lora,
       training = {},
+      share = false,
       // On a GPU the native side knows how much memory is left.
       cacheBytes = device === "cpu" ? memoryOfProcess() / 4 : undefined,
     } = options;
@@ -112,6 +113,7 @@ export class NativeEngine implements PolicyEngine {
         adapterRank: lora?.rank ?? 0,
         adapterAlpha: lora?.alpha ?? 0,
         adapterTargets: lora?.targets.join(" ") ?? "",
+        shared: share,
       }),
     );
     const engine = new NativeEngine(learner, options, Math.min(threads, addon.threads()));
@@ -129,6 +131,11 @@ export class NativeEngine implements PolicyEngine {
 
   setVocabulary(vocabulary: VocabularyBytes): void {
     this.#sampler.setVocabulary(vocabulary);
+  }
+
+  /** Versions in memory that processes share: the live one, and those that calls elsewhere were last seen to use. */
+  heldVersions(): number {
+    return this.#sampler.heldVersions();
   }
 
   /** The key/value cache of the samplers in this process. */
@@ -188,7 +195,8 @@ export class NativeEngine implements PolicyEngine {
   }
 
   handle(): NativeHandle {
-    return { engine: "troupe-native", process: process.pid, store: this.#storeId, device: this.#device };
+    const shared = this.#sampler.sharedHandle;
+    return { engine: "troupe-native", process: process.pid, store: this.#storeId, device: this.#device, shared };
   }
 
   /** Makes the folder when it is missing. @throws DISK_FULL, FILE_NOT_PERMITTED */
@@ -280,21 +288,4 @@ export class NativeEngine implements PolicyEngine {
     this.#last = run.catch(() => undefined);
     return run;
   }
-}
-
-/** Parameters of tensors, in millions. */
-function millions(places: readonly TensorPlace[]): string {
-  return (places.reduce((sum, { shape }) => sum + elementsOf(shape), 0) / 1e6).toFixed(2);
-}
-
-async function readByName(
-  addon: NativeAddon,
-  learner: LearnerHandle,
-  array: number,
-  places: readonly TensorPlace[],
-): Promise<Map<string, Float32Array>> {
-  const found = new Map<string, Float32Array>();
-  for (const { name, offset, shape } of places)
-    found.set(name, await addon.readArray(learner, array, offset, elementsOf(shape)));
-  return found;
 }

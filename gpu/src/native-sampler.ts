@@ -37,10 +37,22 @@ export class NativeSampler implements Sampler {
   readonly #store: StoreHandle;
   #isDisposed = false;
 
-  /** @throws ENGINE_GONE when no live engine has this id */
-  constructor(storeId: number, device: Device = "cpu") {
+  /** @throws ENGINE_GONE when there is no such store any more, KERNELS_NOT_AVAILABLE when it is for other kernels */
+  constructor(device: Device, open: () => StoreHandle) {
     this.#addon = nativeAddon(device);
-    this.#store = callNativeSync("attach a sampler", () => this.#addon.openStore(storeId));
+    this.#store = callNativeSync("attach a sampler", open);
+  }
+
+  /** What a process needs to find the store; empty when the engine is not shared. */
+  get sharedHandle(): string {
+    const action = "share the weights";
+    return callNativeSync(action, () => this.#addon.storeHandle(this.#live(action)));
+  }
+
+  /** Versions in shared memory: the live one, and those that calls of other processes were last seen to use. */
+  heldVersions(): number {
+    const action = "count versions";
+    return callNativeSync(action, () => this.#addon.heldVersions(this.#live(action)));
   }
 
   version(): number {

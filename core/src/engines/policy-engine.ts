@@ -172,7 +172,7 @@ export interface PolicyEngine extends Sampler {
   resetOptimizer(): void;
   /** Makes the current weights the live version and returns its number. */
   publish(version?: number): Promise<number>;
-  /** Plain data that `attach` of the same engine module turns into a Sampler on another thread of this process. */
+  /** Plain data that `attach` of the same engine module turns into a Sampler on another thread of this process, or in another process with `share`. */
   handle(): unknown;
   /** Keeps the current weights, without the adapter if there is one, as the reference of a KL term; nothing is copied. */
   keepReference(): Promise<void>;
@@ -204,6 +204,8 @@ export interface EngineOptions {
   readonly dtype?: ComputeType;
   /** "cpu" when absent. */
   readonly device?: Device;
+  /** Whether samplers in other processes can attach; published weights lie in shared memory then. */
+  readonly share?: boolean;
   /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent, half of what a GPU has left. */
   readonly cacheBytes?: number;
   /** Trains a low-rank adapter in place of the weights. */

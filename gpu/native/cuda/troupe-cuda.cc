@@ -40,6 +40,7 @@ int32_t tr_threads(void) { return troupe::Pool::shared().threads(); }
 TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerOptions* options, TrLearner** out) {
   return guarded([&] {
     auto made = std::make_unique<TrLearner>();
+    if (options->shared != 0) throw troupe::Failure(TR_BAD_INPUT, "processes do not share the weights on a GPU");
     TrLearnerOptions checked = *options;
     if (checked.threads <= 0) checked.threads = tr_threads();
     made->learner = troupe::cuda::makeLearner(troupe::checkShape(*shape), seed, checked);
@@ -100,6 +101,11 @@ TrStatus tr_store_open(int64_t id, TrStore** out) {
     *out = new TrStore{store};
   });
 }
+TrStatus tr_store_attach(const char*, TrStore**) {
+  return guarded([] { throw troupe::Failure(TR_NO_STORE, "processes do not share the weights on a GPU"); });
+}
+const char* tr_store_handle(const TrStore*) { return ""; }
+int64_t tr_store_held_versions(const TrStore*) { return 0; }
 void tr_store_close(TrStore* s) { delete s; }
 int64_t tr_store_version(const TrStore* s) { return s->store->version(); }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->shape(); }
