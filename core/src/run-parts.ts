@@ -18,6 +18,7 @@ import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-ho
 import type { JsonObject } from "./records/json.js";
 import { RolloutPool } from "./rollout/rollout-pool.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
+import { verifierPlaces } from "./verify/verifier-places.js";
 
 /** Everything a run is made of, started and connected. */
 export interface RunParts {
@@ -115,7 +116,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     const verifiers = new VerifierPool(
       system,
       { ...shared, environment: { bundle: environment.bundle, config: environment.config } },
-      config.verify,
+      { ...config.verify, places: await verifierPlaces(config.verify.placement, system) },
     );
     const host = new PluginHost(
       {

@@ -66,6 +66,7 @@ export class ActorSystem {
   readonly #actors = new Map<string, SupervisedActor>();
   readonly #parents = new Map<string, string>();
   readonly #schedules = new Set<() => void>();
+  readonly #closers: (() => Promise<void>)[] = [];
   #spawned = 0;
   #isStopped = false;
   #letProcessEnd: () => void = () => {};
@@ -167,6 +168,12 @@ export class ActorSystem {
     this.#isStopped = true;
     for (const cancel of this.#schedules) cancel();
     await Promise.all([...this.#actors.values()].map((actor) => actor.stop(options)));
+    await Promise.all(this.#closers.splice(0).map((close) => close()));
+  }
+
+  /** Has `stop` close what this system's actors need, such as the link to a node, once the last of them has ended. */
+  closeAtEnd(close: () => Promise<void>): void {
+    this.#closers.push(close);
   }
 
   #nextAddress(name: string): string {

@@ -142,7 +142,13 @@ const rollout = z.strictObject({
 });
 
 const verify = z.strictObject({
-  actors: z.int().min(1).max(64).default(1).describe("Verifier actors, one worker thread each"),
+  actors: z.int().min(1).max(64).default(1).describe("Verifier actors"),
+  placement: z
+    .union([z.enum(["thread", "process"]), z.strictObject({ nodes: z.array(z.string()).min(1) })])
+    .default("thread")
+    .describe(
+      'Where each of them lives: "thread"; "process", for verifiers that may crash or fill memory; or nodes ("host:port") that `troupe node` opened, by turns',
+    ),
   deadlineMs: positive.default(10_000).describe("Deadline of one group's verdicts, enforced from outside"),
   onUngradable: z
     .enum(["drop-sample", "drop-group"])

@@ -2,6 +2,7 @@ import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
+import type { Placement } from "../actors/transport.js";
 import type { TroupeError } from "../error-catalogue.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Verdict } from "../records/verdict.js";
@@ -21,15 +22,22 @@ import {
 export class VerifierPool {
   readonly #system: ActorSystem;
   readonly #deadlineMs: number;
+  /** Taken by turns. */
+  readonly #places: readonly Placement[];
   #args: VerifyActorArgs;
   readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
   readonly #waiting: ((index: number) => void)[] = [];
   readonly #idle: number[];
 
-  constructor(system: ActorSystem, args: VerifyActorArgs, options: { actors: number; deadlineMs: number }) {
+  constructor(
+    system: ActorSystem,
+    args: VerifyActorArgs,
+    options: { actors: number; deadlineMs: number; places?: readonly Placement[] },
+  ) {
     this.#system = system;
     this.#args = args;
     this.#deadlineMs = options.deadlineMs;
+    this.#places = options.places ?? [{ at: "thread" }];
     this.#actors = Array.from({ length: options.actors }, () => undefined);
     this.#idle = Array.from({ length: options.actors }, (_, index) => index);
   }
@@ -76,7 +84,7 @@ export class VerifierPool {
     const waiter = waiterOf(order);
     const index = await this.#take(waiter);
     try {
-      const actor = (this.#actors[index] ??= await this.#spawn());
+      const actor = (this.#actors[index] ??= await this.#spawn(index));
       return await actor.ask("verify", order, { deadlineMs: this.#deadlineMs, ...waiter });
     } catch (error) {
       if (isActorFailure(error)) {
@@ -89,9 +97,9 @@ export class VerifierPool {
     }
   }
 
-  #spawn(): Promise<ActorRef<VerifyProtocol>> {
+  #spawn(index: number): Promise<ActorRef<VerifyProtocol>> {
     return this.#system.spawn(verifyActor, this.#args, {
-      placement: { at: "thread" },
+      placement: this.#places[index % this.#places.length] ?? { at: "thread" },
       mailbox: { capacity: 4 },
       // The pool replaces actors itself: it knows which plugins they have by then.
       supervision: { ...defaultSupervision, restart: "temporary" },
