@@ -1,7 +1,7 @@
-import { stat } from "node:fs/promises";
 import { systemClock } from "../src/actors/clock.js";
 import { seconds } from "../src/actors/diagnosis.js";
 import { runsDirectory } from "../src/config/paths.js";
+import { TroupeError } from "../src/error-catalogue.js";
 import { errors } from "../src/errors.js";
 import { readActors, type ActorsRecord } from "../src/store/actors-file.js";
 import { findRun, type RunDirectory } from "../src/store/run-directory.js";
@@ -26,9 +26,7 @@ export interface RunActors {
  */
 export async function runActors(wanted: string | undefined): Promise<RunActors> {
   const run = await findRun(runsDirectory(), wanted);
-  const newest = await newestPart(run);
-  if (!newest) throw errors.actorsNotKnown({ run: run.id });
-  const record = await readActors(newest.actors, run.id);
+  const { part: newest, record } = await newestPart(run);
   const live = await run.liveAttempt();
   const ageMs = systemClock.now() - record.at;
   const age = `${seconds(ageMs)} ago`;
@@ -51,15 +49,21 @@ export async function runActors(wanted: string | undefined): Promise<RunActors> 
   };
 }
 
-/** The run itself or one of its arms: whichever wrote of its actors last. */
-async function newestPart(run: RunDirectory): Promise<RunDirectory | undefined> {
-  let newest: { readonly part: RunDirectory; readonly at: number } | undefined;
-  for (const part of [run, ...(await run.armsToRead())]) {
-    const at = await stat(part.actors).then(
-      ({ mtimeMs }) => mtimeMs,
-      () => undefined,
-    );
-    if (at !== undefined && at > (newest?.at ?? -Infinity)) newest = { part, at };
-  }
-  return newest?.part;
+/** The run itself or one of its arms: whichever wrote of its actors last, and what that was. */
+async function newestPart(run: RunDirectory): Promise<{ readonly part: RunDirectory; readonly record: ActorsRecord }> {
+  const parts = [run, ...(await run.armsToRead())];
+  const known = await Promise.all(
+    parts.map((part) =>
+      readActors(part.actors, run.id).then(
+        (record) => [{ part, record }],
+        (error: unknown) => {
+          if (error instanceof TroupeError && error.code === "ACTORS_NOT_KNOWN") return [];
+          throw error;
+        },
+      ),
+    ),
+  );
+  const newest = known.flat().toSorted((a, b) => b.record.at - a.record.at)[0];
+  if (!newest) throw errors.actorsNotKnown({ run: run.id });
+  return newest;
 }

@@ -42,10 +42,13 @@ export async function collect(
   const trajectories = await parts.rollouts.rollOut({ ...order, seed: config.seed }, signal);
   if (order.phase === "train") checkLive(trajectories.flat(), order);
   watch?.lap("time/generate");
+  // A verifier may live on another machine: it is sent what it needs, and nothing of the other groups.
+  const { step, phase, mode, plan } = order;
+  const shared = { seed: config.seed, step, phase, mode, plan };
   const groups = await Promise.all(
     order.groups.map(async ({ id, task }, index): Promise<Group> => {
       const ofGroup = trajectories[index] ?? [];
-      const findings = await parts.verifiers.verify({ ...order, seed: config.seed, task, trajectories: ofGroup });
+      const findings = await parts.verifiers.verify({ ...shared, task, trajectories: ofGroup });
       const samples = ofGroup.map((trajectory, slot): Sample => {
         const finding = findings[slot]!; // one finding per trajectory
         return { trajectory: { ...trajectory, annotations: finding.annotations }, verdict: finding.verdict };

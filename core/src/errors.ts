@@ -315,7 +315,7 @@ export const errors = defineErrors({
   },
   messageNotCloneable: {
     message: (d: { address: string; type: string; problem: string; outcome: string }) =>
-      `Cannot send "${d.type}" to actor "${d.address}" on another thread: ${d.problem}`,
+      `Cannot send "${d.type}" to actor "${d.address}" elsewhere: ${d.problem}`,
     hint: "Send plain data and typed arrays; functions, promises and proxies stay where they are",
   },
   replyNotCloneable: {
