@@ -18,7 +18,7 @@ import { errors } from "../errors.js";
 import { ONNX_FILE } from "./export-onnx.js";
 import { OnnxSampler } from "./onnx-sampler.js";
 import type { OnnxModel } from "./protocol.js";
-import { onnxRuntimePath } from "./runtime.js";
+import { onnxProviders, onnxRuntimePath } from "./runtime.js";
 
 const handleSchema = z.object({
   engine: z.literal("troupe-onnx"),
@@ -158,7 +158,7 @@ export function attachSampler(handle: unknown): OnnxSampler {
 
 function modelIn(directory: string, shape: ModelShape, threads: number): OnnxModel {
   checkFolder(directory, shape);
-  return { path: join(directory, ONNX_FILE), shape, threads, providers: ["cpu"] };
+  return { path: join(directory, ONNX_FILE), shape, threads, providers: onnxProviders() };
 }
 
 function checkFolder(directory: string, shape: ModelShape): void {

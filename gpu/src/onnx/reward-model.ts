@@ -5,6 +5,7 @@ import { errors } from "../errors.js";
 import { checkTokens } from "./check-requests.js";
 import { ONNX_FILE } from "./export-onnx.js";
 import { OnnxProcess } from "./onnx-process.js";
+import { onnxProviders } from "./runtime.js";
 
 /**
  * Opens a reward model that `exportOnnx(directory, "reward")` exported, in a process of its own.
@@ -19,7 +20,7 @@ export async function openRewardModel(options: {
   const path = join(directory, ONNX_FILE);
   if (!existsSync(path)) throw errors.onnxModelNotValid({ path, problem: "the file is missing" });
   const shape = readModelShape(directory, 0, "reward");
-  const model = new OnnxProcess({ path, shape, threads, providers: ["cpu"] });
+  const model = new OnnxProcess({ path, shape, threads, providers: onnxProviders() });
   return {
     async score(sequences) {
       sequences.forEach((tokens, i) => {

@@ -42,6 +42,14 @@ export function onnxRuntimePath(): string {
   }
 }
 
+/**
+ * Execution providers in the order in which they are tried: those that TROUPE_ONNX_PROVIDERS names, as "cuda,cpu" where
+ * the runtime was installed with CUDA; the CPU unless given.
+ */
+export function onnxProviders(): readonly string[] {
+  return (process.env["TROUPE_ONNX_PROVIDERS"] ?? "cpu").split(",").map((name) => name.trim());
+}
+
 /** Loads onnxruntime-node from its path. */
 export function loadOnnxRuntime(path: string): OnnxRuntime {
   // The interface lists what version 1.25 and later have.

@@ -12,6 +12,7 @@ import { NativeEngine } from "../../../gpu/src/native-engine.js";
 import { exportOnnx } from "../../../gpu/src/onnx/export-onnx.js";
 import { attachSampler, createEngine, OnnxEngine } from "../../../gpu/src/onnx/onnx-engine.js";
 import { openRewardModel } from "../../../gpu/src/onnx/reward-model.js";
+import { runScript } from "../../support/run-script.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { writeTinyPolicy } from "../../support/tiny-run.js";
 import { ODD_QWEN3, randomBatch, requestOf, SHAPES } from "../engine-fixtures.js";
@@ -219,6 +220,46 @@ describe.skipIf(!isInstalled)("OnnxEngine", () => {
     const ended = { code: "ONNX_PROCESS_ENDED", message: expect.stringContaining("SIGKILL") };
     await expect(running).rejects.toMatchObject(ended);
     await expect(sampler.generate([requestOf(1)])).rejects.toMatchObject(ended);
+  });
+});
+
+describe.skipIf(!isInstalled)("OnnxSampler", () => {
+  it("takes only its own process along when the thread that attached it is terminated amid a call", async () => {
+    const shape = { ...ODD_QWEN3, maxPositions: 4_000 };
+    const { directory } = await exported(shape);
+    const handle = { engine: "troupe-onnx", directory, threads: 1, version: 0 };
+    const gpu = new URL("../../../gpu/dist/src/onnx/index.js", import.meta.url).href;
+    const request = `{ promptTokens: Int32Array.of(1), maxTokens: LENGTH, temperature: 1, topP: 1, topK: 0, minP: 0, stopTokens: [], seed: [1, 2] }`;
+    const end = await runScript(`
+      import { Worker } from "node:worker_threads";
+      const code = \`
+        import { parentPort } from "node:worker_threads";
+        import { attachSampler } from ${JSON.stringify(gpu)};
+        const sampler = attachSampler(${JSON.stringify(handle)});
+        await sampler.generate([${request.replace("LENGTH", "1")}]);
+        parentPort.postMessage("running");
+        await sampler.generate([${request.replace("LENGTH", "3900")}]);
+      \`;
+      const worker = new Worker(new URL("data:text/javascript," + encodeURIComponent(code)));
+      await new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
+      await worker.terminate();
+      console.log("alive");
+    `);
+    expect(end).toMatchObject({ exitCode: 0, stdout: "alive\n" });
+  });
+
+  it("says what the runtime says of an execution provider that it does not have", async () => {
+    const { directory } = await exported(ODD_QWEN3);
+    process.env["TROUPE_ONNX_PROVIDERS"] = "abacus";
+    try {
+      const engine = await open(directory, ODD_QWEN3);
+      await expect(engine.generate([requestOf(1)])).rejects.toMatchObject({
+        code: "ONNX_MODEL_NOT_VALID",
+        message: expect.stringContaining("abacus"),
+      });
+    } finally {
+      delete process.env["TROUPE_ONNX_PROVIDERS"];
+    }
   });
 });
 
