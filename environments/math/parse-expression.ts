@@ -129,6 +129,8 @@ class Parser {
   }
 
   #relation(): Expression {
+    // "≈ 50" says no more than 50.
+    this.#accept("≈");
     const sides = [this.#region()];
     const operators: RelationOperator[] = [];
     if (this.#accept("≡")) return this.#congruence(this.#region(), sides[0]);
@@ -274,8 +276,10 @@ class Parser {
       const follows = this.#tokens[this.#next + 1];
       if (follows?.type === "words" && this.#accept("/")) written += "/";
     }
+    // "2 hours and 30 minutes": what follows is the smaller part.
+    if (this.#token.type === "number") written = written.replace(/ and$/, "");
     // "3 or so" and "5 if n is even" are no quantities.
-    if (/\b(?:or|and|not|but|if|when|where|is|are|for)\b/i.test(written)) throw this.#unexpected();
+    if (/\b(?:or|and|not|but|if|when|where)\b/i.test(written)) throw this.#unexpected();
     return unitOf(written);
   }
 

@@ -46,6 +46,7 @@ const PATTERNS = {
   degree: /\^\s*(?:\\circ(?![A-Za-z])|\{\s*\\circ\s*\}|\\degree(?![A-Za-z])|\{\s*\\degree\s*\})/y,
   accented: /\s*(?:\{\s*([A-Za-z]{1,3})\s*\}|([A-Za-z]))/y,
   environment: /\s*\{([a-zA-Z]+\*?)\}/y,
+  colour: /\s*\{[a-zA-Z]+\}/y,
   columns: /\s*\{[clr|\s]*\}/y,
   dots: /\.\.\.+/y,
   marks: /\*\*|<=|>=|!=|==|\\\\|\\[{}|%&#]|[-+*/^_=<>()[\]{},;:!|'&%]/y,
@@ -227,6 +228,7 @@ class Scanner {
       return this.#take(bar) === undefined || this.#push("mark", name === "left" ? "|(" : "|)", at);
     }
     if (LAYOUT.has(name)) return true;
+    if (name === "color" || name === "textcolor") return this.#take(PATTERNS.colour) !== undefined;
     if (TEXT_COMMANDS.has(name)) return this.#textCommand(at);
     if (ACCENTS.has(name)) return this.#accent(name, at);
     if (name === "begin" || name === "end") {

@@ -17,7 +17,7 @@ import type { TraceStep } from "./trace.js";
 import { SIZE_LIMITS, WorkBudget } from "./work-budget.js";
 
 /** Stamped into every verdict; raised whenever a verdict could change. */
-export const MATH_VERIFIER = { verifier: "math", version: "1.1.0" } as const;
+export const MATH_VERIFIER = { verifier: "math", version: "1.2.0" } as const;
 
 export interface MathOptions {
   /** Names the task in the verdict when its reference cannot be used. */

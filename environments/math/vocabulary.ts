@@ -199,6 +199,7 @@ export const LAYOUT: ReadonlySet<string> = new Set([
   "fbox",
   "underline",
   "angle",
+  "checkmark",
   "triangle",
 ]);
 

@@ -137,7 +137,7 @@ describe("the math environment", () => {
     const context = { baseDirectory: folder, seed: 1 };
     const task = (await definition.taskset(config, "train", context)).at(0);
     const verifier = definition.verifier(config);
-    expect(verifier).toMatchObject({ name: "math", version: "1.1.0" });
+    expect(verifier).toMatchObject({ name: "math", version: "1.2.0" });
     const judge = async (assistantPrefix: string, responseText: string) =>
       // A verifier of mathematics reads these two fields of a trajectory alone.
       (await verifier.verify(task, { assistantPrefix, responseText } as Parameters<typeof verifier.verify>[1])).kind;
