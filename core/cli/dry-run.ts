@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { RunConfig } from "../src/config/run-config.js";
-import { loadEngine } from "../src/engines/load-engine.js";
+import { engineModule, loadEngine } from "../src/engines/load-engine.js";
 import { readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
@@ -33,7 +33,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const loaded = await loadPlugins(config.plugins, baseDirectory);
   const plugins = loaded.map(({ plugin }) => plugin);
   checkModes(config.eval.modes, [...loaded, ...(await loadPlugins(config.eval.plugins, baseDirectory))]);
-  await loadEngine(config.policy.engine);
+  await loadEngine(engineModule(config.policy.engine, baseDirectory));
   const first = train.at(0);
   const prompt = tokenizer.render(first.prompt);
   const { steps, tokenBudget, promptsPerStep, groupSize } = config.train;

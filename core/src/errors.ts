@@ -183,7 +183,7 @@ export const errors = defineErrors({
   },
   controlRequestNotValid: {
     message: (d: { file: string; problem: string }) => `Cannot carry out the request in "${d.file}": ${d.problem}`,
-    hint: "Requests are written by `troupe plugin swap | load | unload | rollback | pin | unpin | list`",
+    hint: "`troupe plugin swap | load | unload | rollback | pin | unpin` write requests that are valid",
     exitCode: 2,
   },
   runLocked: {

@@ -13,6 +13,10 @@ export { runExperiment, type Experiment, type ExperimentResult } from "./experim
 export type { RunEvent } from "./records/run-event.js";
 export { Run, type RunOutcome } from "./run.js";
 export { RunSession, type SessionOptions } from "./run-session.js";
+export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.js";
+export { createVerifiers, type TaskToVerify, type Verifiers, type VerifiersOptions } from "./verifiers.js";
+export type { LivePlugin, PluginChange, PluginChangeResult } from "./live/plugin-change.js";
+export { replay, type ReplayedStep, type ReplayOptions } from "./replay.js";
 export { findRun, RunDirectory } from "./store/run-directory.js";
 export { readLedger } from "./store/ledger.js";
 export { readMetrics } from "./store/metrics.js";

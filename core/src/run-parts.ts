@@ -5,6 +5,7 @@ import { defaultSupervision } from "./actors/supervisor.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
+import { engineModule } from "./engines/load-engine.js";
 import { Tokenizer } from "./engines/tokenizer.js";
 import { loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
@@ -85,7 +86,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     const learner = await system.spawn(
       learnActor,
       {
-        engine: config.policy.engine,
+        engine: engineModule(config.policy.engine, baseDirectory),
         options: engineOptions(config, shape),
         ...(start.weights === undefined ? {} : { weights: start.weights }),
         hasReference: config.loss.klCoefficient > 0,
@@ -110,7 +111,12 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     };
     const rollouts = await RolloutPool.start(
       system,
-      { ...shared, engine: config.policy.engine, engineHandle: engine.handle, maxPositions: shape.maxPositions },
+      {
+        ...shared,
+        engine: engineModule(config.policy.engine, baseDirectory),
+        engineHandle: engine.handle,
+        maxPositions: shape.maxPositions,
+      },
       config.rollout,
     );
     const verifiers = new VerifierPool(

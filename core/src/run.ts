@@ -46,14 +46,13 @@ export class Run {
     const { config, state } = this.#session;
     if (state.evaluations.length === 0) {
       await this.#evaluate();
-      await this.#session.checkpoint(this.#inFlight());
+      await this.save();
     }
     while (progressOf(config, state) < 1 && !signal.aborted) {
-      const report = await this.#stepWithPlugins();
+      const report = await this.nextStep();
       const isLast = progressOf(config, state) >= 1;
       if (isLast || (config.eval.every > 0 && report.step % config.eval.every === 0)) await this.#evaluate();
-      if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0)
-        await this.#session.checkpoint(this.#inFlight());
+      if (isLast || signal.aborted || report.step % config.store.checkpointEvery === 0) await this.save();
     }
     if (state.step > 0 && state.instructive === 0) {
       const message = `every advantage was 0 in ${state.step} steps: no reward taught anything. Start from a policy that sometimes succeeds, or choose easier tasks`;
@@ -66,7 +65,7 @@ export class Run {
    * One step with the plugins that are asked for by now. When a plugin fails and the session can put it out of the way,
    * the step is done again: nothing has been learned from it yet, and the same chance gives the same samples.
    */
-  async #stepWithPlugins(): Promise<StepReport> {
+  async nextStep(): Promise<StepReport> {
     const { parts, state } = this.#session;
     await parts.plugins.boundary(state.step);
     const inFlight = this.#inFlight();
@@ -80,6 +79,11 @@ export class Run {
         this.#launchAgain(inFlight);
       }
     }
+  }
+
+  /** Writes a checkpoint with what is in flight. */
+  save(): Promise<void> {
+    return this.#session.checkpoint(this.#inFlight());
   }
 
   #inFlight(): InFlight {

@@ -22,7 +22,10 @@ const policy = z.strictObject({
     .describe(
       "Folder in Hugging Face layout: config.json and tokenizer files; with safetensors files its weights are loaded, without they are drawn from the seed",
     ),
-  engine: z.string().default("@troupe/gpu").describe("Module that makes the policy engine"),
+  engine: z
+    .string()
+    .default("@troupe/gpu")
+    .describe("Module that makes the policy engine: a package, or a path to one of your own"),
   threads: z.int().min(0).default(0).describe("Threads of the engine; 0 takes every core that the process may use"),
   dtype: z
     .enum(["fp32", "bf16"])

@@ -1,5 +1,12 @@
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { errors } from "../errors.js";
 import type { EngineModule } from "./policy-engine.js";
+
+/** A path to an engine's module, from `baseDirectory`, as every thread can import it; names of packages stay names. */
+export function engineModule(name: string, baseDirectory: string): string {
+  return /^\.{0,2}\//.test(name) ? pathToFileURL(resolve(baseDirectory, name)).href : name;
+}
 
 /**
  * Loads a policy engine by the module name in the config.

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { systemClock } from "../actors/clock.js";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
+import { problemsOf } from "../hooks/plugin-loader.js";
 import { onFile, writeFileAtomically } from "../store/durable-files.js";
 import { pluginChangeSchema, type PluginChange, type PluginChangeResult } from "./plugin-change.js";
 import { z } from "zod";
@@ -107,8 +108,7 @@ export class ControlBox {
       throw problem(String(cause), cause);
     }
     const parsed = requestSchema.safeParse(value);
-    if (!parsed.success)
-      throw problem(parsed.error.issues.map(({ path, message }) => `${path.join(".")}: ${message}`).join("; "));
+    if (!parsed.success) throw problem(problemsOf(parsed.error));
     const { attempt, change } = parsed.data;
     if (attempt !== this.#attempt) throw problem(`it is for attempt ${attempt}, and this is attempt ${this.#attempt}`);
     return this.#run.carryOut(change);

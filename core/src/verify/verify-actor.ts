@@ -17,7 +17,8 @@ export interface VerifyActorArgs {
   readonly environment: EnvironmentParcel;
   readonly plugins: readonly PluginParcel[];
   readonly evalPlugins: readonly PluginParcel[];
-  readonly tokenizerDirectory: string;
+  /** Absent where no plugin annotates. */
+  readonly tokenizerDirectory?: string;
   readonly hookDeadlineMs: number;
 }
 
@@ -45,7 +46,7 @@ export type VerifyProtocol = {
 
 interface State {
   readonly verifier: Verifier;
-  readonly tokenizer: Tokenizer;
+  readonly tokenizer: Tokenizer | undefined;
   readonly evalPlugins: readonly LoadedPlugin[];
   readonly shelf: PluginShelf;
   readonly hookDeadlineMs: number;
@@ -60,7 +61,7 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
     const environment = unpackEnvironment(args.environment);
     return {
       verifier: environment.definition.verifier(environment.config),
-      tokenizer: Tokenizer.fromDirectory(args.tokenizerDirectory),
+      tokenizer: args.tokenizerDirectory === undefined ? undefined : Tokenizer.fromDirectory(args.tokenizerDirectory),
       shelf: new PluginShelf(args.plugins),
       evalPlugins: args.evalPlugins.map(unpackPlugin),
       hookDeadlineMs: args.hookDeadlineMs,
@@ -100,7 +101,7 @@ function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): Jso
           phase: order.phase,
           mode: order.mode,
           slot: trajectory.slot,
-          countTokens: (text: string) => state.tokenizer.encode(text).length,
+          countTokens: (text: string) => state.tokenizer?.encode(text).length ?? 0,
         }),
       },
       [trajectory, order.task],

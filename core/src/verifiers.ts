@@ -1,0 +1,104 @@
+import { ActorSystem } from "./actors/actor-system.js";
+import { runConfigSchema } from "./config/run-config.js";
+import { loadEnvironment } from "./environments/environment-loader.js";
+import { ORIGIN } from "./records/trajectory.js";
+import type { JsonObject } from "./records/json.js";
+import type { Message, Task } from "./records/task.js";
+import type { Trajectory } from "./records/trajectory.js";
+import type { Verdict } from "./records/verdict.js";
+import { basePlan } from "./run-plan.js";
+import { VerifierPool } from "./verify/verifier-pool.js";
+
+/** Which verifier to run, and on how many threads. */
+export interface VerifiersOptions {
+  /** Name or path of an environment, as in a config. */
+  readonly use: string;
+  /** Its settings; its defaults unless given. */
+  readonly with?: Readonly<Record<string, unknown>>;
+  readonly baseDirectory?: string;
+  readonly actors?: number;
+  /** Deadline of one task's verdicts, milliseconds. */
+  readonly deadlineMs?: number;
+}
+
+/** A task as a verifier reads it. */
+export interface TaskToVerify {
+  readonly id: string;
+  readonly reference: string;
+  readonly prompt?: readonly Message[];
+  readonly meta?: JsonObject;
+}
+
+/** The verifier pool by itself. */
+export interface Verifiers {
+  /**
+   * Verdicts on responses to one task, in their order. What goes wrong is a verdict too: of kind timeout, infra or
+   * error, never "fail".
+   */
+  verify(task: TaskToVerify, responses: readonly string[]): Promise<readonly Verdict[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the verifier pool of an environment without a policy: what an own trainer, or a server, needs of Troupe when it
+ * samples and learns elsewhere.
+ *
+ * `examples/embedding/verifiers-only.ts` is a whole program.
+ *
+ * @throws what loading the environment throws
+ */
+export async function createVerifiers(options: VerifiersOptions): Promise<Verifiers> {
+  const { use, with: settings = {}, baseDirectory = process.cwd(), actors = 1, deadlineMs = 10_000 } = options;
+  const environment = await loadEnvironment(use, settings, baseDirectory);
+  const system = new ActorSystem();
+  const pool = new VerifierPool(
+    system,
+    {
+      environment: { bundle: environment.bundle, config: environment.config },
+      plugins: [],
+      evalPlugins: [],
+      hookDeadlineMs: deadlineMs,
+    },
+    { actors, deadlineMs },
+  );
+  return {
+    async verify({ id, reference, prompt = [], meta = {} }, responses) {
+      const task: Task = { id, domain: environment.definition.name, prompt, reference, meta };
+      const trajectories = responses.map((response, slot) => trajectoryOf(task, slot, response));
+      const order = { seed: 0, step: 0, phase: "eval", mode: "default", plan: PLAN, task, trajectories } as const;
+      return (await pool.verify(order)).map(({ verdict }) => verdict);
+    },
+    close: () => system.stop(),
+  };
+}
+
+const PLAN = basePlan(
+  runConfigSchema.parse({ name: "verifiers", policy: { from: "." }, environment: { use: "none" } }),
+  0,
+);
+
+/** A response that was sampled elsewhere: its text is all that is known of it. */
+function trajectoryOf(task: Task, slot: number, responseText: string): Trajectory {
+  return {
+    id: `${task.id}/${slot}`,
+    taskId: task.id,
+    groupId: task.id,
+    slot,
+    mode: "default",
+    tokens: new Int32Array(),
+    origins: Uint8Array.of(ORIGIN.prompt).subarray(1),
+    logprobs: new Float32Array(),
+    entropies: new Float32Array(),
+    turns: [],
+    versions: [],
+    stopReason: "stop",
+    seed: "0000000000000000",
+    temperature: 1,
+    maxTokens: 0,
+    assistantPrefix: "",
+    promptText: "",
+    responseText,
+    plugins: {},
+    annotations: {},
+  };
+}
