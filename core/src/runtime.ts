@@ -205,7 +205,8 @@ class Listeners {
 
   /** From the moment of this call on, whenever its reader comes. */
   stream(): AsyncIterable<RunEvent> {
-    const stream = { events: [] as RunEvent[], wake: () => {} };
+    const events: RunEvent[] = [];
+    const stream = { events, wake: () => {} };
     this.#streams.add(stream);
     const read = async function* (this: Listeners): AsyncGenerator<RunEvent> {
       try {

@@ -89,7 +89,8 @@ async function bodyOf(request: IncomingMessage): Promise<string> {
   let text = "";
   for await (const chunk of request) {
     text += String(chunk);
-    if (text.length > 1e6) throw new RangeError("the request is longer than a megabyte");
+    // No change is that long; what is cut is no JSON, and refused as such.
+    if (text.length > 1e6) break;
   }
   return text;
 }

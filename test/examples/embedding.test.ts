@@ -46,7 +46,8 @@ describe("the embedding examples", () => {
         method: "POST",
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      return { status: response.status, answer: (await response.json()) as Record<string, unknown> };
+      const answer: Record<string, unknown> = await response.json();
+      return { status: response.status, answer };
     };
     const stop = new AbortController();
     const events = await fetch(`${base}/events`, { signal: stop.signal });
