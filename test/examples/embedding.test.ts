@@ -41,12 +41,12 @@ describe("the embedding examples", () => {
     const { child, output, exit } = start("http-server");
     await expect.poll(() => output.text, { timeout: 60_000 }).toMatch(/^http:\/\/127\.0\.0\.1:\d+/);
     const base = output.text.trim();
-    const post = async (path: string, body?: unknown): Promise<{ status: number; answer: Record<string, unknown> }> => {
+    const post = async (path: string, body?: unknown): Promise<{ status: number; answer: unknown }> => {
       const response = await fetch(base + path, {
         method: "POST",
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
-      const answer: Record<string, unknown> = await response.json();
+      const answer: unknown = await response.json();
       return { status: response.status, answer };
     };
     const stop = new AbortController();
