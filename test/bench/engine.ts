@@ -63,8 +63,8 @@ export async function measureEngine(settings: EngineSettings, { progress, peaks 
     readings.push({ work, middle: result, cores });
     if (!hasBusyRow) return;
     progress(`busy/${work.name}`);
-    const busy = await withBusyProcesses(BUSY_PROCESSES, () => withCores(measure));
-    busyRows.push({ ...row(`busy/${work.name}`, "tokens/s", busy.result, result.value), cores: busy.cores });
+    const busy = await withBusyProcesses(BUSY_PROCESSES, measure);
+    busyRows.push(row(`busy/${work.name}`, "tokens/s", busy, result.value));
   };
   const mismatches: Mismatch[] = [];
   const { batch, context, decodeBatches } = settings;
@@ -124,7 +124,7 @@ export async function measureEngine(settings: EngineSettings, { progress, peaks 
     notes: [
       `mismatch/bits: of ${compared} sampled tokens (${DTYPES.join(" and ")}), those whose logprob has other bits in score.`,
       `busy: with ${BUSY_PROCESSES} processes that compute beside; the limit is the same row without them.`,
-      "cores: CPU seconds per second that the row got; with fewer than there are threads, other programs had the rest.",
+      "cores: CPU seconds per second that the row got; with fewer than there are threads, other programs had the rest. of its cores': the share of what those cores could have done.",
       torch.note,
       ...peaks.notes,
     ],

@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import type { Area, Findings } from "./area.js";
 import { ratioOf, type Row } from "./row.js";
 
@@ -9,6 +10,7 @@ const COLUMNS: readonly { readonly title: string; readonly cell: (row: Row) => s
   { title: "unit", cell: ({ unit }) => unit },
   { title: "limit", cell: ({ limit }) => (limit === null ? "-" : number(limit)) },
   { title: "of limit", cell: share },
+  { title: "of its cores'", cell: shareOfCores },
   { title: "peer", cell: ({ peer }) => (peer === null ? "-" : number(peer)) },
   { title: "to peer", cell: ({ value, peer }) => (peer === null ? "" : `${(value / peer).toFixed(2)}×`) },
 ];
@@ -38,6 +40,12 @@ function share(row: Row): string {
   const ratio = ratioOf(row);
   if (ratio === null) return "";
   return ratio > 1 ? `${ratio.toFixed(2)}×` : percent(ratio);
+}
+
+/** The share of what the cores that the row got could have done. */
+function shareOfCores(row: Row): string {
+  const ratio = ratioOf(row);
+  return ratio === null || row.cores === null ? "" : percent((ratio * availableParallelism()) / row.cores);
 }
 
 function percent(part: number): string {
