@@ -15,15 +15,17 @@ const PROGRAM = `
     const sampler = attachSampler(workerData.handle);
     parentPort.postMessage("ready");
     await new Promise((resolve) => parentPort.once("message", resolve));
-    for (let call = 0; call < workerData.calls; call++) parentPort.postMessage(await sampler.generate(workerData.requests));
+    const options = workerData.streams ? { onTokens: () => parentPort.postMessage("tokens") } : {};
+    for (let call = 0; call < workerData.calls; call++)
+      parentPort.postMessage(await sampler.generate(workerData.requests, options));
     sampler.dispose();
   });
 `;
 
-function startWorker(engine: NativeEngine, requests: readonly unknown[], calls: number): Worker {
+function startWorker(engine: NativeEngine, requests: readonly unknown[], calls: number, streams = false): Worker {
   return new Worker(PROGRAM, {
     eval: true,
-    workerData: { module: built.href, handle: engine.handle(), requests, calls },
+    workerData: { module: built.href, handle: engine.handle(), requests, calls, streams },
   });
 }
 
@@ -75,6 +77,21 @@ describe.skipIf(!existsSync(fileURLToPath(built)))("attachSampler() on other thr
       await worker.terminate();
     }
     expect(await engine.generate(requests)).toEqual(expected);
+    engine.dispose();
+  });
+
+  it("ends nothing but the thread when it is terminated while tokens stream to it", async () => {
+    const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31 });
+    const many = Array.from({ length: 40 }, (_, i) => requestOf(i, { maxTokens: 110 }));
+    for (let round = 0; round < 8; round++) {
+      const worker = startWorker(engine, many, 1_000_000, true);
+      expect(await nextMessage(worker)).toBe("ready");
+      const tokens = nextMessage(worker);
+      worker.postMessage("go");
+      expect(await tokens).toBe("tokens");
+      await worker.terminate();
+    }
+    expect(engine.cache().lent).toBe(0);
     engine.dispose();
   });
 

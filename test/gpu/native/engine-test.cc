@@ -1,5 +1,6 @@
 // A learner that trains and publishes while other threads sample, score and abort: what thread and address checks are
 // run over. Ends with a comparison of sampled and scored logprobs.
+#include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <thread>
@@ -18,9 +19,10 @@ TrShape shapeOf(bool isWide) {
   return s;
 }
 
-/// Requests of random prompts that ask for 1 … kMost tokens at temperature 1 and nothing else.
+/// Requests of random prompts, each for two samples, that ask for 1 … kMost tokens at temperature 1. What is in a few
+/// tokens is cut short by injected ones.
 struct Requests {
-  std::vector<int32_t> prompts, offsets, zeros, most;
+  std::vector<int32_t> prompts, offsets, zeros, most, rules, rule, limit{3};
   std::vector<float> ones, nothing;
   std::vector<uint32_t> seeds;
   TrRequests view{};
@@ -30,6 +32,7 @@ struct Requests {
     check::Chance chance(seed);
     for (long i = 0; i <= kSequences; i++) offsets.push_back((int32_t)(i * kPrompt));
     for (long i = 0; i < kSequences * kPrompt; i++) prompts.push_back((int32_t)chance.whole(0, 36));
+    for (long i = 0; i < kSequences; i += 2) std::copy_n(&prompts[i * kPrompt], kPrompt, &prompts[(i + 1) * kPrompt]);
     for (long i = 0; i < kSequences; i++) most.push_back((int32_t)chance.whole(1, kMost));
     for (long i = 0; i < 2 * kSequences; i++) seeds.push_back((uint32_t)chance.whole(0, 1 << 30));
     view.count = kSequences;
@@ -39,29 +42,43 @@ struct Requests {
     view.biasValues = nothing.data(), view.maxTokens = most.data(), view.topK = zeros.data();
     view.temperature = view.topP = ones.data(), view.minP = nothing.data(), view.seeds = seeds.data();
     view.stopBytes = nullptr, view.stopByteOffsets = view.stopStringOffsets = zeros.data();
-    view.ruleLimits = view.ruleOffsets = zeros.data();
-    view.fromTokens = view.fromOffsets = view.untilTokens = view.untilOffsets = zeros.data();
-    view.injectTokens = view.injectOffsets = zeros.data();
+    // One rule, of the first request: after 3 tokens without a 0 comes a 0.
+    rules.assign(kSequences + 1, 1), rules[0] = 0, rule = {0, 1};
+    view.ruleLimits = limit.data(), view.ruleOffsets = rules.data();
+    view.fromTokens = view.fromOffsets = view.untilTokens = view.injectTokens = zeros.data();
+    view.untilOffsets = view.injectOffsets = rule.data();
   }
 };
 
 void ok(TrStatus status) { check::that(status == TR_OK, tr_last_error()); }
 
-/// The version that is live now, held.
+/// The version that is live now, held; `isAttached`: as another process would.
 struct Pin {
-  explicit Pin(const TrLearner* learner) {
-    TrStore* store = nullptr;
+  explicit Pin(const TrLearner* learner, bool isAttached = false) {
+    TrStore *store = nullptr, *attached = nullptr;
     ok(tr_store_open(tr_learner_store(learner), &store));
-    ok(tr_store_pin(store, &pin));
+    // Room for four of the sequences, so that others give way.
+    tr_store_limit_cache(store, 8 * blockBytes(store));
+    if (isAttached) ok(tr_store_attach(tr_store_handle(store), &attached));
+    ok(tr_store_pin(isAttached ? attached : store, &pin));
+    tr_store_close(attached);
     tr_store_close(store);
   }
   ~Pin() { tr_pin_free(pin); }
+  static int64_t blockBytes(const TrStore* store) {
+    TrCache cache;
+    tr_store_cache(store, &cache);
+    return cache.blockBytes;
+  }
   TrPin* pin = nullptr;
 };
 
 struct Sampled {
   explicit Sampled(const Pin& pin, const Requests& requests, const TrAbort* abort = nullptr) {
-    ok(tr_pin_generate(pin.pin, &requests.view, 64, abort, nullptr, nullptr, &all));
+    auto count = [](void* heard, const int32_t*, const int32_t*, int64_t n) { *static_cast<int64_t*>(heard) += n; };
+    int64_t heard = 0;
+    ok(tr_pin_generate(pin.pin, &requests.view, 64, abort, count, &heard, &all));
+    check::that(heard == all.total, "the tokens that streamed are not those that were sampled");
   }
   ~Sampled() { tr_completions_free(&all); }
   TrCompletions all{};
@@ -78,8 +95,8 @@ void join(const Requests& r, const TrCompletions& c, std::vector<int32_t>* token
 }
 
 /// Samples and scores under one version: the logprobs must be the same floats.
-void compare(const TrLearner* learner, const Requests& requests) {
-  Pin pin(learner);
+void compare(const TrLearner* learner, const Requests& requests, bool isAttached = false) {
+  Pin pin(learner, isAttached);
   Sampled sampled(pin, requests);
   std::vector<int32_t> tokens, offsets;
   join(requests, sampled.all, &tokens, &offsets);
@@ -108,10 +125,10 @@ void train(TrLearner* learner, const std::vector<int32_t>& tokens, const std::ve
   }
 }
 
-void testFormat(TrFormat format, TrRecompute recompute, bool isWide) {
+void testFormat(TrFormat format, TrRecompute recompute, bool isWide, bool isShared = false) {
   TrShape shape = shapeOf(isWide);
   TrLearnerOptions options{};
-  options.format = format, options.recompute = recompute;
+  options.format = format, options.recompute = recompute, options.shared = isShared;
   TrLearner* learner = nullptr;
   ok(tr_learner_create(&shape, 7, &options, &learner));
   if (learner == nullptr) return;
@@ -125,7 +142,7 @@ void testFormat(TrFormat format, TrRecompute recompute, bool isWide) {
     threads.emplace_back([&, t] {
       Requests mine(10 + t);
       while (!isDone) {
-        compare(learner, mine);
+        compare(learner, mine, isShared && t == 1);
         if (t == 0) Sampled(Pin(learner), mine, abort);
       }
     });
@@ -144,5 +161,9 @@ void testFormat(TrFormat format, TrRecompute recompute, bool isWide) {
 void testEngine() {
   testFormat(TR_FP32, TR_RECOMPUTE_NOTHING, false);
   testFormat(TR_FP32, TR_RECOMPUTE_LAYERS, true);
+#if defined(__linux__)
+  testFormat(TR_BF16, TR_RECOMPUTE_FEED_FORWARD, false, true);
+#else
   testFormat(TR_BF16, TR_RECOMPUTE_FEED_FORWARD, false);
+#endif
 }
