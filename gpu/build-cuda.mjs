@@ -1,6 +1,7 @@
 // Builds build/Release/troupe-cuda.node, the engine on NVIDIA GPUs, with nvcc: `node gpu/build-cuda.mjs`. With
 // --emulated, build/Emulated/troupe-cuda.node: the same sources under a C++ compiler, kernels run by
-// native/cuda/emulator. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips.
+// native/cuda/emulator. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER
+// puts it elsewhere in build/; --sanitize adds address and undefined-behaviour checks to the emulated one.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,10 +12,14 @@ const sources = join(root, "native");
 const release = join(root, "build", "Release");
 const isEmulated = process.argv.includes("--emulated");
 const isSanitized = process.argv.includes("--sanitize");
-const archs = (process.argv.find((argument) => argument.startsWith("--archs=")) ?? "--archs=80,90a")
-  .slice(8)
-  .split(",");
-const output = join(root, "build", isSanitized ? "EmulatedSanitize" : isEmulated ? "Emulated" : "Release");
+const option = (name, fallback) =>
+  process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback;
+const archs = option("archs", "80,90a").split(",");
+const output = join(
+  root,
+  "build",
+  option("output", isSanitized ? "EmulatedSanitize" : isEmulated ? "Emulated" : "Release"),
+);
 
 const compiler = findCompiler();
 const host = ["-ffp-contract=off", "-fno-math-errno", "-fPIC", "-fvisibility=hidden", "-pthread"];

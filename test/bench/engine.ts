@@ -156,9 +156,10 @@ function limitOf({ kind, shape, dtype, batch, length }: TorchRow, peaks: Peaks, 
   return Math.min(rate / decodeFlops(shape, length), (batch * bytesPerSecond) / weightBytes(shape, dtype));
 }
 
-async function trainRate(
+/** Tokens per second of a supervised step: forward, backward, AdamW. */
+export async function trainRate(
   engine: PolicyEngine,
-  { batch: { count, length }, repetitions }: EngineSettings,
+  { batch: { count, length }, repetitions }: Pick<EngineSettings, "batch" | "repetitions">,
 ): Promise<Middle> {
   const batch = supervisedBatch(engine.shape, count, length);
   const step = async (): Promise<void> => {
@@ -172,10 +173,10 @@ async function trainRate(
  * Decoding alone: a call that samples one token after the prompt is taken off one that samples `context` more. Prompts
  * of half the context make the tokens between them see `context` tokens on average.
  */
-async function decodeRate(
+export async function decodeRate(
   engine: PolicyEngine,
   batch: number,
-  { context, repetitions }: EngineSettings,
+  { context, repetitions }: Pick<EngineSettings, "context" | "repetitions">,
 ): Promise<Middle> {
   const calls = [1 + context, 1].map((tokens) => plainRequests(engine.shape, batch, () => context / 2, tokens));
   const [long, short] = [calls[0] ?? [], calls[1] ?? []];
@@ -198,6 +199,6 @@ async function scoreRate(
 }
 
 /** A single reading. */
-function one(value: number): Middle {
+export function one(value: number): Middle {
   return { value, spread: null };
 }

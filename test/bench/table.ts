@@ -19,7 +19,7 @@ const COLUMNS: readonly { readonly title: string; readonly cell: (row: Row) => s
 const LEFT = ["name", "unit"];
 
 /** What people read of one area: a sentence on its limits, the table, the notes. */
-export function areaText({ name, limits }: Area, { rows, notes }: Findings): string {
+export function areaText({ name, limits }: Pick<Area, "name" | "limits">, { rows, notes }: Findings): string {
   const columns = COLUMNS.filter(({ cell }) => rows.some((row) => !["", "-"].includes(cell(row))));
   const lines = [columns.map(({ title }) => title), ...rows.map((row) => columns.map(({ cell }) => cell(row)))];
   const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));

@@ -28,6 +28,9 @@ export interface TorchOrder {
   /** A row is repeated this often, but for no longer than `seconds`. */
   readonly least: number;
   readonly seconds: number;
+  /** A GPU computes in bf16, which is what its tensor cores do; absent means fp32 on the CPU. */
+  readonly device?: "cuda";
+  readonly deadlineMs?: number;
   readonly rows: readonly TorchRow[];
 }
 
@@ -39,14 +42,17 @@ export interface TorchFindings {
 
 /** Has PyTorch do the work, as far as it comes in time. */
 export async function torchRates(order: TorchOrder): Promise<TorchFindings> {
-  const found = await runPython(["-c", "import torch; print(torch.__version__)"]);
-  if (found.problem !== "") return { rates: new Map(), note: 'No peer: `python3 -c "import torch"` fails here.' };
+  const { device, deadlineMs = DEADLINE_MS } = order;
+  const check = `import torch; ${device ? "torch.zeros(1).cuda(); " : ""}print(torch.__version__)`;
+  const found = await runPython(["-c", check], deadlineMs);
+  if (found.problem !== "") return { rates: new Map(), note: `No peer: \`python3 -c "${check}"\` fails here.` };
   // This file runs in dist/bench; Python is not compiled and stays in bench.
   const script = fileURLToPath(new URL("../../bench/torch_peer.py", import.meta.url));
-  const { stdout, problem } = await runPython([script, JSON.stringify(order)]);
+  const { stdout, problem } = await runPython([script, JSON.stringify(order)], deadlineMs);
   const lines = stdout.split("\n").filter((line) => line !== "");
   const answers = lines.map((line) => answer.parse(JSON.parse(line)));
-  const about = `peer: PyTorch ${found.stdout.trim()}, fp32 or bf16 by autocast, the same shapes and batches, the faster of 1 and ${order.threads} threads`;
+  const how = device ? "bf16 on the GPU" : `fp32 or bf16 by autocast, the faster of 1 and ${order.threads} threads`;
+  const about = `peer: PyTorch ${found.stdout.trim()}, the same shapes and batches, ${how}`;
   return {
     rates: new Map(answers.map(({ name, rate }) => [name, rate])),
     note: `${about}${problem === "" ? "" : `; ended early: ${problem}`}.`,
@@ -54,12 +60,15 @@ export async function torchRates(order: TorchOrder): Promise<TorchFindings> {
 }
 
 /** What a Python program printed until it ended, and why that was early; "" when it was not. */
-function runPython(words: readonly string[]): Promise<{ readonly stdout: string; readonly problem: string }> {
+function runPython(
+  words: readonly string[],
+  deadlineMs: number,
+): Promise<{ readonly stdout: string; readonly problem: string }> {
   return new Promise((resolve) => {
-    execFile(PYTHON, words, { timeout: DEADLINE_MS }, (error, stdout, stderr) => {
+    execFile(PYTHON, words, { timeout: deadlineMs }, (error, stdout, stderr) => {
       const lastWords = stderr.trim().split("\n").at(-1) ?? "";
       const problem = error?.killed
-        ? `out of time after ${DEADLINE_MS / 1000} s`
+        ? `out of time after ${deadlineMs / 1000} s`
         : error
           ? lastWords || error.message
           : "";

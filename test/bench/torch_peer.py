@@ -1,5 +1,5 @@
 """The engine benchmark's work in PyTorch: a decoder of the same shape with modules of its own, on the CPU, in fp32 or
-in bf16 by autocast.
+in bf16 by autocast; with "device": "cuda" on a GPU, all in bf16.
 
 Takes one JSON argument (TorchOrder in torch-peer.ts); prints a JSON line with a row's name and its median tokens per
 second as soon as they are known: with one thread, later with all if that is faster, as on a busy machine threads
@@ -126,20 +126,26 @@ def decode(model, ids):
 
 def rate_of(step, tokens, order):
     """Median tokens per second after a first call that does not count."""
+    finish = torch.cuda.synchronize if order.get("device") == "cuda" else lambda: None
     step()
+    finish()
     seconds = []
     while not seconds or (len(seconds) < order["least"] and sum(seconds) < order["seconds"]):
         start = time.perf_counter()
         step()
+        finish()
         seconds.append(time.perf_counter() - start)
     return tokens / statistics.median(seconds)
 
 
 def main():
     order = json.loads(sys.argv[1])
+    if order.get("device") == "cuda":
+        torch.set_default_device("cuda")
+        torch.set_default_dtype(torch.bfloat16)
     best = {}
     # One thread first: whoever stops waiting for us has a figure for every row by then.
-    for threads in sorted({1, order["threads"]}):
+    for threads in [1] if order.get("device") else sorted({1, order["threads"]}):
         torch.set_num_threads(threads)
         for row in order["rows"]:
             torch.manual_seed(1)
