@@ -1,4 +1,4 @@
-import { Cell } from "./cell.js";
+import { Cell, type Turns } from "./cell.js";
 import type { Delivery } from "./protocol.js";
 import { ProgressBoard } from "./progress-board.js";
 import type { Incarnation, Transport, TransportListener } from "./transport.js";
@@ -16,15 +16,7 @@ export class LocalTransport implements Transport {
   constructor(incarnation: Incarnation, listener: TransportListener) {
     this.#listener = listener;
     this.progress = ProgressBoard.after(incarnation.lastId);
-    this.#cell = new Cell(incarnation, this.progress, listener, {
-      first: (pump) => void SETTLED.then(pump),
-      // Timers, and whoever wants to stop the actor, get a turn between two waiting messages.
-      goesOn: (pump) => {
-        setImmediate(pump);
-        return false;
-      },
-      lookAtSystemLane: () => {},
-    });
+    this.#cell = new Cell(incarnation, this.progress, listener, new LocalTurns());
     queueMicrotask(() => void this.#cell.start(incarnation.args));
   }
 
@@ -46,5 +38,37 @@ export class LocalTransport implements Transport {
     this.#cell.close();
     // Whoever was answered in this turn goes first.
     setImmediate(() => this.#listener.ended({}));
+  }
+}
+
+/** Messages handled in a row, before timers and whoever wants to stop the actor get a turn. */
+const MAX_A_TURN = 16;
+
+/** At most one pump is under way at a time: whoever only awaits never lets the thread's turns go by, and they would pile up. */
+class LocalTurns implements Turns {
+  #isDue = false;
+  #left = 0;
+
+  first(pump: () => void): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    void SETTLED.then(() => this.#run(pump));
+  }
+
+  goesOn(pump: () => void): boolean {
+    if (this.#left-- > 0) return true;
+    if (!this.#isDue) {
+      this.#isDue = true;
+      setImmediate(() => this.#run(pump));
+    }
+    return false;
+  }
+
+  lookAtSystemLane(): void {}
+
+  #run(pump: () => void): void {
+    this.#isDue = false;
+    this.#left = MAX_A_TURN - 1;
+    pump();
   }
 }

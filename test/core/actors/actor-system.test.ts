@@ -173,3 +173,15 @@ test("waits() names who waits for whom, why and since when", async () => {
   await Promise.all([asked, other]);
   expect(system.waits()).toEqual([]);
 });
+
+test("an inline actor's turns do not pile up when whoever asks never lets the thread's own turns go by", async () => {
+  const system = new ActorSystem();
+  const ref = await system.spawn(probeActor, {});
+  for (let burst = 0; burst < 50; burst += 1) {
+    for (let n = 0; n < 8; n += 1) ref.tell("echo", n);
+    expect(await ref.ask("echo", burst, { deadlineMs: 50_000 })).toBe(burst);
+  }
+  const immediates = process.getActiveResourcesInfo().filter((name) => name === "Immediate");
+  expect(immediates.length).toBeLessThanOrEqual(1);
+  await system.stop();
+});
