@@ -59,6 +59,7 @@ export class OnnxProcess {
 
   /** Ends the process at once; what was asked and not answered fails. */
   dispose(): void {
+    this.#fail("the disposal of its sampler");
     this.#child.kill("SIGKILL");
   }
 
@@ -77,9 +78,8 @@ export class OnnxProcess {
       this.#pending.set(id, { action, resolve, reject });
       this.#child.ref();
       this.#child.channel?.ref();
-      this.#child.send(message, (cause) => {
-        if (cause) this.#fail(cause.message);
-      });
+      // A process that cannot be reached has ended: its exit says why.
+      this.#child.send(message, () => {});
       if (signal?.aborted) abort();
       signal?.addEventListener("abort", abort, { once: true });
     });
