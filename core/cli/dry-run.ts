@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import type { RunConfig } from "../src/config/run-config.js";
 import { engineModule, loadEngine } from "../src/engines/load-engine.js";
+import { checkMemory, memoryText } from "../src/engines/memory-check.js";
 import { readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
@@ -33,7 +34,8 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const loaded = await loadPlugins(config.plugins, baseDirectory);
   const plugins = loaded.map(({ plugin }) => plugin);
   checkModes(config.eval.modes, [...loaded, ...(await loadPlugins(config.eval.plugins, baseDirectory))]);
-  await loadEngine(engineModule(config.policy.engine, baseDirectory));
+  const module = await loadEngine(engineModule(config.policy.engine, baseDirectory));
+  const memory = checkMemory(module, config, shape);
   const first = train.at(0);
   const prompt = tokenizer.render(first.prompt);
   const { steps, tokenBudget, promptsPerStep, groupSize } = config.train;
@@ -44,6 +46,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
     `  environment  ${environment.definition.name} ${environment.definition.version}: ${train.size} train tasks, ${Math.min(held.size, config.eval.tasks)} of ${held.size} held-out tasks`,
     `  first task   ${JSON.stringify(prompt.context + prompt.assistantPrefix)} → ${JSON.stringify(first.reference)}`,
     `  steps        ${steps} at most${tokenBudget > 0 ? `, or ${tokenBudget} sampled tokens` : ""}; ${promptsPerStep} tasks × ${groupSize} trajectories = ${promptsPerStep * groupSize} a step, up to ${config.rollout.maxTokens} tokens each`,
+    ...(memory ? [`  memory       ${memoryText(memory)}`] : []),
     `  plugins      ${plugins.map((plugin) => `${plugin.name} ${plugin.version}`).join(", ") || "none: group-normalised advantage, clipped token-mean loss"}`,
     ...(hooks.length > 0
       ? [

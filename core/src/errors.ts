@@ -215,6 +215,15 @@ export const errors = defineErrors({
     hint: "policy.engine names an installed module; `npm run build` builds the native one",
     exitCode: 4,
   },
+  memoryTooSmall: {
+    message: (d: { needed: string; available: string; parts: string }) =>
+      `Cannot start the policy engine: it needs ${d.needed} of the ${d.available} that this process may use (${d.parts})`,
+    hint: (d: { remedies: readonly string[] }) =>
+      d.remedies.length > 0
+        ? `It fits with ${d.remedies.join(", or ")}`
+        : "Start from a smaller policy, or use a machine with more memory",
+    exitCode: 4,
+  },
   engineNotValid: {
     message: (d: { name: string }) =>
       `Cannot use "${d.name}" as a policy engine: it does not export createEngine() and attachSampler()`,

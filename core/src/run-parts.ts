@@ -11,6 +11,8 @@ import { loadEnvironment, type LoadedEnvironment } from "./environments/environm
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
 import { engineOptions } from "./engines/engine-options.js";
+import { loadEngine } from "./engines/load-engine.js";
+import { checkMemory } from "./engines/memory-check.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
@@ -80,6 +82,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   );
   const tokenizer = Tokenizer.fromDirectory(policyDirectory);
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
+  checkMemory(await loadEngine(config.policy.engine), config, shape);
 
   const system = new ActorSystem();
   try {

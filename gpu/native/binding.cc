@@ -236,15 +236,41 @@ Napi::Value measurePeaks(const Napi::CallbackInfo& info) {
       });
 }
 
+/// `targets` holds the text that the options borrow.
+TrLearnerOptions optionsOf(const Napi::Object& o, std::string* targets) {
+  *targets = o.Get("adapterTargets").As<Napi::String>().Utf8Value();
+  return {intAt(o, "threads"),     intAt(o, "recompute"),       intAt(o, "format"),
+          intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
+          o.Get("shared").ToBoolean()};
+}
+
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  TrShape shape = shapeOf(info[0].As<Napi::Object>());
+  std::string targets;
+  TrLearnerOptions options = optionsOf(info[1].As<Napi::Object>(), &targets);
+  Napi::Object o = info[2].As<Napi::Object>();
+  TrMemoryUse use{(int64_t)numberAt(o, "trainedTokens"), (int64_t)numberAt(o, "sampledSequences"),
+                  (int64_t)numberAt(o, "sampledTokens"), (int64_t)numberAt(o, "cacheBytes"), o.Get("keepsReference").ToBoolean()};
+  TrMemoryEntry entries[64];
+  int64_t count = 0;
+  demand(info.Env(), tr_memory(&shape, &options, &use, entries, 64, &count));
+  Napi::Array out = Napi::Array::New(info.Env(), count);
+  for (int64_t i = 0; i < count; i++) {
+    Napi::Object entry = Napi::Object::New(info.Env());
+    entry.Set("name", entries[i].name);
+    entry.Set("kind", entries[i].kind);
+    entry.Set("bytes", (double)entries[i].bytes);
+    out.Set((uint32_t)i, entry);
+  }
+  return out;
+}
+
 Napi::Value createLearner(const Napi::CallbackInfo& info) {
   TrShape shape = shapeOf(info[0].As<Napi::Object>());
   auto seed = words(info[1]);
   uint64_t key = (*seed)[0] | (uint64_t)(*seed)[1] << 32;
-  Napi::Object o = info[2].As<Napi::Object>();
-  auto targets = std::make_shared<std::string>(o.Get("adapterTargets").As<Napi::String>().Utf8Value());
-  TrLearnerOptions options{intAt(o, "threads"),     intAt(o, "recompute"),        intAt(o, "format"),
-                           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
-                           o.Get("shared").ToBoolean()};
+  auto targets = std::make_shared<std::string>();
+  TrLearnerOptions options = optionsOf(info[2].As<Napi::Object>(), targets.get());
   auto made = std::make_shared<Learner>();
   return environment(info).start(
       info.Env(),
@@ -601,7 +627,7 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
     Napi::Value (*function)(const Napi::CallbackInfo&);
   };
   for (Entry e : {Entry{"kernelSets", kernelSets}, {"kernelSet", kernelSet}, {"threads", threads}, {"philox", philox},
-                  {"measurePeaks", measurePeaks}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
+                  {"measurePeaks", measurePeaks}, {"memory", memory}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
                   {"tensors", tensors}, {"trainable", trainable}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
                   {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
                   {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"packWeights", packWeights},

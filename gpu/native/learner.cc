@@ -22,11 +22,12 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
       store_(std::make_shared<Store>(model_, options.threads)),
       storeId_(Store::registerStore(store_)),
       threads_(options.threads),
-      weights_(size()),
-      adapter_(sizeOf(TR_ADAPTER)),
-      gradients_(trainedSize()),
-      first_(trainedSize()),
-      second_(trainedSize()),
+      sizes_(*model_),
+      weights_(sizes_.weights),
+      adapter_(sizes_.adapter),
+      gradients_(sizes_.trained),
+      first_(sizes_.trained),
+      second_(sizes_.trained),
       panels_(*model_),
       pass_(model_, options.threads, true, static_cast<Recompute>(options.recompute)) {
   if (options.shared != 0) store_->share(options);
@@ -39,6 +40,7 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
   if (model_->adapter != nullptr) drawTensors(trained(), seed, 2, threads_, adapter_);
   std::memset(gradients_, 0, sizeof(float) * trainedSize());
   resetOptimizer();
+  panels_.allocate(sizes_.backward, sizes_.backwardAdapter);
   repack();
   store_->publish(current_, 0);
 }
@@ -62,7 +64,7 @@ void Learner::repack() {
   bool frozen = model_->adapter != nullptr;
   base_ = nullptr;
   // Copies that share a base also read it.
-  if (frozen || current_->base == nullptr) current_->base = std::make_shared<Buffer>(model_->packedSize, store_->kind());
+  if (frozen || current_->base == nullptr) current_->base = std::make_shared<Buffer>(sizes_.packed, store_->kind());
   float* packed = *current_->base;
   current_->data = packed;
   long forward = model_->packParts();
@@ -80,7 +82,7 @@ void Learner::packAdapter() {
   const AdapterLayout& layout = *model_->adapter;
   current_->base = base_;
   current_->data = *base_;
-  float* packed = current_->adapter.reserve(layout.packedSize);
+  float* packed = current_->adapter.reserve(sizes_.packedAdapter);
   auto parts = layout.all();
   Pool::shared().run((long)parts.size(), threads_, [&](long i) {
     layout.pack(model_->kernels, *parts[i], adapter_, packed, panels_.adapter);

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "memory.h"
 #include "packed-pass.h"
 #include "store.h"
 
@@ -59,6 +60,7 @@ class Learner {
   std::shared_ptr<Store> store_;
   int64_t storeId_;
   int threads_;
+  StateSizes sizes_;
   /// Gradients and moments are those of what is trained: the adapter, or the weights.
   Buffer weights_, adapter_, gradients_, first_, second_;
   std::vector<TrTensor> tensors_, trainable_;

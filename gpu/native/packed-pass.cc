@@ -22,7 +22,7 @@ constexpr long kEmbeddingColumns = 32;
 
 BackwardPanels::BackwardPanels(const Model& m) {
   const Shape& s = m.shape;
-  long size = 0, d = s.hiddenSize;
+  long d = s.hiddenSize;
   auto take = [&](long outputs, long inputs) {  // dx has `inputs` columns
     long at = size;
     size += m.kernels.linearSize(inputs, outputs);
@@ -31,8 +31,11 @@ BackwardPanels::BackwardPanels(const Model& m) {
   for (int l = 0; l < s.layers; l++)
     layers.push_back({take(s.qkvWidth(), d), take(d, s.qWidth()), take(2l * s.intermediateSize, d), take(d, s.intermediateSize)});
   head = take(s.vocabSize, d);
-  data.reserve(size);
-  if (m.adapter != nullptr) adapter.reserve(m.adapter->backSize);
+}
+
+void BackwardPanels::allocate(long floats, long adapterFloats) {
+  data.reserve(floats);
+  if (adapterFloats > 0) adapter.reserve(adapterFloats);
 }
 
 void BackwardPanels::pack(const Model& m, const float* weights, long part) {

@@ -14,10 +14,13 @@ struct BackwardPanels {
   struct Layer {
     long qkv, output, gateUp, down;
   };
+  /// Knows sizes; allocate() comes before pack().
   explicit BackwardPanels(const Model&);
+  void allocate(long floats, long adapterFloats);
   void pack(const Model&, const float* weights, long part);
   long parts(const Model& m) const { return m.headBlocks() + 4 * (long)layers.size(); }
   std::vector<Layer> layers;
+  long size = 0;
   long head = 0;  // one matrix per vocabulary block
   Buffer data, adapter;
 };

@@ -25,7 +25,7 @@ struct Registry {
 }  // namespace
 
 Store::Store(std::shared_ptr<const Model> m, int t)
-    : model(std::move(m)), threads(t), pages((long)model->shape.layers * model->shape.kvHeads * itemFloats() * (long)sizeof(float), hostPages()) {}
+    : model(std::move(m)), threads(t), pages(pageFloats(*model) * (long)sizeof(float), hostPages()) {}
 
 Store::Live Store::live() const {
   if (attached_ != nullptr) {

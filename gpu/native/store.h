@@ -42,7 +42,12 @@ class Store {
 
   /// Floats of one layer's and kv head's part of a page: keys, then values.
   long keyFloats() const { return kPageKeys * model->shape.headSize; }
-  long itemFloats() const { return keyFloats() + kPageKeys * ((model->shape.headSize + model->kernels.panel - 1) / model->kernels.panel * model->kernels.panel); }
+  long itemFloats() const { return itemFloats(*model); }
+  static long itemFloats(const Model& m) {
+    return kPageKeys * m.shape.headSize + kPageKeys * ((m.shape.headSize + m.kernels.panel - 1) / m.kernels.panel * m.kernels.panel);
+  }
+  /// Floats of a page: all layers and kv heads.
+  static long pageFloats(const Model& m) { return (long)m.shape.layers * m.shape.kvHeads * itemFloats(m); }
 
   const std::shared_ptr<const Model> model;
   const int threads;

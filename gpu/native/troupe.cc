@@ -84,6 +84,19 @@ TrStatus tr_kernel_set(TrFormat format, const char** name) {
 }
 int32_t tr_threads(void) { return troupe::Pool::shared().threads(); }
 
+TrStatus tr_memory(const TrShape* shape, const TrLearnerOptions* options, const TrMemoryUse* use, TrMemoryEntry* entries,
+                   int64_t capacity, int64_t* count) {
+  return guarded([&] {
+    TrLearnerOptions checked = *options;
+    checked.threads = poolThreads(checked.threads);
+    auto model = troupe::makeModel(troupe::checkShape(*shape), troupe::selectedKernels((troupe::Format)checked.format), checked.adapterRank,
+                                   checked.adapterAlpha, checked.adapterTargets);
+    auto table = troupe::memoryTable(*model, checked, *use);
+    *count = std::min<int64_t>(capacity, (int64_t)table.size());
+    std::copy(table.begin(), table.begin() + *count, entries);
+  });
+}
+
 TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerOptions* options, TrLearner** out) {
   return guarded([&] {
     TrLearnerOptions checked = *options;

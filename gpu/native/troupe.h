@@ -120,6 +120,29 @@ typedef enum TrArray {
   TR_MERGED = 5
 } TrArray;
 
+typedef enum TrMemoryKind {
+  TR_MEMORY_WEIGHTS = 0,
+  TR_MEMORY_GRADIENTS = 1,
+  TR_MEMORY_OPTIMIZER = 2,
+  TR_MEMORY_ACTIVATIONS = 3,
+  TR_MEMORY_HEAD = 4,  // of the vocabulary
+  TR_MEMORY_CACHE = 5
+} TrMemoryKind;
+
+/// What an engine will be used for.
+typedef struct TrMemoryUse {
+  int64_t trainedTokens;  // of the largest micro-batch; 0: never trained
+  int64_t sampledSequences, sampledTokens;  // at once, and of each; 0: never sampled
+  int64_t cacheBytes;  // bound of the cache; 0: none
+  int32_t keepsReference;
+} TrMemoryUse;
+
+typedef struct TrMemoryEntry {
+  const char* name;
+  int32_t kind;  // TrMemoryKind
+  int64_t bytes;
+} TrMemoryEntry;
+
 typedef enum TrFormat { TR_FP32 = 0, TR_BF16 = 1 } TrFormat;
 
 typedef struct TrPeaks {
@@ -143,6 +166,10 @@ const char* tr_kernel_sets(TrFormat);
 TrStatus tr_kernel_set(TrFormat, const char** name);
 /// Threads of the process-wide pool.
 int32_t tr_threads(void);
+
+/// What an engine will hold in memory, without making it: at most `capacity` entries, their number in `count`.
+TrStatus tr_memory(const TrShape*, const TrLearnerOptions*, const TrMemoryUse*, TrMemoryEntry* entries, int64_t capacity,
+                   int64_t* count);
 
 /// Weights drawn from `seed`: normal with deviation 1/√(inputs), divided by √(2 · layers) where a projection writes
 /// to the residual stream; norms 1, biases 0. Version 0 is live.

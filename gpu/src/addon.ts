@@ -49,6 +49,18 @@ export interface LearnerOptions {
   readonly shared: boolean;
 }
 
+/** Numbers in `TrMemoryKind`, in order. */
+export const MEMORY_KINDS = ["weights", "gradients", "optimizer", "activations", "vocabulary", "cache"] as const;
+
+/** `TrMemoryUse`. */
+export interface NativeMemoryUse {
+  readonly trainedTokens: number;
+  readonly sampledSequences: number;
+  readonly sampledTokens: number;
+  readonly cacheBytes: number;
+  readonly keepsReference: boolean;
+}
+
 /** Where one tensor lies in the flat arrays. */
 export interface TensorPlace {
   readonly name: string;
@@ -130,6 +142,11 @@ export interface NativeAddon {
   threads(): number;
   philox(key: Uint32Array, counter: Uint32Array): Uint32Array;
   measurePeaks(): Promise<Peaks>;
+  memory(
+    shape: ModelShape,
+    options: LearnerOptions,
+    use: NativeMemoryUse,
+  ): readonly { readonly name: string; readonly kind: number; readonly bytes: number }[];
   createLearner(shape: ModelShape, seed: Uint32Array, options: LearnerOptions): Promise<LearnerHandle>;
   releaseLearner(learner: LearnerHandle): void;
   tensors(learner: LearnerHandle): readonly TensorPlace[];

@@ -1,5 +1,7 @@
-import type { Batch, ModelShape } from "@troupe/core/sdk";
+import type { Batch, EngineOptions } from "@troupe/core/sdk";
+import { MEMORY_KINDS, nativeAddon } from "./addon.js";
 import { errors } from "./errors.js";
+import { learnerOptions } from "./learner-options.js";
 
 /** Activations and their gradients that one micro-batch may take, bytes. */
 const ACTIVATION_BYTES = 128 * 2 ** 20;
@@ -8,18 +10,21 @@ const ACTIVATION_BYTES = 128 * 2 ** 20;
 const LEAST_TOKENS = 1024;
 
 /** Tokens of one micro-batch where the settings do not say: it depends on the shape alone, so every machine cuts alike. */
-export function microBatchTokens(shape: ModelShape): number {
-  return Math.max(LEAST_TOKENS, Math.floor(ACTIVATION_BYTES / activationBytes(shape)));
-}
-
-/** Bytes of activations and gradients that one token of a training pass needs. */
-function activationBytes(shape: ModelShape): number {
-  const { hiddenSize, layers, heads, kvHeads, headSize, intermediateSize, qkNorm } = shape;
-  const queries = heads * headSize;
-  const fused = queries + 2 * kvHeads * headSize;
-  const kept = 2 * hiddenSize + fused + (qkNorm ? fused - kvHeads * headSize : 0) + queries + 2 * intermediateSize;
-  const gradients = 3 * hiddenSize + queries + fused + 3 * intermediateSize;
-  return 4 * (layers * kept + hiddenSize + gradients);
+export function microBatchTokens({ shape, dtype = "fp32" }: Pick<EngineOptions, "shape" | "dtype">): number {
+  // Rotary tables grow with positions; activations do not.
+  const [small, large] = [1, 2].map((share) =>
+    nativeAddon("cpu")
+      .memory({ ...shape, maxPositions: 1 }, learnerOptions({ shape, dtype, seed: 0, threads: 1 }), {
+        trainedTokens: share * LEAST_TOKENS,
+        sampledSequences: 0,
+        sampledTokens: 0,
+        cacheBytes: 0,
+        keepsReference: false,
+      })
+      .reduce((sum, { kind, bytes }) => sum + (MEMORY_KINDS[kind] === "activations" ? bytes : 0), 0),
+  );
+  const perToken = ((large ?? 0) - (small ?? 0)) / LEAST_TOKENS;
+  return Math.max(LEAST_TOKENS, Math.floor(ACTIVATION_BYTES / perToken));
 }
 
 /**

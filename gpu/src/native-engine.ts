@@ -25,7 +25,6 @@ import {
   callNative,
   FORMAT,
   nativeAddon,
-  RECOMPUTE,
   type CacheReport,
   type LearnerHandle,
   type NativeAddon,
@@ -33,6 +32,7 @@ import {
 } from "./addon.js";
 import { errors } from "./errors.js";
 import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
+import { learnerOptions } from "./learner-options.js";
 import { memoryOfProcess } from "./machine.js";
 import { microBatches, microBatchTokens } from "./micro-batches.js";
 import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
@@ -73,7 +73,7 @@ export class NativeEngine implements PolicyEngine {
     this.shape = shape;
     this.#learner = learner;
     this.#lora = options.lora;
-    this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(shape);
+    this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(options);
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(device, () => addon.openStore(this.#storeId));
     this.#places = addon.tensors(learner);
@@ -95,26 +95,12 @@ export class NativeEngine implements PolicyEngine {
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const { shape, seed, device = "cpu" } = options;
     const addon = nativeAddon(device);
-    const {
-      threads = addon.threads(),
-      dtype = "fp32",
-      lora,
-      training = {},
-      share = false,
-      // On a GPU the native side knows how much memory is left.
-      cacheBytes = device === "cpu" ? memoryOfProcess() / 4 : undefined,
-    } = options;
+    const { threads = addon.threads() } = options;
+    // On a GPU the native side knows how much memory is left.
+    const { cacheBytes = device === "cpu" ? memoryOfProcess() / 4 : undefined } = options;
     const key = Uint32Array.from(deriveKey(seed, "weights"));
     const learner = await callNative("create an engine", () =>
-      addon.createLearner(shape, key, {
-        threads,
-        recompute: RECOMPUTE.indexOf(training.recompute ?? "nothing"),
-        format: FORMAT[dtype],
-        adapterRank: lora?.rank ?? 0,
-        adapterAlpha: lora?.alpha ?? 0,
-        adapterTargets: lora?.targets.join(" ") ?? "",
-        shared: share,
-      }),
+      addon.createLearner(shape, key, learnerOptions(options)),
     );
     const engine = new NativeEngine(learner, options, Math.min(threads, addon.threads()));
     if (cacheBytes !== undefined) engine.#sampler.limitCache(cacheBytes);

@@ -3,9 +3,10 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { cacheDirectory, runsDirectory } from "../../src/config/paths.js";
 import { loadEngine } from "../../src/engines/load-engine.js";
-import type { ModelShape } from "../../src/engines/policy-engine.js";
 import { TroupeError } from "../../src/error-catalogue.js";
 import { runConfigSchema } from "../../src/config/run-config.js";
+import { memoryText } from "../../src/engines/memory-check.js";
+import type { ModelShape } from "../../src/engines/policy-engine.js";
 import { machineLine } from "../machine.js";
 
 interface Check {
@@ -25,6 +26,7 @@ export function define(command: Command, program: Command): void {
       checkNode(),
       await checkEngine(),
       await checkGpu(),
+      await checkMemoryOfMachine(),
       checkWritable("runs folder", runsDirectory()),
       checkWritable("cache", cacheDirectory()),
     ];
@@ -97,6 +99,31 @@ async function checkGpu(): Promise<Check> {
     const [problem, hint] = error instanceof TroupeError ? [error.message, error.hint] : [String(error), ""];
     return { name: "gpu", ok: true, found: `none in use. ${problem}. ${hint}`, fix };
   }
+}
+
+/** A policy of half a billion parameters, as a measure. */
+const HALF_BILLION: ModelShape = {
+  vocabSize: 151_936,
+  hiddenSize: 896,
+  layers: 24,
+  heads: 14,
+  kvHeads: 2,
+  headSize: 64,
+  intermediateSize: 4864,
+  maxPositions: 32_768,
+  ropeTheta: 1e6,
+  rmsNormEpsilon: 1e-6,
+  tieEmbeddings: true,
+  qkNorm: false,
+  qkvBias: true,
+};
+
+async function checkMemoryOfMachine(): Promise<Check> {
+  const { memoryReport } = await loadEngine(runConfigSchema.shape.policy.shape.engine.parse(undefined));
+  const use = { trains: true, keepsReference: false, sequences: 64, sequenceTokens: 1024 };
+  const report = memoryReport?.({ shape: HALF_BILLION, seed: 1 }, use);
+  const found = report ? `a 0.5 B policy trains in ${memoryText(report)}` : "the engine does not say what it needs";
+  return { name: "memory", ok: true, found, fix: "" };
 }
 
 function checkWritable(name: string, directory: string): Check {

@@ -237,6 +237,28 @@ export interface RewardModel {
   dispose(): void;
 }
 
+/** What an engine is to be used for, as far as it takes memory. */
+export interface MemoryUse {
+  readonly trains: boolean;
+  /** A reference is kept for a KL term. */
+  readonly keepsReference: boolean;
+  /** Sequences sampled at once, and tokens of the longest, its prompt included. */
+  readonly sequences: number;
+  readonly sequenceTokens: number;
+}
+
+/** What an engine will hold in memory at most, from the tables that it allocates from. */
+export interface MemoryReport {
+  readonly entries: readonly {
+    readonly name: string;
+    readonly kind: "weights" | "gradients" | "optimizer" | "activations" | "vocabulary" | "cache";
+    readonly bytes: number;
+  }[];
+  readonly bytes: number;
+  /** What the process may use: the machine's memory, or what its control group grants. */
+  readonly availableBytes: number;
+}
+
 /** What an engine's module exports; core loads it by the name in the config. */
 export interface EngineModule {
   /** A policy with random weights drawn from `seed`. */
@@ -246,4 +268,6 @@ export interface EngineModule {
   exportOnnx?(directory: string): Promise<string>;
   /** Opens a reward model from its folder; absent where the engine has none. */
   openRewardModel?(options: { readonly directory: string; readonly threads?: number }): Promise<RewardModel>;
+  /** Allocates nothing; absent, or undefined, where memory is somebody else's. */
+  memoryReport?(options: EngineOptions, use: MemoryUse): MemoryReport | undefined;
 }
