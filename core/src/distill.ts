@@ -8,6 +8,7 @@ import type { LossSpec } from "./records/loss-spec.js";
 import type { Teacher } from "./environments/environment.js";
 import { errors } from "./errors.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import { learnerEnd } from "./learn/learner-end.js";
 import { packLabelled, type LabelledSequence } from "./learn/pack.js";
 import { deriveKey, Random } from "./numerics/random.js";
 import type { JsonObject } from "./records/json.js";
@@ -63,6 +64,8 @@ export async function distillPolicy(
   const parts = await startParts(
     {
       ...config,
+      // What is taught is all of the policy; an adapter comes on top of it.
+      policy: { ...config.policy, lora: null },
       plugins: [],
       eval: { ...config.eval, modes: ["default"], plugins: [] },
       rollout: { ...config.rollout, actors: 1 },
@@ -91,6 +94,8 @@ export async function distillPolicy(
     await rm(directory, { recursive: true, force: true });
     await rename(temporary, directory);
     return { directory, isCached: false, tokens, seconds: (systemClock.now() - started) / 1000 };
+  } catch (error) {
+    throw (await learnerEnd(parts.learner, error)) ?? error;
   } finally {
     await parts.system.stop();
   }

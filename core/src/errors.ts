@@ -215,6 +215,11 @@ export const errors = defineErrors({
     hint: "policy.engine names an installed module; `npm run build` builds the native one",
     exitCode: 4,
   },
+  learnerEnded: {
+    message: (d: { how: string }) => `Cannot go on without the learner: ${d.how}`,
+    hint: "`troupe resume` goes on from the last checkpoint; its samples are the same",
+    exitCode: 75,
+  },
   memoryTooSmall: {
     message: (d: { needed: string; available: string; parts: string }) =>
       `Cannot start the policy engine: it needs ${d.needed} of the ${d.available} that this process may use (${d.parts})`,

@@ -7,7 +7,7 @@ import type { Group, Sample } from "./records/group.js";
 import { hasThought } from "./records/think-block.js";
 import { isTruncated, responseLength } from "./records/trajectory.js";
 import { isGradable } from "./records/verdict.js";
-import { basePlan, evaluationSampling } from "./run-plan.js";
+import { basePlan, evaluationSampling, progressOf } from "./run-plan.js";
 import type { RunSession } from "./run-session.js";
 import { describeRollout } from "./store/rollouts.js";
 
@@ -47,7 +47,15 @@ export async function evaluate(
   const verified = await collect(
     parts,
     config,
-    { step: 0, phase: "eval", mode, plan: basePlan(config, state.step), sampling, groups, oldest: 0 },
+    {
+      step: 0,
+      phase: "eval",
+      mode,
+      plan: basePlan(config, { step: state.step, progress: progressOf(config, state) }),
+      sampling,
+      groups,
+      oldest: 0,
+    },
     session.signal,
   );
   checkErrorRate(verified, config, state.step);

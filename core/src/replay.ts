@@ -111,7 +111,7 @@ function planStep(
 ): PlannedStep {
   const progress = progressOf(config, { step: last?.step ?? 0, trainTokens: last?.trainTokens ?? 0 });
   const moment = { step, progress };
-  const plan = method.plan(moment, basePlan(config, step), last);
+  const plan = method.plan(moment, basePlan(config, moment), last);
   // A stateful choice of tasks goes on, whatever it chooses; what was sampled is on record.
   if (tasks) chooseAgain(method, moment, plan, plan.promptsPerStep, tasks);
   return { moment, plan };

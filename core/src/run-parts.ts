@@ -97,7 +97,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
       {
         id: "learner",
-        placement: { at: "thread" },
+        placement: { at: config.policy.placement },
         mailbox: { capacity: 8 },
         supervision: { ...defaultSupervision, restart: "temporary" },
       },

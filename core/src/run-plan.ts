@@ -1,6 +1,7 @@
 import type { RunConfig } from "./config/run-config.js";
 import type { OptimizerStep } from "./engines/policy-engine.js";
 import type { SamplingPlan } from "./hooks/prompt.js";
+import { learningRateAt } from "./numerics/learning-rate.js";
 import type { LossSpec } from "./records/loss-spec.js";
 import type { StepPlan } from "./records/step-plan.js";
 
@@ -12,10 +13,15 @@ export function progressOf(config: RunConfig, state: { readonly step: number; re
   return Math.min(1, Math.max(bySteps, byTokens));
 }
 
+/** A step, and the share of the run that is done before it. */
+interface Moment {
+  readonly step: number;
+  readonly progress: number;
+}
+
 /** The plan of a step before any plugin: what the config says. */
-export function basePlan(config: RunConfig, step: number): StepPlan {
+export function basePlan(config: RunConfig, { step, progress }: Moment): StepPlan {
   const { train, rollout } = config;
-  const warm = train.warmupSteps === 0 ? 1 : Math.min(1, step / train.warmupSteps);
   return {
     stage: "main",
     maxTokens: rollout.maxTokens,
@@ -26,7 +32,11 @@ export function basePlan(config: RunConfig, step: number): StepPlan {
     topP: rollout.topP,
     topK: rollout.topK,
     minP: rollout.minP,
-    learningRate: train.learningRate * warm,
+    learningRate: learningRateAt(
+      { ...train, peak: train.learningRate, floor: train.learningRateFloor },
+      step,
+      progress,
+    ),
     updatesPerBatch: train.updatesPerBatch,
     resetOptimizer: false,
     parameters: {},

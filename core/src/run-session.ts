@@ -6,6 +6,7 @@ import type { Collected } from "./collect.js";
 import type { RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
+import { learnerEnd } from "./learn/learner-end.js";
 import { ControlBox } from "./live/control-box.js";
 import { PluginArchive } from "./live/plugin-archive.js";
 import type { LiveState } from "./live/plugin-host.js";
@@ -294,7 +295,7 @@ export class RunSession {
       return outcome;
     } catch (error) {
       if (signal.aborted && error === signal.reason) reason = "interrupted";
-      throw error;
+      throw (await learnerEnd(this.parts.learner, error)) ?? error;
     } finally {
       await this.close(reason);
     }

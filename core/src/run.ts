@@ -188,7 +188,7 @@ export class Run {
     const { config, parts, state } = this.#session;
     const { cursor } = state;
     const moment = { step, progress: progressOf(config, state) };
-    const plan = parts.plugins.method.plan(moment, basePlan(config, step), state.lastReport);
+    const plan = parts.plugins.method.plan(moment, basePlan(config, moment), state.lastReport);
     const tasks = this.#select(moment, plan, Math.max(0, plan.promptsPerStep - this.#carried.length));
     return { moment, plan, tasks, cursor, ...this.#send(moment, plan, tasks, 0) };
   }

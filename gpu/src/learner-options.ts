@@ -3,7 +3,13 @@ import { FORMAT, nativeAddon, RECOMPUTE, type LearnerOptions } from "./addon.js"
 
 /** Engine options as native code takes them. */
 export function learnerOptions(options: EngineOptions): LearnerOptions {
-  const { threads = nativeAddon(options.device).threads(), dtype = "fp32", lora, share = false, training = {} } = options;
+  const {
+    threads = nativeAddon(options.device).threads(),
+    dtype = "fp32",
+    lora,
+    share = false,
+    training = {},
+  } = options;
   return {
     threads,
     recompute: RECOMPUTE.indexOf(training.recompute ?? "nothing"),

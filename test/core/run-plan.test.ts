@@ -23,13 +23,18 @@ describe("progressOf()", () => {
 describe("basePlan()", () => {
   test("raises the learning rate over the warm-up", () => {
     const warming = config({ train: { learningRate: 0.4, warmupSteps: 4 } });
-    expect([1, 2, 4, 5].map((step) => basePlan(warming, step).learningRate)).toEqual([0.1, 0.2, 0.4, 0.4]);
-    expect(basePlan(config({ train: { learningRate: 0.4 } }), 1).learningRate).toBe(0.4);
+    expect([1, 2, 4, 5].map((step) => basePlan(warming, { step: step, progress: 0 }).learningRate)).toEqual([
+      0.1, 0.2, 0.4, 0.4,
+    ]);
+    expect(basePlan(config({ train: { learningRate: 0.4 } }), { step: 1, progress: 0 }).learningRate).toBe(0.4);
   });
 
   test("says what the config says", () => {
     expect(
-      basePlan(config({ train: { groupSize: 3, promptsPerStep: 5 }, rollout: { maxTokens: 9, temperature: 0.7 } }), 1),
+      basePlan(config({ train: { groupSize: 3, promptsPerStep: 5 }, rollout: { maxTokens: 9, temperature: 0.7 } }), {
+        step: 1,
+        progress: 0,
+      }),
     ).toMatchObject({
       stage: "main",
       groupSize: 3,
@@ -46,7 +51,7 @@ describe("sampling", () => {
   const both = config({ rollout: { maxTokens: 9, temperature: 0.7, topP: 0.9, topK: 5 }, eval: { temperature: 0 } });
 
   test("in training is the plan's", () => {
-    expect(samplingOf(basePlan(both, 1))).toEqual({
+    expect(samplingOf(basePlan(both, { step: 1, progress: 0 }))).toEqual({
       maxTokens: 9,
       temperature: 0.7,
       topP: 0.9,
@@ -76,7 +81,7 @@ describe("sampling", () => {
 describe("lossSpec()", () => {
   test("takes the temperature and the token budget of the plan, and null as no dual clip", () => {
     const plain = config({ loss: { clipHigh: 0.3 }, rollout: { temperature: 0.7, maxTokens: 9 } });
-    expect(lossSpec(plain, basePlan(plain, 1))).toMatchObject({
+    expect(lossSpec(plain, basePlan(plain, { step: 1, progress: 0 }))).toMatchObject({
       clipLow: 0.2,
       clipHigh: 0.3,
       dualClip: Infinity,
@@ -85,6 +90,6 @@ describe("lossSpec()", () => {
       aggregation: "token-mean",
       importance: null,
     });
-    expect(lossSpec(config({ loss: { dualClip: 3 } }), basePlan(plain, 1)).dualClip).toBe(3);
+    expect(lossSpec(config({ loss: { dualClip: 3 } }), basePlan(plain, { step: 1, progress: 0 })).dualClip).toBe(3);
   });
 });

@@ -63,7 +63,7 @@ describe("memoryReport()", () => {
   it("grows with what is asked for and names every part", () => {
     const use = { trains: true, keepsReference: false, sequences: 8, sequenceTokens: 64 };
     const of = (changes: object, used: object = {}) =>
-      memoryReport({ shape: SHAPE, seed: 1, ...changes }, { ...use, ...used });
+      memoryReport({ shape: SHAPE, seed: 1, ...changes }, { ...use, ...used })!;
     const whole = of({});
     const sum = (kind: string, report = whole) =>
       report.entries.filter((entry) => entry.kind === kind).reduce((total, { bytes }) => total + bytes, 0);

@@ -22,7 +22,8 @@ export function traceOf(run: string): RunTrace {
     .toSorted()
     .at(-1);
   const newest = join(checkpoints, last ?? "");
-  const tensors = ["model.safetensors", "optimizer.safetensors"].map((file): [string, string] => [
+  const files = readdirSync(newest).filter((file) => file.endsWith(".safetensors"));
+  const tensors = files.map((file): [string, string] => [
     file,
     createHash("sha256")
       .update(readFileSync(join(newest, file)))

@@ -37,6 +37,12 @@ const policy = z.strictObject({
     .describe(
       "Where the policy lives and is computed; cuda is the first NVIDIA GPU and needs the CUDA build of the engine",
     ),
+  placement: z
+    .enum(["thread", "process"])
+    .default("thread")
+    .describe(
+      "Where the learner lives. In a process of its own, a fault in its native code stops the run cleanly, and it can be resumed; rollout actors read the weights in shared memory",
+    ),
   lora: z
     .strictObject({
       rank: count.default(16).describe("Rank of the update of each target"),
@@ -79,10 +85,19 @@ const train = z.strictObject({
   updatesPerBatch: count.default(1).describe("Optimizer updates per cohort; 1 is strictly on-policy"),
   learningRate: positive.default(3e-4).describe("Step size of AdamW"),
   warmupSteps: z.int().min(0).default(0).describe("Steps over which the learning rate rises from 0"),
+  schedule: z
+    .enum(["constant", "linear", "cosine"])
+    .default("constant")
+    .describe("How the learning rate falls over the run, by steps or by its token budget"),
+  learningRateFloor: fraction.default(0).describe("Share of the learning rate that is left at the end of the schedule"),
   beta1: fraction.default(0.9),
   beta2: fraction.default(0.95),
   epsilon: positive.default(1e-8),
-  weightDecay: z.number().min(0).default(0).describe("Decoupled decay, per step times learning rate"),
+  weightDecay: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe("Decoupled decay of matrices, per step times learning rate; norm weights and biases do not decay"),
   maxGradNorm: positive.default(1).describe("Gradients are scaled down to this global norm"),
   microBatchTokens: z
     .int()

@@ -3,7 +3,7 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads, lora, dtype, device } = config.policy;
+  const { threads, lora, dtype, device, placement } = config.policy;
   const { recompute, microBatchTokens } = config.train;
   return {
     shape,
@@ -12,6 +12,8 @@ export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptio
     device,
     ...(threads > 0 ? { threads } : {}),
     ...(lora ? { lora } : {}),
+    // Rollout actors are threads of this process, the learner then is not.
+    share: placement === "process",
     training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },
   };
 }

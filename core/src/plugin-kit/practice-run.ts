@@ -66,7 +66,7 @@ function practiseStep(
   note: (hook: string, answer: unknown) => void,
 ): StepReport {
   const moment: StepMoment = { step, progress: (step - 1) / CONFIG.train.steps };
-  const plan = frozen(method.plan(moment, frozen(basePlan(CONFIG, step)), last && frozen(last)));
+  const plan = frozen(method.plan(moment, frozen(basePlan(CONFIG, moment)), last && frozen(last)));
   note("plan", plan);
   const { promptsPerStep: count } = CONFIG.train;
   const chosen = method.select(moment, plan, { size: 100, count, at: (index) => frozen(practiceTask(index)) });

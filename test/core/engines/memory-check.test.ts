@@ -18,7 +18,10 @@ const shape = {
 /** The native engine on a machine with this much memory. */
 const machineOf = (availableBytes: number) => ({
   ...gpu,
-  memoryReport: (...args: Parameters<typeof gpu.memoryReport>) => ({ ...gpu.memoryReport(...args), availableBytes }),
+  memoryReport: (...args: Parameters<typeof gpu.memoryReport>) => {
+    const report = gpu.memoryReport(...args);
+    return report && { ...report, availableBytes };
+  },
 });
 
 describe("checkMemory()", () => {
