@@ -25,7 +25,7 @@ export { clippedSurrogate } from "./numerics/clipped-surrogate.js";
 export { klEstimate } from "./numerics/kl.js";
 export { passAtK } from "./numerics/pass-at-k.js";
 export { hubConfigOf, readModelShape } from "./engines/model-shape.js";
-export { combineLossMetrics, policyLoss } from "./numerics/policy-loss.js";
+export { combineLossMetrics, policyLoss, updateImportanceScale } from "./numerics/policy-loss.js";
 export { groupTokenMeanWeights, tokenWeights } from "./numerics/token-weights.js";
 export { rotaryFrequencies } from "./numerics/rotary-frequencies.js";
 export { sampleToken } from "./numerics/sample-token.js";

@@ -2,6 +2,7 @@ import {
   combineLossMetrics,
   deriveKey,
   policyLoss,
+  updateImportanceScale,
   type Batch,
   type Completion,
   type Device,
@@ -142,9 +143,10 @@ export class NativeEngine implements PolicyEngine {
     return this.#inOrder("train on a batch", async (learner) => {
       const addon = this.#addon;
       const metrics: Readonly<Record<string, number>>[] = [];
+      const importanceScale = updateImportanceScale(batch, loss);
       for (const part of microBatches(batch, this.#microBatchTokens)) {
         const scores = await addon.learnerForward(learner, part.tokens_N, part.offsets_S1, loss.temperature);
-        const result = policyLoss({ spec: loss, batch: part, ...scores });
+        const result = policyLoss({ spec: loss, batch: part, ...scores, importanceScale });
         if (!Number.isFinite(result.loss)) {
           throw errors.valueNotFinite({ action: "train on a batch", problem: `the loss is ${result.loss}` });
         }

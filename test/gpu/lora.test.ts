@@ -125,6 +125,15 @@ describe("NativeEngine with an adapter", () => {
     },
   );
 
+  it("records in bf16 too while sampling the logprobs that training computes", async () => {
+    const engine = await make({ dtype: "bf16" });
+    await train(engine);
+    const requests = Array.from({ length: 60 }, (_, i) => requestOf(i));
+    const { tokens_N, offsets_S1, recorded } = packCompletions(requests, await engine.generate(requests));
+    const { logprobs_N } = await engine.score(tokens_N, offsets_S1, 1);
+    expect(recorded.filter((one) => logprobs_N[one.place] !== one.logprob)).toEqual([]);
+  });
+
   it("changes nothing before it has learned, then leaves the weights and their reference as they were", async () => {
     const batch = randomBatch(ODD_QWEN3, [50, 20]);
     const plain = await NativeEngine.create({ shape: ODD_QWEN3, seed: 3 });

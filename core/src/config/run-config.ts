@@ -134,6 +134,7 @@ const loss = z.strictObject({
         outside: z.enum(["truncate", "mask"]).default("truncate"),
         low: z.number().min(0).default(0),
         high: z.number().positive().default(2),
+        normalize: z.boolean().default(false).describe("Divides weights by their mean over the update"),
       }),
     ])
     .default("auto")

@@ -1,7 +1,7 @@
 import type { LossSpec } from "../records/loss-spec.js";
 import type { Batch } from "../records/batch.js";
 import { isTruncated, ORIGIN, promptLength, type Trajectory } from "../records/trajectory.js";
-import { tokenWeights } from "../numerics/token-weights.js";
+import { groupTokenMeanWeights, tokenWeights } from "../numerics/token-weights.js";
 
 /** One trajectory with what the update makes of it. */
 export interface WeighedTrajectory {
@@ -50,13 +50,12 @@ export function packTrajectories(
   });
   const policyOffsets = offsets_S1.subarray(0, samples.length + 1);
   const weights_N = new Float32Array(tokens_N.length);
+  const policyMask_N = mask_N.subarray(0, policyOffsets.at(-1));
+  const { aggregation, normConstant } = spec;
   weights_N.set(
-    tokenWeights({
-      mask_N: mask_N.subarray(0, policyOffsets.at(-1)),
-      offsets_S1: policyOffsets,
-      aggregation: spec.aggregation,
-      normConstant: spec.normConstant,
-    }),
+    aggregation === "group-token-mean"
+      ? groupTokenMeanWeights(policyMask_N, policyOffsets, groupsOf(samples))
+      : tokenWeights({ mask_N: policyMask_N, offsets_S1: policyOffsets, aggregation, normConstant }),
   );
   samples.forEach(({ trajectory, factors }, s) => {
     const response = offsets_S1[s]! + promptLength(trajectory);
@@ -70,6 +69,12 @@ export function packTrajectories(
     behaviourLogprobs_N,
     ...(auxiliary.length > 0 ? { nextTokenWeights_N: nextTokenWeights(offsets_S1, samples.length, auxiliary) } : {}),
   };
+}
+
+/** Index of each sample's group. */
+function groupsOf(samples: readonly WeighedTrajectory[]): number[] {
+  const ids = [...new Set(samples.map(({ trajectory }) => trajectory.groupId))];
+  return samples.map(({ trajectory }) => ids.indexOf(trajectory.groupId));
 }
 
 /** Packs a supervised batch: token mean over everything after each sequence's `lossFrom`. */

@@ -54,6 +54,23 @@ export function importanceWeights(input: ImportanceInput): ImportanceWeights {
   return { values_N, isOutside_N };
 }
 
+/**
+ * What brings the mean weight to 1 over all tokens of an update batch that the policy acted on; 1 unless
+ * `importance.normalize` asks for it, or where every weight is 0. Taken over the whole batch before it is split.
+ */
+export function importanceScale(input: ImportanceInput): number {
+  if (!input.importance.normalize) return 1;
+  const { values_N } = importanceWeights(input);
+  let sum = 0;
+  let count = 0;
+  input.weights_N.forEach((weight, t) => {
+    if (weight === 0) return;
+    sum += values_N[t]!;
+    count++;
+  });
+  return sum === 0 ? 1 : count / sum;
+}
+
 /** Sum over the acting tokens of [start, end) of `a − b`, and how many there are. */
 export function sumDifferences(
   a_N: Float32Array,

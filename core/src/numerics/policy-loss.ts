@@ -2,7 +2,13 @@ import { errors } from "../errors.js";
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
 import { clippedSurrogate } from "./clipped-surrogate.js";
-import { clampLogRatio, importanceWeights, MAX_LOG_RATIO, sumDifferences } from "./importance-weights.js";
+import {
+  clampLogRatio,
+  importanceScale,
+  importanceWeights,
+  MAX_LOG_RATIO,
+  sumDifferences,
+} from "./importance-weights.js";
 import { klEstimate } from "./kl.js";
 
 /** A batch with what the policy now says of its tokens, at the temperature of the spec; arrays of shape [N]. */
@@ -11,6 +17,8 @@ export interface PolicyLossInput {
   readonly batch: Batch;
   readonly logprobs_N: Float32Array;
   readonly entropies_N: Float32Array;
+  /** `updateImportanceScale` of the update batch that this one is a part of; that of this batch when absent. */
+  readonly importanceScale?: number;
 }
 
 /** The loss, its derivatives with respect to each token's logprob and entropy, and metrics that add up. */
@@ -31,6 +39,7 @@ export interface PolicyLoss {
  * reference · η H_t `entropyCoefficient` and entropy · λ ν_t `nextTokenCoefficient` and `nextTokenWeights_N`.
  *
  *     ρ_t = exp(logprob_t − old_t)                                   spec.ratio "token"
+ *     ρ_t = π_t / sg[π_t]                                            "one": value 1, gradient A ∇logprob (REINFORCE)
  *     ρ_t = sg[s] · π_t / sg[π_t],  s = exp(mean_u (logprob_u − old_u))      "sequence" (GSPO, arXiv:2507.18071)
  *
  * The mean runs over the sequence's acting tokens (ω ≠ 0). The token form of the sequence ratio gives each token the
@@ -52,7 +61,7 @@ export interface PolicyLoss {
  *
  * @throws LENGTH_MISMATCH, REFERENCE_LOGPROBS_MISSING
  */
-export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossInput): PolicyLoss {
+export function policyLoss({ spec, batch, logprobs_N, entropies_N, ...given }: PolicyLossInput): PolicyLoss {
   const { offsets_S1, weights_N, advantages_N, behaviourLogprobs_N, referenceLogprobs_N, nextTokenWeights_N } = batch;
   checkLengths(batch, logprobs_N, entropies_N);
   if (spec.klCoefficient !== 0 && referenceLogprobs_N === undefined) {
@@ -64,6 +73,7 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
   const { importance } = spec;
   const correction =
     importance && importanceWeights({ importance, offsets_S1, weights_N, oldLogprobs_N: old_N, behaviourLogprobs_N });
+  const scale = given.importanceScale ?? updateImportanceScale(batch, spec);
 
   const dLogprobs_N = new Float32Array(N);
   const dEntropies_N = new Float32Array(N);
@@ -77,11 +87,11 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
 
       const weight = weights_N[t]!;
       if (weight !== 0) {
-        const logRatio = spec.ratio === "token" ? logprob - old_N[t]! : whole.sum / whole.count;
+        const logRatio = logRatioOf(spec.ratio, logprob - old_N[t]!, whole);
         const ratio = Math.exp(clampLogRatio(logRatio));
         const surrogate = clippedSurrogate(ratio, advantages_N[t]!, spec);
         const slope = Math.abs(logRatio) < MAX_LOG_RATIO ? surrogate.slope * ratio : 0;
-        const trust = correction ? correction.values_N[t]! : 1;
+        const trust = correction ? scale * correction.values_N[t]! : 1;
         sums.add("loss/policy", -weight * trust * surrogate.value);
         dLogprob -= weight * trust * slope;
 
@@ -124,6 +134,25 @@ export function policyLoss({ spec, batch, logprobs_N, entropies_N }: PolicyLossI
     }
   }
   return { loss: sums.loss(), dLogprobs_N, dEntropies_N, metrics: sums.values };
+}
+
+/** What `policyLoss` multiplies importance weights by: 1 unless the spec normalises them over the whole update batch. */
+export function updateImportanceScale(batch: Batch, { importance }: LossSpec): number {
+  if (!importance) return 1;
+  const { offsets_S1, weights_N, behaviourLogprobs_N } = batch;
+  const oldLogprobs_N = batch.oldLogprobs_N ?? behaviourLogprobs_N;
+  return importanceScale({ importance, offsets_S1, weights_N, oldLogprobs_N, behaviourLogprobs_N });
+}
+
+function logRatioOf(ratio: LossSpec["ratio"], ofToken: number, whole: { sum: number; count: number }): number {
+  switch (ratio) {
+    case "token":
+      return ofToken;
+    case "sequence":
+      return whole.sum / whole.count;
+    case "one":
+      return 0;
+  }
 }
 
 /**

@@ -6,7 +6,7 @@ export interface TokenWeightsInput {
   readonly mask_N: ArrayLike<number>;
   /** Sequence s is [offsets_S1[s], offsets_S1[s + 1]). */
   readonly offsets_S1: ArrayLike<number>;
-  readonly aggregation: LossSpec["aggregation"];
+  readonly aggregation: Exclude<LossSpec["aggregation"], "group-token-mean">;
   /** Divisor of "seq-mean-token-sum-norm", tokens. */
   readonly normConstant: number;
 }
@@ -49,7 +49,7 @@ export function tokenWeights({ mask_N, offsets_S1, aggregation, normConstant }: 
 
 /**
  * Weights of a token mean within each group, averaged over groups: 1 / (P · tokens of the group). AceReason's paper
- * (arXiv:2505.16400) has this form; `tokenWeights` with "token-mean" has the batch's. A fully masked group counts nowhere.
+ * (arXiv:2505.16400) has this form, "group-token-mean"; `tokenWeights` with "token-mean" has the batch's. A fully masked group counts nowhere.
  *
  * @param groups_S group index in [0, P) of each sequence
  * @returns weights_N, shape [N]; 0 where masked

@@ -2,14 +2,22 @@
 export interface LossSpec {
   /** Softmax temperature of every logprob in the loss: the sampler's. */
   readonly temperature: number;
-  /** "token": ratio per token. "sequence": one length-normalised ratio per sequence (GSPO). */
-  readonly ratio: "token" | "sequence";
+  /**
+   * "token": ratio per token. "sequence": one length-normalised ratio per sequence (GSPO). "one": 1 in value with the
+   * policy's gradient, which is REINFORCE; clip bounds then never act.
+   */
+  readonly ratio: "token" | "sequence" | "one";
   readonly clipLow: number;
   readonly clipHigh: number;
   /** For negative advantages the objective never falls below `dualClip · A`; Infinity switches it off. */
   readonly dualClip: number;
   /** How token objectives become one number; weights in the batch are made from it. */
-  readonly aggregation: "token-mean" | "seq-mean-token-mean" | "seq-mean-token-sum" | "seq-mean-token-sum-norm";
+  readonly aggregation:
+    | "token-mean"
+    | "group-token-mean"
+    | "seq-mean-token-mean"
+    | "seq-mean-token-sum"
+    | "seq-mean-token-sum-norm";
   /** Divisor of "seq-mean-token-sum-norm", tokens. */
   readonly normConstant: number;
   /** 0 switches the term off. */
@@ -24,6 +32,8 @@ export interface LossSpec {
     readonly outside: "truncate" | "mask";
     readonly low: number;
     readonly high: number;
+    /** Divides weights by their mean over the tokens of the update that the policy acted on. */
+    readonly normalize?: boolean;
   };
   /** Loss is masked on trajectories cut at their token budget. */
   readonly maskTruncated: boolean;

@@ -54,12 +54,12 @@ int64_t tr_learner_tensors(const TrLearner* l, const TrTensor** tensors) {
   *tensors = l->tensors.data();
   return (int64_t)l->tensors.size();
 }
-// There are no adapters here: everything is trained.
 TrStatus tr_memory(const TrShape*, const TrLearnerOptions*, const TrMemoryUse*, TrMemoryEntry*, int64_t, int64_t* count) {
   // The report speaks of the machine's memory; what a GPU has left is asked of it when the cache is bounded.
   *count = 0;
   return TR_OK;
 }
+// There are no adapters here: everything is trained.
 int64_t tr_learner_trainable(const TrLearner* l, const TrTensor** tensors) { return tr_learner_tensors(l, tensors); }
 TrStatus tr_learner_forward(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                             float temperature, float* logprobs, float* entropies) {

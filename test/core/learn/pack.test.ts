@@ -53,6 +53,18 @@ describe("packTrajectories()", () => {
     expect([...weights_N]).toEqual([0, 0, 0, 1, 1, 0, 1].map((mask) => Math.fround(mask / 3)));
   });
 
+  test("gives every group the same say when the mean is of groups", () => {
+    // A4: groups of 10 and 90 tokens.
+    const samples = [
+      weighed(trajectory("a", 4, { groupId: "short" })),
+      weighed(trajectory("b", 90, { groupId: "long" })),
+      weighed(trajectory("c", 6, { groupId: "short" })),
+    ];
+    const { weights_N, offsets_S1 } = packTrajectories(samples, { ...SPEC, aggregation: "group-token-mean" });
+    const last = (sequence: number) => weights_N[offsets_S1[sequence + 1]! - 1];
+    expect([last(0), last(1), last(2)]).toEqual([1 / 20, 1 / 180, 1 / 20].map(Math.fround));
+  });
+
   test("takes a trajectory cut at its budget out of the mean when the loss masks those", () => {
     const samples = [weighed(trajectory("a", 2)), weighed(trajectory("b", 3, { stopReason: "length" }))];
     const masked = packTrajectories(samples, { ...SPEC, maskTruncated: true });

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { combineLossMetrics, policyLoss } from "../../../core/src/numerics/policy-loss.js";
+import { combineLossMetrics, policyLoss, updateImportanceScale } from "../../../core/src/numerics/policy-loss.js";
 import type { Batch } from "../../../core/src/records/batch.js";
 import type { LossSpec } from "../../../core/src/records/loss-spec.js";
 import { anyCase, anySpec, batchOf, DAPO } from "./loss-fixtures.js";
@@ -51,6 +51,54 @@ describe("policyLoss()", () => {
     expect(-clipped.loss / 3).toBeCloseTo(1.0004, 6);
     expect([...clipped.dLogprobs_N]).toEqual([0, 0, 0]);
     expect(clipped.metrics["pg_clipfrac"]).toBe(3);
+  });
+
+  it("is REINFORCE with a weight when the ratio is one, whatever the old logprobs and bounds are", () => {
+    const old = [-0.5, -1.2];
+    const batch = batchOf([2], {
+      weights_N: [0.5, 0.5],
+      advantages_N: [2, -1],
+      oldLogprobs_N: old,
+      behaviourLogprobs_N: [-1.5, -1],
+    });
+    const importance = { level: "token", outside: "truncate", low: 0, high: 2 } as const;
+    const spec: LossSpec = { ...DAPO, ratio: "one", clipLow: 0, clipHigh: 0, importance };
+    const { loss, dLogprobs_N, metrics } = policyLoss({
+      spec,
+      batch,
+      logprobs_N: f32(-0.1, -3),
+      entropies_N: zeros(2),
+    });
+    expect(dLogprobs_N[0]).toBeCloseTo(-0.5 * 2 * 2, 6);
+    expect(dLogprobs_N[1]).toBeCloseTo(0.5 * Math.exp(-0.2), 6);
+    expect(loss).toBeCloseTo(-0.5 * (2 * 2 - Math.exp(-0.2)), 6);
+    expect(metrics).toMatchObject({ "ratio/mean": 1, "ratio/max": 1, pg_clipfrac: 0 });
+  });
+
+  it("brings the mean importance weight of the update to 1 when it is to be normalised, however the batch is cut", () => {
+    const batch = batchOf([2, 1], {
+      weights_N: [0.5, 0.25, 0.25],
+      advantages_N: [1, 1, 1],
+      oldLogprobs_N: [-0.5, -1.2, -1],
+      behaviourLogprobs_N: [-1.5, -1, -1],
+    });
+    const importance = { level: "token", outside: "truncate", low: 0, high: 2, normalize: true } as const;
+    const spec: LossSpec = { ...DAPO, importance };
+    const logprobs_N = f32(-0.5, -1.2, -1);
+    const whole = policyLoss({ spec, batch, logprobs_N, entropies_N: zeros(3) });
+    const mean = (2 + Math.exp(-0.2) + 1) / 3;
+    expect(-whole.dLogprobs_N[0]! / 0.5).toBeCloseTo(2 / mean, 6);
+    expect(-whole.dLogprobs_N[2]! / 0.25).toBeCloseTo(1 / mean, 6);
+    const { batch: part, start, end } = partOf(batch, 1, 2);
+    const importanceScale = updateImportanceScale(batch, spec);
+    const cut = policyLoss({
+      spec,
+      batch: part,
+      logprobs_N: logprobs_N.slice(start, end),
+      entropies_N: zeros(1),
+      importanceScale,
+    });
+    expect(cut.dLogprobs_N[0]).toBe(whole.dLogprobs_N[2]);
   });
 
   it("gives each token the gradient of its own objective when a sequence's advantages differ", () => {

@@ -1,7 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { groupTokenMeanWeights, tokenWeights } from "../../../core/src/numerics/token-weights.js";
-import type { LossSpec } from "../../../core/src/records/loss-spec.js";
 
 const aggregations = ["token-mean", "seq-mean-token-mean", "seq-mean-token-sum", "seq-mean-token-sum-norm"] as const;
 
@@ -9,7 +8,11 @@ const aggregations = ["token-mean", "seq-mean-token-mean", "seq-mean-token-sum",
 const mask_N = new Array<number>(10).fill(1);
 const offsets_S1 = [0, 2, 10];
 
-function objective(aggregation: LossSpec["aggregation"], advantages_S: readonly [number, number], normConstant = 1) {
+function objective(
+  aggregation: (typeof aggregations)[number],
+  advantages_S: readonly [number, number],
+  normConstant = 1,
+) {
   const weights_N = tokenWeights({ mask_N, offsets_S1, aggregation, normConstant });
   return weights_N.reduce((sum, weight, t) => sum + weight * advantages_S[t < 2 ? 0 : 1], 0);
 }
