@@ -5,13 +5,12 @@ import { defaultSupervision } from "./actors/supervisor.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
-import { engineModule } from "./engines/load-engine.js";
 import { Tokenizer } from "./engines/tokenizer.js";
 import { loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
 import { engineOptions } from "./engines/engine-options.js";
-import { loadEngine } from "./engines/load-engine.js";
+import { engineModule, loadEngine } from "./engines/load-engine.js";
 import { checkMemory } from "./engines/memory-check.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
@@ -82,7 +81,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   );
   const tokenizer = Tokenizer.fromDirectory(policyDirectory);
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
-  checkMemory(await loadEngine(config.policy.engine), config, shape);
+  checkMemory(await loadEngine(engineModule(config.policy.engine, baseDirectory)), config, shape);
 
   const system = new ActorSystem();
   try {
