@@ -74,7 +74,7 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
 
 const PLAN = basePlan(
   runConfigSchema.parse({ name: "verifiers", policy: { from: "." }, environment: { use: "none" } }),
-  0,
+  { step: 0, progress: 0 },
 );
 
 /** A response that was sampled elsewhere: its text is all that is known of it. */
