@@ -277,7 +277,8 @@ export class RunSession {
       async (directory) => {
         await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
         const ahead = await saveInFlight(inFlight, directory);
-        const state = { run, plugins: plugins.method.states(), ...(live ? { live } : {}), inFlight: ahead };
+        const { kernelSet } = this.parts.engine;
+        const state = { run, kernelSet, plugins: plugins.method.states(), ...(live ? { live } : {}), inFlight: ahead };
         // Plain data; JSON drops only what is undefined.
         return state as unknown as JsonObject;
       },

@@ -95,6 +95,10 @@ export class NativeEngine implements PolicyEngine {
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
     const { shape, seed, device = "cpu" } = options;
+    if (options.dtype !== undefined && !Object.hasOwn(FORMAT, options.dtype)) {
+      const names = Object.keys(FORMAT).join(" or ");
+      throw errors.inputNotValid({ action: "create an engine", problem: `dtype is "${options.dtype}", not ${names}` });
+    }
     const addon = nativeAddon(device);
     const { threads = addon.threads() } = options;
     // On a GPU the native side knows how much memory is left.

@@ -34,6 +34,12 @@ async function train(engine: NativeEngine, steps: number): Promise<void> {
 }
 
 describe("NativeEngine.create()", () => {
+  it("names the formats that there are when the dtype is another", async () => {
+    // What a caller without types can pass.
+    const dtype = "fp8" as "bf16";
+    await expect(make({ dtype })).rejects.toThrow('dtype is "fp8", not fp32 or bf16');
+  });
+
   it("draws the same weights from the same seed, others from another", async () => {
     const [a, b, c] = [await make(), await make({ threads: 1 }), await make({ seed: 2 })];
     expect(await b.weights()).toEqual(await a.weights());
