@@ -125,6 +125,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       system,
       { ...shared, environment: { bundle: environment.bundle, config: environment.config } },
       { ...config.verify, places: await verifierPlaces(config.verify.placement, system) },
+      environment.definition.verifier(environment.config),
     );
     const host = new PluginHost(
       {

@@ -4,6 +4,7 @@ import { extractProgram } from "./extract-program.js";
 import { openSandbox } from "./open-sandbox.js";
 import { LANGUAGES, type Sandbox } from "./sandbox.js";
 import type { Settings } from "./settings.js";
+import { Lanes } from "./lanes.js";
 import { CODE_VERIFIER, verifyCode } from "./verify-code.js";
 
 const referenceSchema = z.strictObject({ language: z.enum(LANGUAGES), prelude: z.string(), tests: testsSchema });
@@ -14,6 +15,7 @@ const referenceSchema = z.strictObject({ language: z.enum(LANGUAGES), prelude: z
  */
 export function codeVerifier(settings: Settings): Verifier {
   let sandbox: Promise<Sandbox> | undefined;
+  let lanes: Lanes | undefined;
   return {
     name: CODE_VERIFIER.verifier,
     version: CODE_VERIFIER.version,
@@ -40,7 +42,9 @@ export function codeVerifier(settings: Settings): Verifier {
         sandbox = undefined;
         return found("infra", `sandbox: ${String(error)}`);
       }
-      return verifyCode({ language, program: prelude === "" ? program : `${prelude}\n${program}`, ...tests }, open);
+      lanes ??= new Lanes(open.atOnce);
+      const one = { language, program: prelude === "" ? program : `${prelude}\n${program}`, ...tests };
+      return lanes.run(() => verifyCode(one, open));
     },
   };
 }

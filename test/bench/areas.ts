@@ -2,6 +2,7 @@ import { measureActors } from "./actors.js";
 import type { Area } from "./area.js";
 import { measureEngine } from "./engine.js";
 import { SHAPE_1M, SHAPE_2M, SHAPE_5M } from "./engine-work.js";
+import { measureSandbox } from "./sandbox.js";
 import { measureStep } from "./step.js";
 import { measureVerify } from "./verify.js";
 
@@ -63,4 +64,12 @@ export const verifyArea: Area = {
   name: "verify",
   limits: "there is no limit; the goals are 5,000 verdicts/s on one core, 5 ms at the 99th percentile, 250 ms at most.",
   measure: (session) => measureVerify({ passes: 3, cases: Infinity, hasPeer: true }, session),
+};
+
+/** Programs judged on tests. */
+export const sandboxArea: Area = {
+  name: "sandbox",
+  limits:
+    "the limit of the rate is the bare interpreter, one process for each test, at the same moment; the goals are 50 programs/s, 150 ms cold, 250 ms late.",
+  measure: (session) => measureSandbox({ programs: 20, rounds: 3 }, session),
 };

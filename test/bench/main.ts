@@ -1,11 +1,11 @@
 import type { Area } from "./area.js";
 import { BestPeaks } from "./best-peaks.js";
-import { actorsArea, engineArea, stepArea, verifyArea } from "./areas.js";
+import { actorsArea, engineArea, sandboxArea, stepArea, verifyArea } from "./areas.js";
 import { machineText } from "./machine.js";
 import { toJson, type Row } from "./row.js";
 import { areaText } from "./table.js";
 
-const AREAS: readonly Area[] = [engineArea, stepArea, actorsArea, verifyArea];
+const AREAS: readonly Area[] = [engineArea, stepArea, actorsArea, verifyArea, sandboxArea];
 
 await main(process.argv.slice(2));
 

@@ -64,6 +64,32 @@ describe("samples without a gradable verdict", () => {
     });
   });
 
+  test("of every kind at once never reach the loss, and above the limit the run stops and names the verifier", async () => {
+    const environment = { use: UNRULY, with: { fault: "mixed", share: 0.05 } };
+    const go = { actors: 2, deadlineMs: 2000, maxErrorRate: 1 };
+    const { file, folders, run } = write("mixed", { environment, verify: go });
+    const end = await runTroupe(["run", file], folders);
+    expect(end, end.stderr).toMatchObject({ exitCode: 0 });
+    const kindOf = new Map<unknown, unknown>();
+    for (const step of [1, 2, 3, 4])
+      for (const { id, verdict } of recordsOf(
+        await runTroupe(["--json", "inspect", "1", "--step", String(step)], folders),
+      ))
+        // A record of inspect has a verdict with its kind.
+        kindOf.set(id, (verdict as JsonObject)["kind"]);
+    const learnt = consumed(run).flat();
+    const failed = [...kindOf].filter(([, kind]) => kind !== "pass" && kind !== "fail").map(([id]) => id);
+    expect(kindOf.size).toBe(64);
+    expect(failed.length).toBeGreaterThan(0);
+    expect(learnt.filter((id) => failed.includes(id))).toEqual([]);
+    const strict = write("mixed-strict", { environment, verify: { ...go, maxErrorRate: 0.02 } });
+    const stopped = await runTroupe(["run", strict.file], strict.folders);
+    expect(stopped.exitCode).toBe(5);
+    expect(stopped.stderr).toMatch(
+      /VERIFIER_ERROR_RATE: .*verifier "unruly" gave no gradable verdict on \d+ of \d+ samples/,
+    );
+  });
+
   test("take their whole group along with drop-group", async () => {
     const { file, folders, run } = write("drop-group", { verify: { maxErrorRate: 0.5, onUngradable: "drop-group" } });
     const end = await runTroupe(["run", file], folders);

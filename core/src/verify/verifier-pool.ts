@@ -4,6 +4,7 @@ import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
 import type { Placement } from "../actors/transport.js";
 import type { TroupeError } from "../error-catalogue.js";
+import type { Verifier } from "../environments/environment.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Verdict } from "../records/verdict.js";
 import {
@@ -14,28 +15,37 @@ import {
   type VerifyProtocol,
 } from "./verify-actor.js";
 
+/** Name and version of a verifier, as its verdicts carry them. */
+export type VerifierIdentity = Pick<Verifier, "name" | "version">;
+
 /**
  * Verifier actors behind one call. A deadline is enforced from outside: an actor that does not answer is ended and
  * replaced, its group is verified again sample by sample, and only the sample that ends an actor a second time gets a
- * verdict of kind "timeout" or "infra".
+ * verdict of kind "timeout" or "infra". It is quarantined: asked about it again, the pool answers without an actor.
  */
 export class VerifierPool {
   readonly #system: ActorSystem;
   readonly #deadlineMs: number;
   /** Taken by turns. */
   readonly #places: readonly Placement[];
+  readonly #verifier: VerifierIdentity;
   #args: VerifyActorArgs;
   readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
   readonly #waiting: ((index: number) => void)[] = [];
   readonly #idle: number[];
+  /** Samples that ended an actor twice, by id, with the verdict that they got. */
+  readonly #quarantine = new Map<string, Verdict>();
 
+  /** @param verifier who a verdict is from when its actor cannot say so any more */
   constructor(
     system: ActorSystem,
     args: VerifyActorArgs,
     options: { actors: number; deadlineMs: number; places?: readonly Placement[] },
+    verifier: VerifierIdentity,
   ) {
     this.#system = system;
     this.#args = args;
+    this.#verifier = { name: verifier.name, version: verifier.version };
     this.#deadlineMs = options.deadlineMs;
     this.#places = options.places ?? [{ at: "thread" }];
     this.#actors = Array.from({ length: options.actors }, () => undefined);
@@ -44,21 +54,26 @@ export class VerifierPool {
 
   /** Findings of one group, in the order of its trajectories. Never rejects because of what an answer contains. */
   async verify(order: VerifyOrder): Promise<readonly Finding[]> {
+    const hasKnown = order.trajectories.some(({ id }) => this.#quarantine.has(id));
     try {
-      return await this.#ask(order);
+      if (!hasKnown) return await this.#ask(order);
     } catch (error) {
       if (!isActorFailure(error)) throw error;
     }
     const findings: Finding[] = [];
     for (const trajectory of order.trajectories) {
+      const known = this.#quarantine.get(trajectory.id);
+      if (known !== undefined) {
+        findings.push({ annotations: trajectory.annotations, verdict: known });
+        continue;
+      }
       try {
         findings.push(...(await this.#ask({ ...order, trajectories: [trajectory] })));
       } catch (error) {
         if (!isActorFailure(error)) throw error;
-        findings.push({
-          annotations: trajectory.annotations,
-          verdict: failureVerdict(error, trajectory.id, this.#deadlineMs),
-        });
+        const verdict = failureVerdict(error, trajectory.id, this.#deadlineMs, this.#verifier);
+        this.#quarantine.set(trajectory.id, verdict);
+        findings.push({ annotations: trajectory.annotations, verdict });
       }
     }
     return findings;
@@ -128,15 +143,20 @@ function waiterOf({ step, phase, task, trajectories }: VerifyOrder): { readonly 
   };
 }
 
-function failureVerdict(error: TroupeError, trajectoryId: string, deadlineMs: number): Verdict {
+function failureVerdict(
+  error: TroupeError,
+  trajectoryId: string,
+  deadlineMs: number,
+  { name, version }: VerifierIdentity,
+): Verdict {
   const timedOut = error.code === "ASK_DEADLINE";
   return {
     kind: timedOut ? "timeout" : "infra",
     reason: timedOut
-      ? `deadline: no verdict on "${trajectoryId}" within ${deadlineMs} ms`
-      : `verifier-died: ${error.message}`,
-    verifier: "pool",
-    version: "1",
+      ? `deadline: quarantined "${trajectoryId}" after two tries without a verdict within ${deadlineMs} ms`
+      : `verifier-died: quarantined "${trajectoryId}", which ended its verifier twice: ${error.message}`,
+    verifier: name,
+    version,
     ms: timedOut ? deadlineMs : 0,
   };
 }

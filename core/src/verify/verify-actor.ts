@@ -72,14 +72,14 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
       const annotated = withinDeadline(state.hookDeadlineMs, () =>
         order.trajectories.map((trajectory) => annotate(state, order, trajectory)),
       );
-      const findings: Finding[] = [];
-      for (const [index, trajectory] of order.trajectories.entries()) {
-        const started = ctx.clock.now();
-        const annotations = annotated[index] ?? {};
-        const verdict = await verdictOf(state.verifier, order.task, trajectory);
-        findings.push({ annotations, verdict: { ...verdict, ms: ctx.clock.now() - started } });
-      }
-      return findings;
+      // Together: a verifier that waits for something else, a program that runs, holds up no sibling.
+      return Promise.all(
+        order.trajectories.map(async (trajectory, index): Promise<Finding> => {
+          const started = ctx.clock.now();
+          const verdict = await verdictOf(state.verifier, order.task, trajectory);
+          return { annotations: annotated[index] ?? {}, verdict: { ...verdict, ms: ctx.clock.now() - started } };
+        }),
+      );
     },
     preparePlugins: (state, prepared) => state.shelf.prepare(prepared),
     commitPlugins: (state, key) => state.shelf.commit(key),
@@ -126,6 +126,7 @@ async function verdictOf(verifier: Verifier, task: Task, trajectory: Trajectory)
 
 /** What keeps a value from being a verdict: a NaN among the scores would reach every weight of the policy. */
 function problemOf(value: Partial<Verdict> | undefined): string | undefined {
+  if (Array.isArray(value)) return `a list of ${value.length} instead of one verdict`;
   const { kind, score } = value ?? {};
   if (kind === undefined) return "no verdict";
   if (!VERDICT_KINDS.includes(kind)) return `kind "${kind}"`;

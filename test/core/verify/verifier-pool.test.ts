@@ -33,6 +33,7 @@ async function start(settings: JsonObject, actors = 1, plugins: readonly string[
       hookDeadlineMs: 10_000,
     },
     { actors, deadlineMs: DEADLINE_MS },
+    environment.definition.verifier(environment.config),
   );
 }
 
@@ -91,7 +92,10 @@ describe("VerifierPool.verify()", () => {
     const pool = await start({ fault: "hang" });
     const findings = await pool.verify(order(0));
     expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "timeout", "fail", "pass"]);
-    expect(findings[1]?.verdict.reason).toBe(`deadline: no verdict on "3/0/1" within ${DEADLINE_MS} ms`);
+    expect(findings[1]?.verdict).toMatchObject({
+      reason: `deadline: quarantined "3/0/1" after two tries without a verdict within ${DEADLINE_MS} ms`,
+      verifier: "unruly",
+    });
     expect(await kinds(pool, 1)).toEqual(fine);
     // The threads that hung are gone.
     expect(system.list()).toHaveLength(1);
@@ -101,8 +105,33 @@ describe("VerifierPool.verify()", () => {
     const pool = await start({ fault: "exit" });
     const findings = await pool.verify(order(0));
     expect(findings.map(({ verdict }) => verdict.kind)).toEqual(["pass", "infra", "fail", "pass"]);
-    expect(findings[1]?.verdict.reason).toMatch(/^verifier-died: .*went down \(exit\)/);
+    expect(findings[1]?.verdict).toMatchObject({
+      reason: expect.stringMatching(
+        /^verifier-died: quarantined "3\/0\/1", which ended its verifier twice: .*went down \(exit\)/,
+      ),
+      verifier: "unruly",
+    });
+    // Quarantined: asked again, nothing has to die for the same answer.
+    const [, again] = await pool.verify(order(0));
+    expect(again?.verdict).toEqual(findings[1]?.verdict);
+    expect(system.list()).toHaveLength(1);
     expect(await kinds(pool, 1)).toEqual(fine);
+  });
+
+  test("a verifier that hangs, dies, returns a list or loses its network by chance costs those samples alone", async () => {
+    const pool = await start({ fault: "mixed", share: 0.05 }, 2);
+    const orders = Array.from({ length: 25 }, (_, task) => order(task));
+    const found = (await Promise.all(orders.map((one) => pool.verify(one)))).flat();
+    expect(found).toHaveLength(100);
+    const failed = found.filter(({ verdict }) => verdict.score === undefined);
+    expect(new Set(failed.map(({ verdict }) => verdict.reason.split(/[: ]/)[0]))).toEqual(
+      new Set(["deadline", "verifier-died", "verifier-returned", "verifier-threw"]),
+    );
+    expect(failed.every(({ verdict }) => verdict.verifier === "unruly")).toBe(true);
+    // Whoever is not hit has the verdict that it would have had.
+    for (const [index, { verdict }] of found.entries())
+      if (verdict.score !== undefined) expect(verdict.kind, String(index)).toBe(fine[index % 4]);
+    expect(failed.length).toBeLessThan(40);
   });
 
   test("serves more groups than it has actors, and a hanging one holds up nobody for ever", async () => {
