@@ -60,6 +60,7 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
       hookDeadlineMs: deadlineMs,
     },
     { actors, deadlineMs },
+    environment.definition.verifier(environment.config),
   );
   return {
     async verify({ id, reference, prompt = [], meta = {} }, responses) {

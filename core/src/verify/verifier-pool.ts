@@ -6,6 +6,7 @@ import type { Placement } from "../actors/transport.js";
 import type { TroupeError } from "../error-catalogue.js";
 import type { Verifier } from "../environments/environment.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
+import type { Trajectory } from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
 import {
   verifyActor,
@@ -33,8 +34,8 @@ export class VerifierPool {
   readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
   readonly #waiting: ((index: number) => void)[] = [];
   readonly #idle: number[];
-  /** Samples that ended an actor twice, by id, with the verdict that they got. */
-  readonly #quarantine = new Map<string, Verdict>();
+  /** Samples that ended an actor twice, by id, with the verdict that they got; an id may come again with other words. */
+  readonly #quarantine = new Map<string, { readonly responseText: string; readonly verdict: Verdict }>();
 
   /** @param verifier who a verdict is from when its actor cannot say so any more */
   constructor(
@@ -54,7 +55,7 @@ export class VerifierPool {
 
   /** Findings of one group, in the order of its trajectories. Never rejects because of what an answer contains. */
   async verify(order: VerifyOrder): Promise<readonly Finding[]> {
-    const hasKnown = order.trajectories.some(({ id }) => this.#quarantine.has(id));
+    const hasKnown = order.trajectories.some((trajectory) => this.#quarantined(trajectory) !== undefined);
     try {
       if (!hasKnown) return await this.#ask(order);
     } catch (error) {
@@ -62,7 +63,7 @@ export class VerifierPool {
     }
     const findings: Finding[] = [];
     for (const trajectory of order.trajectories) {
-      const known = this.#quarantine.get(trajectory.id);
+      const known = this.#quarantined(trajectory);
       if (known !== undefined) {
         findings.push({ annotations: trajectory.annotations, verdict: known });
         continue;
@@ -72,11 +73,16 @@ export class VerifierPool {
       } catch (error) {
         if (!isActorFailure(error)) throw error;
         const verdict = failureVerdict(error, trajectory.id, this.#deadlineMs, this.#verifier);
-        this.#quarantine.set(trajectory.id, verdict);
+        this.#quarantine.set(trajectory.id, { responseText: trajectory.responseText, verdict });
         findings.push({ annotations: trajectory.annotations, verdict });
       }
     }
     return findings;
+  }
+
+  #quarantined({ id, responseText }: Trajectory): Verdict | undefined {
+    const known = this.#quarantine.get(id);
+    return known?.responseText === responseText ? known.verdict : undefined;
   }
 
   /** Loads plugins beside those in use in every actor, after the order it is busy with. */
