@@ -20,4 +20,10 @@ export const errors = defineErrors({
     hint: "Measure the starting policy (`troupe eval RUN`) and give its accuracy by task or by difficulty",
     exitCode: 2,
   },
+  stageWithoutTasks: {
+    message: (d: { stage: string; wanted: number; looked: number; conditions: readonly string[] }) =>
+      `Cannot choose ${d.wanted} tasks for stage "${d.stage}": of ${d.looked} looked at too few have ${d.conditions.join(", ") || "what it asks"}`,
+    hint: "Widen the stage's domain, difficulty or maxSolved, end it earlier, or give it more tasks",
+    exitCode: 4,
+  },
 });

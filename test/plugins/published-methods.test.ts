@@ -237,9 +237,20 @@ describe("adaptthink", () => {
 });
 
 const SETTINGS: Readonly<Record<string, unknown>> = {
+  curriculum: { stages: [{ name: "all", maxTokens: 32 }] },
   adaptthink: { referenceByDifficulty: { "1": 0.9, "2": 0.7, "3": 0.5 } },
 };
-const METHODS = ["tfpi", "autothink", "adaptthink", "thinkless", "thinkprune", "shorterbetter", "dler", "l1"];
+const METHODS = [
+  "curriculum",
+  "tfpi",
+  "autothink",
+  "adaptthink",
+  "thinkless",
+  "thinkprune",
+  "shorterbetter",
+  "dler",
+  "l1",
+];
 const OBJECTIVES = ["grpo", "dapo", "dr-grpo", "rloo", "reinforce-plus-plus"];
 const ALL = [...METHODS, ...OBJECTIVES];
 
@@ -258,6 +269,9 @@ describe.each(ALL)("%s", (name) => {
 
 /** Pairs that cannot work together, with what both of them decide. */
 const CLASHES: Readonly<Record<string, string>> = {
+  "curriculum tfpi": "plan.stage",
+  "curriculum autothink": "plan.stage",
+  "curriculum thinkprune": "plan.stage",
   "tfpi autothink": "prompt.assistantPrefix",
   "tfpi adaptthink": "prompt.mode",
   "tfpi thinkless": "prompt.assistantPrefix",
