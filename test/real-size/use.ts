@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { deriveKey, Random, readModelShape, TensorReader, type Batch, type LossSpec } from "@troupe/core/sdk";
-import { createEngine } from "@troupe/gpu";
+import { createEngine, memoryReport } from "@troupe/gpu";
 import { demand, phase } from "./phases.js";
 
 const [directory = "."] = process.argv.slice(2);
@@ -30,23 +30,34 @@ const LOSS: LossSpec = {
   nextTokenCoefficient: 1,
 };
 
+const N = 512;
+const [SEQUENCES, PROMPT, RESPONSE] = [4, 32, 16];
 const shape = readModelShape(directory);
-const engine = await phase("create an engine of that shape", () => createEngine({ shape, seed: 2 }));
+const options = { shape, seed: 2, training: { microBatchTokens: N } };
+const report = memoryReport(options, {
+  trains: true,
+  keepsReference: false,
+  sequences: SEQUENCES,
+  sequenceTokens: PROMPT + RESPONSE,
+});
+const engine = await phase("create an engine of that shape", () => createEngine(options));
 await phase("load the folder", () => engine.load(directory));
 await engine.publish();
 
 const random = new Random(deriveKey(1, "prompt"));
 const tokens = (length: number) => Int32Array.from({ length }, () => random.integer(0, shape.vocabSize));
-const request = { maxTokens: 16, temperature: 1, topP: 1, topK: 0, minP: 0, stopTokens: [] };
+const request = { maxTokens: RESPONSE, temperature: 1, topP: 1, topK: 0, minP: 0, stopTokens: [] };
 const completions = await phase("sample 4 × 16 tokens", () =>
   engine.generate(
-    Array.from({ length: 4 }, (_, i) => ({ ...request, promptTokens: tokens(32), seed: [i, 1] as const })),
+    Array.from({ length: SEQUENCES }, (_, i) => ({ ...request, promptTokens: tokens(PROMPT), seed: [i, 1] as const })),
   ),
 );
 const logprobs = completions.flatMap((completion) => [...completion.logprobs]);
-demand(logprobs.length === 64 && logprobs.every(Number.isFinite), "64 tokens with finite logprobs are wanted");
+demand(
+  logprobs.length === SEQUENCES * RESPONSE && logprobs.every(Number.isFinite),
+  "tokens with finite logprobs are wanted",
+);
 
-const N = 512;
 const zeros = new Float32Array(N);
 const batch: Batch = {
   tokens_N: tokens(N),
@@ -72,6 +83,10 @@ await phase("publish", () => engine.publish());
 const after = await phase(`gradients of ${N} tokens again`, lossOf);
 process.stdout.write(`loss ${before.toFixed(4)} → ${after.toFixed(4)}, gradient norm ${gradNorm.toFixed(3)}\n`);
 demand(after < before, "the loss on the same tokens falls");
+const peak = 1024 * process.resourceUsage().maxRSS;
+const reported = report?.bytes ?? NaN;
+process.stdout.write(`memory reported ${(reported / 1e9).toFixed(2)} GB, peak ${(peak / 1e9).toFixed(2)} GB\n`);
+demand(Math.abs(reported / peak - 1) < 0.1, "the memory report is within 10 % of the peak");
 
 // Damage, one after the other; each must be found, named, and leave the engine as it was.
 const shards = readdirSync(directory).filter((name) => name.endsWith(".safetensors"));
