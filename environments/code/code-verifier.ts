@@ -33,7 +33,8 @@ export function codeVerifier(settings: Settings): Verifier {
       const { program, ...rest } = extractProgram(trajectory, language);
       if (program === undefined) return found("fail", "reason" in rest ? rest.reason : "no-code-block");
       const { testMs, memoryMb, outputKb } = settings.limits;
-      sandbox ??= openSandbox({ language, limits: { testMs, memoryMb, outputBytes: outputKb * 1024 } });
+      const limits = { testMs, memoryMb, outputBytes: outputKb * 1024 };
+      sandbox ??= openSandbox({ language, limits, boundary: settings.sandbox });
       let open: Sandbox;
       try {
         open = await sandbox;

@@ -15,7 +15,11 @@ export default defineEnvironment({
     const { testMs, memoryMb, outputKb } = settings.limits;
     // A run that could judge nothing is refused before it starts.
     const limits = { testMs, memoryMb, outputBytes: outputKb * 1024 };
-    const sandbox = await openSandbox({ language: settings.data.language ?? "python", limits });
+    const sandbox = await openSandbox({
+      language: settings.data.language ?? "python",
+      limits,
+      boundary: settings.sandbox,
+    });
     await sandbox.close();
     return codeTaskset(settings, split, context.baseDirectory);
   },

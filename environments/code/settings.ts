@@ -1,5 +1,6 @@
 import { z } from "@troupe/core/sdk";
 import { limitsSchema } from "./code-case.js";
+import { boundarySchema } from "./open-sandbox.js";
 import { LANGUAGES } from "./sandbox.js";
 
 const field = z.string().min(1);
@@ -51,6 +52,7 @@ export const settingsSchema = z.strictObject({
     .string()
     .optional()
     .describe("Stands behind the statement after an empty line; absent asks for a fenced block"),
+  sandbox: boundarySchema.describe("Which boundary programs run behind; auto takes the strongest of this machine"),
   mostTests: z.int().min(1).default(20).describe("Tests of a task at most, its first ones"),
   runAll: z
     .boolean()
