@@ -165,25 +165,23 @@ class QuickJsTest {
   #define(input: string): void {
     const context = this.#context;
     context.newString(input).consume((handle) => context.setProp(context.global, "__input", handle));
+    // What a function gives back is thrown inside.
     const functions = {
-      __write: (fd: number, text: string) => {
+      __write: (fd: number, text: string): string | undefined => {
         this.#written[fd] = (this.#written[fd] ?? "") + text;
-        if ((this.#written[fd]?.length ?? 0) > this.#outputBytes) throw new Error("too much output");
+        return (this.#written[fd]?.length ?? 0) > this.#outputBytes ? "too much output" : undefined;
       },
-      __exit: (code: number) => {
+      __exit: (code: number): string | undefined => {
         this.#exitCode = code;
-        throw new Error("exit");
+        return "exit";
       },
     };
     for (const [name, action] of Object.entries(functions)) {
-      const made = context.newFunction(
-        name,
-        (first, second) =>
-          void action(
-            Number(context.dump(first ?? context.undefined) ?? 0),
-            second === undefined ? "" : context.getString(second),
-          ),
-      );
+      const made = context.newFunction(name, (first, second) => {
+        const number = Number(context.dump(first ?? context.undefined) ?? 0);
+        const failure = action(number, second === undefined ? "" : context.getString(second));
+        return failure === undefined ? undefined : { error: context.newError(failure) };
+      });
       made.consume((handle) => context.setProp(context.global, name, handle));
     }
   }
