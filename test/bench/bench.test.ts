@@ -91,7 +91,7 @@ describe("benchmarks", () => {
     expect({ exitCode, stdout, stderr }).toEqual({
       exitCode: 2,
       stdout: "",
-      stderr: 'Cannot run the benchmark "speed": there are engine, step, actors, verify\n',
+      stderr: 'Cannot run the benchmark "speed": there are engine, step, actors, verify, sandbox\n',
     });
   });
 });
