@@ -45,9 +45,15 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   problemsUsedUp: {
-    message: (d: { split: string; steps: number }) =>
-      `Cannot draw an arithmetic problem with ${d.steps} operations for the ${d.split} split: there seems to be none`,
-    hint: "Raise maxSteps or modulus, add operations, or move heldOut towards 0.5",
+    message: (d: { environment: string; split: string; difficulty: number }) =>
+      `Cannot draw a problem of difficulty ${d.difficulty} for the ${d.split} split of "${d.environment}": there seems to be none`,
+    hint: "Raise the highest difficulty, widen what problems are made of, or move heldOut towards 0.5",
+    exitCode: 2,
+  },
+  taskOfAnotherEnvironment: {
+    message: (d: { environment: string; taskId: string }) =>
+      `Cannot demonstrate task "${d.taskId}" as it is none of environment "${d.environment}"`,
+    hint: "Its teacher writes answers to its own tasks alone, with meta and reference as they were made",
     exitCode: 2,
   },
   notArithmetic: {

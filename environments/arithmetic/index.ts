@@ -1,6 +1,6 @@
 import { defineEnvironment } from "@troupe/core/sdk";
 import { settingsSchema } from "./settings.js";
-import { evalTaskset, trainTaskset } from "./taskset.js";
+import { arithmeticTaskset } from "./taskset.js";
 import { arithmeticTeacher } from "./teacher.js";
 import { arithmeticVerifier } from "./verifier.js";
 
@@ -9,8 +9,7 @@ export default defineEnvironment({
   version: "1.0.0",
   description: "Chains of operations on digits, each result modulo 10, of known difficulty",
   config: settingsSchema,
-  taskset: async (settings, split, context) =>
-    split === "train" ? trainTaskset(settings, context.seed) : evalTaskset(settings),
+  taskset: async (settings, split, { seed }) => arithmeticTaskset(settings, split, seed),
   verifier: () => arithmeticVerifier,
   teacher: arithmeticTeacher,
 });

@@ -1,4 +1,4 @@
-import { deriveKey, type Random, type Split } from "@troupe/core/sdk";
+import type { Random } from "@troupe/core/sdk";
 
 /** One of the three operations, as it is written. */
 export type Operation = "+" | "-" | "*";
@@ -42,14 +42,4 @@ export function parseProblem(text: string): Problem | undefined {
 /** The value of a problem: operations from left to right, each result modulo `modulus`, no precedence. */
 export function valueOf({ first, rest }: Problem, modulus: number): number {
   return rest.reduce((value, [operation, right]) => apply(value, operation, right, modulus), first % modulus);
-}
-
-/**
- * The split that a problem belongs to. A hash of its text decides, so no problem is ever in both, whatever the seed,
- * the settings of difficulty, or how many tasks are drawn.
- *
- * @param heldOut share of all problems in the eval split
- */
-export function splitOf(text: string, heldOut: number): Split {
-  return deriveKey(0, "arithmetic/split", text)[0] / 2 ** 32 < heldOut ? "eval" : "train";
 }

@@ -2,7 +2,7 @@ import type { Demonstration, Random, Task, Teacher } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
 import { apply, parseProblem, valueOf, type Problem } from "./problem.js";
 import type { Settings } from "./settings.js";
-import { drawIndex } from "./weighted-choice.js";
+import { drawIndex } from "../procedural/weighted-choice.js";
 
 type Style = keyof Settings["teacher"]["styles"];
 

@@ -1,10 +1,13 @@
 import { describe, expect, it } from "vitest";
 import arithmetic from "../../../environments/arithmetic/index.js";
-import { splitOf, valueOf, parseProblem } from "../../../environments/arithmetic/problem.js";
-import { evalTaskset, trainTaskset } from "../../../environments/arithmetic/taskset.js";
+import { valueOf, parseProblem } from "../../../environments/arithmetic/problem.js";
+import { arithmeticTaskset } from "../../../environments/arithmetic/taskset.js";
+import { splitOf } from "../../../environments/procedural/graded-taskset.js";
 
 const settings = (changes: object = {}) => arithmetic.config.parse(changes);
-const problemsOf = (taskset: ReturnType<typeof evalTaskset>, count: number): string[] =>
+const trainTaskset = (config: ReturnType<typeof settings>, seed: number) => arithmeticTaskset(config, "train", seed);
+const evalTaskset = (config: ReturnType<typeof settings>) => arithmeticTaskset(config, "eval", 0);
+const problemsOf = (taskset: ReturnType<typeof arithmeticTaskset>, count: number): string[] =>
   Array.from({ length: count }, (_, index) => String(taskset.at(index).meta["problem"]));
 
 describe("valueOf()", () => {
@@ -22,7 +25,7 @@ describe("valueOf()", () => {
   });
 });
 
-describe("trainTaskset()", () => {
+describe("arithmeticTaskset() of the train split", () => {
   it("gives a task by seed and index alone when asked in any order", () => {
     const [a, b] = [trainTaskset(settings(), 7), trainTaskset(settings(), 7)];
     expect([5, 0, 1_000_000].map((index) => a.at(index))).toEqual([5, 0, 1_000_000].map((index) => b.at(index)));
@@ -48,7 +51,7 @@ describe("trainTaskset()", () => {
   });
 });
 
-describe("evalTaskset()", () => {
+describe("arithmeticTaskset() of the eval split", () => {
   it("shares no problem with any train split when seeds and difficulties differ", () => {
     const taskset = evalTaskset(settings());
     const held = new Set(problemsOf(taskset, taskset.size));
@@ -67,11 +70,11 @@ describe("evalTaskset()", () => {
     const problems = problemsOf(a!, a!.size);
     expect(problemsOf(b!, b!.size)).toEqual(problems);
     expect(new Set(problems).size).toBe(problems.length);
-    expect(problems.every((problem) => splitOf(problem, 0.2) === "eval")).toBe(true);
+    expect(problems.every((problem) => splitOf("arithmetic", problem, 0.2) === "eval")).toBe(true);
     const all = Array.from({ length: 10 }, (_, a0) =>
       Array.from({ length: 10 }, (_, b0) => [`${a0}+${b0}`, `${a0}-${b0}`]),
     ).flat(2);
-    const share = all.filter((problem) => splitOf(problem, 0.2) === "eval").length / all.length;
+    const share = all.filter((problem) => splitOf("arithmetic", problem, 0.2) === "eval").length / all.length;
     expect(share).toBeGreaterThan(0.12);
     expect(share).toBeLessThan(0.28);
   });
@@ -82,7 +85,7 @@ describe("evalTaskset()", () => {
       Array.from({ length: 10 }, (_, b) => [`${a}+${b}`, `${a}-${b}`]),
     ).flat(2);
     expect(problemsOf(taskset, taskset.size).toSorted()).toEqual(
-      all.filter((problem) => splitOf(problem, 0.2) === "eval").toSorted(),
+      all.filter((problem) => splitOf("arithmetic", problem, 0.2) === "eval").toSorted(),
     );
   });
 

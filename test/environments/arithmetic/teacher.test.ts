@@ -4,7 +4,7 @@ import { Tokenizer } from "../../../core/src/engines/tokenizer.js";
 import type { Demonstration } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import arithmetic from "../../../environments/arithmetic/index.js";
-import { trainTaskset } from "../../../environments/arithmetic/taskset.js";
+import { arithmeticTaskset } from "../../../environments/arithmetic/taskset.js";
 import { makeTrajectory } from "../../plugins/hook-contexts.js";
 
 const COUNT = 4000;
@@ -16,7 +16,7 @@ function demonstrate(teacherSettings: object, count = COUNT) {
   const config = arithmetic.config.parse({ minSteps: 5, maxSteps: 5, teacher: teacherSettings });
   const teacher = arithmetic.teacher!(config);
   const verifier = arithmetic.verifier(config);
-  const tasks = trainTaskset(config, 1);
+  const tasks = arithmeticTaskset(config, "train", 1);
   return Array.from({ length: count }, (_, index) => {
     const task = tasks.at(index);
     const demonstration = teacher.demonstrate(task, new Random(deriveKey(1, "teach", index)));

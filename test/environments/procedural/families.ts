@@ -1,0 +1,8 @@
+import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
+import baseConversion from "../../../environments/base-conversion/index.js";
+
+/** The graded families, each with its highest difficulty. */
+export const FAMILIES: readonly { readonly environment: EnvironmentDefinition; readonly highest: number }[] = [
+  // A definition takes what its own schema parsed, which is unknown to a list of them.
+  { environment: baseConversion as unknown as EnvironmentDefinition, highest: 10 },
+];
