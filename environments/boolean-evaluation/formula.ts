@@ -41,12 +41,12 @@ export function drawFormula(
   const connective = random.pick(connectives);
   if (connective === "not") return { connective, of: drawFormula(random, depth - 1, !value, connectives) };
   const [left, right] = random.pick(SIDES.filter(([a, b]) => MEANINGS[connective](a, b) === value));
-  const [leftDepth, rightDepth] = random.shuffle([depth - 1, random.integer(0, depth)]);
+  const depths = [depth - 1, random.integer(0, depth)] as const;
+  const [leftDepth, rightDepth] = random.uniform() < 0.5 ? depths : [depths[1], depths[0]];
   return {
     connective,
-    // Shuffling two depths gives two.
-    left: drawFormula(random, leftDepth as number, left, connectives),
-    right: drawFormula(random, rightDepth as number, right, connectives),
+    left: drawFormula(random, leftDepth, left, connectives),
+    right: drawFormula(random, rightDepth, right, connectives),
   };
 }
 
