@@ -25,7 +25,7 @@ export interface TaskPoolOptions {
  *
  * @example
  * const pool = new TaskPool<string, number>({ module: import.meta.resolve("./count.js"), exportName: "count", threads: 2, maxQueue: 64 });
- * await pool.run("some text", { deadlineMs: 1000 });
+ * await pool.run("some text", { deadlineMs: 30_000 });
  * await pool.close();
  */
 export class TaskPool<Task, Result> {
