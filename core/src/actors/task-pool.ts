@@ -35,7 +35,7 @@ export class TaskPool<Task, Result> {
   constructor(options: TaskPoolOptions) {
     this.#options = options;
     this.#pool = new Piscina<TaskOrder, TaskAnswer>({
-      filename: fileURLToPath(workerEntry("task-pool-worker.js")),
+      filename: fileURLToPath(workerEntry("task-pool-entry.cjs")),
       minThreads: options.threads,
       maxThreads: options.threads,
       maxQueue: options.maxQueue,
