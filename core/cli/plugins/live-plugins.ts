@@ -104,7 +104,8 @@ export function defineLivePlugins(command: Command, program: Command): void {
       const run = await findRun(runsDirectory(), wanted);
       const job = readJobOf(run);
       const arms = job.kind === "run" ? [] : job.experiment.arms.map(({ name }) => name);
-      const live = arms.find((name) => isOpen(run.armToRead(name)));
+      const attempt = (await run.liveAttempt())?.attempt;
+      const live = attempt === undefined ? undefined : arms.find((name) => isOpen(run.armToRead(name), attempt));
       const { config, directory } = armOf(run, job, flags.arm, live ?? arms.at(-1) ?? "base");
       const to = (await readMetrics(directory.metrics)).lines.at(-1)?.step ?? 0;
       const from = Math.max(1, to - wholeNumber("--last", flags.last, 1) + 1);
@@ -130,18 +131,19 @@ export function defineLivePlugins(command: Command, program: Command): void {
       const run = await findRun(runsDirectory(), wanted);
       const change = verb.change(words, flags.with === undefined ? undefined : settingsOf(flags.with));
       const waitMs = wholeNumber("--wait", flags.wait, 1) * 1000;
-      const result = await askLiveRun(run, partOf(run, flags.arm), change, { waitMs });
+      const result = await askLiveRun(run, await partOf(run, flags.arm), change, { waitMs });
       show(result, program.opts<{ json?: boolean }>().json === true);
     });
   }
 }
 
 /** The run itself, or the arm that was asked for, or else the one that takes requests now. */
-function partOf(run: RunDirectory, wanted: string | undefined): RunDirectory {
+async function partOf(run: RunDirectory, wanted: string | undefined): Promise<RunDirectory> {
   const job = readJobOf(run);
   if (job.kind === "run" || wanted !== undefined) return armOf(run, job, wanted).directory;
   const arms = ["base", ...job.experiment.arms.map(({ name }) => name)].map((name) => run.armToRead(name));
-  const open = arms.find(isOpen);
+  const attempt = (await run.liveAttempt())?.attempt;
+  const open = attempt === undefined ? undefined : arms.find((arm) => isOpen(arm, attempt));
   if (!open) throw errors.runNotLive({ run: run.id, problem: "none of its arms is in training now" });
   return open;
 }

@@ -27,7 +27,8 @@ export async function askLiveRun(
 ): Promise<PluginChangeResult> {
   const live = await run.liveAttempt();
   if (!live) throw errors.runNotLive({ run: run.id, problem: "no process works on it" });
-  if (!isOpen(part)) throw errors.runNotLive({ run: run.id, problem: `"${part.id}" is not in training now` });
+  if (!isOpen(part, live.attempt))
+    throw errors.runNotLive({ run: run.id, problem: `"${part.id}" is not in training now` });
   const id = randomUUID();
   const request = join(part.control, `${id}.request.json`);
   const answer = join(part.control, `${id}.answer.json`);
@@ -35,7 +36,7 @@ export async function askLiveRun(
   const deadline = systemClock.now() + options.waitMs;
   while (!existsSync(answer)) {
     const problem =
-      (await run.liveAttempt())?.attempt !== live.attempt || !isOpen(part)
+      (await run.liveAttempt())?.attempt !== live.attempt || !isOpen(part, live.attempt)
         ? "it ended before the change was made"
         : systemClock.now() > deadline
           ? `it has not answered within ${options.waitMs / 1000} s`
@@ -53,7 +54,10 @@ export async function askLiveRun(
   throw new TroupeError(given.code, given.message, { hint: given.hint, exitCode: 3 });
 }
 
-/** Whether a part of a run takes requests. */
-export function isOpen(part: RunDirectory): boolean {
-  return existsSync(join(part.control, "open.json"));
+/** Whether a part of a run takes requests of this attempt; a process that was killed leaves the sign of an earlier one. */
+export function isOpen(part: RunDirectory, attempt: number): boolean {
+  const file = join(part.control, "open.json");
+  if (!existsSync(file)) return false;
+  // What a control box wrote, whole.
+  return (JSON.parse(readFileSync(file, "utf8")) as { readonly attempt: number }).attempt === attempt;
 }

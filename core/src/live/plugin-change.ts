@@ -21,7 +21,7 @@ export const pluginChangeSchema = z.discriminatedUnion("verb", [
 /** One request about the plugins of a live run. */
 export type PluginChange = z.output<typeof pluginChangeSchema>;
 
-/** A plugin of a live run, as `troupe plugin list RUN` shows it. */
+/** A plugin of a live run, as `troupe plugin show RUN` shows it. */
 export interface LivePlugin {
   readonly name: string;
   /** Version and content hash. */
