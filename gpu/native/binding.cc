@@ -241,7 +241,7 @@ TrLearnerOptions optionsOf(const Napi::Object& o, std::string* targets) {
   *targets = o.Get("adapterTargets").As<Napi::String>().Utf8Value();
   return {intAt(o, "threads"),     intAt(o, "recompute"),       intAt(o, "format"),
           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
-          o.Get("shared").ToBoolean()};
+          o.Get("shared").ToBoolean(), o.Get("blank").ToBoolean()};
 }
 
 Napi::Value memory(const Napi::CallbackInfo& info) {

@@ -36,7 +36,8 @@ Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, cons
     trainable_.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
     for (long i = 0; i < t.size(); i += kChunk) chunks_.push_back({t.offset + i, std::min(kChunk, t.size() - i), t.columns > 0});
   }
-  drawTensors(model_->layout.tensors, seed, 1, threads_, weights_);
+  if (options.blank != 0) std::memset(weights_, 0, sizeof(float) * sizes_.weights);
+  else drawTensors(model_->layout.tensors, seed, 1, threads_, weights_);
   if (model_->adapter != nullptr) drawTensors(trained(), seed, 2, threads_, adapter_);
   std::memset(gradients_, 0, sizeof(float) * trainedSize());
   resetOptimizer();

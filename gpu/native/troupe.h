@@ -51,6 +51,7 @@ typedef struct TrLearnerOptions {
   double adapterAlpha;
   const char* adapterTargets;
   int32_t shared;  // published versions lie in memory that other processes can attach to
+  int32_t blank;   // weights are zeros, not drawn: the caller writes them next
 } TrLearnerOptions;
 
 typedef struct TrOptimizerStep {

@@ -47,6 +47,7 @@ export interface LearnerOptions {
   /** Separated by spaces. */
   readonly adapterTargets: string;
   readonly shared: boolean;
+  readonly blank: boolean;
 }
 
 /** Numbers in `TrMemoryKind`, in order. */

@@ -18,5 +18,6 @@ export function learnerOptions(options: EngineOptions): LearnerOptions {
     adapterAlpha: lora?.alpha ?? 0,
     adapterTargets: lora?.targets.join(" ") ?? "",
     shared: share,
+    blank: options.blank ?? false,
   };
 }

@@ -64,6 +64,19 @@ describe("NativeEngine.save() and load()", () => {
       expect(loaded.get(name)).toEqual(float32Of({ type: "BF16", bytes: bfloat16Of(values) }));
   });
 
+  it("fill an engine that was made blank", async () => {
+    const [engine, directory] = [await make(), folder()];
+    await engine.save(directory);
+    const blank = await NativeEngine.create({ shape: ODD_QWEN3, seed: 2, blank: true });
+    engines.push(blank);
+    for (const values of (await blank.weights()).values()) expect(values.every((value) => value === 0)).toBe(true);
+    await blank.load(directory);
+    await blank.publish();
+    expect(await blank.weights()).toEqual(await engine.weights());
+    const [wanted, found] = [await engine.generate([requestOf(1)]), await blank.generate([requestOf(1)])];
+    expect(found[0]?.logprobs).toEqual(wanted[0]?.logprobs);
+  });
+
   it("read float16, a second head of a tied model, and buffers that follow from the config", async () => {
     const [engine, directory] = [await make(), folder()];
     await engine.save(directory);

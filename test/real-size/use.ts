@@ -40,7 +40,7 @@ const report = memoryReport(options, {
   sequences: SEQUENCES,
   sequenceTokens: PROMPT + RESPONSE,
 });
-const engine = await phase("create an engine of that shape", () => createEngine(options));
+const engine = await phase("create an engine of that shape", () => createEngine({ ...options, blank: true }));
 await phase("load the folder", () => engine.load(directory));
 await engine.publish();
 

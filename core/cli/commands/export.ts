@@ -52,9 +52,14 @@ export function define(command: Command, program: Command): void {
       const letGo = keepProcessAlive();
       try {
         const module = await loadEngine(config.policy.engine);
-        const engine = await module.createEngine(engineOptions(config, readModelShape(policy)));
+        const hasBase = hasWeights(policy);
+        const engine = await module.createEngine({
+          ...engineOptions(config, readModelShape(policy)),
+          // The base of an adapter may be random weights, which lie in no file.
+          blank: !config.policy.lora || hasBase,
+        });
         try {
-          if (config.policy.lora && hasWeights(policy)) await engine.load(policy);
+          if (config.policy.lora && hasBase) await engine.load(policy);
           await engine.load(checkpoint.path);
           await engine.save(target, {
             merged: true,

@@ -198,6 +198,8 @@ export interface EngineOptions {
   readonly shape: ModelShape;
   /** Weights are drawn from it. */
   readonly seed: number;
+  /** Whether `load` gives the weights before anything reads them; an engine need not draw any then. */
+  readonly blank?: boolean;
   /** Threads that work at one call at most; all that the process may use when absent. */
   readonly threads?: number;
   /** "fp32" when absent. */

@@ -54,7 +54,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
   exportName: "learnActor",
   async init(args) {
     const module = await loadEngine(args.engine);
-    const engine = await module.createEngine(args.options);
+    const engine = await module.createEngine({ ...args.options, blank: args.weights !== undefined });
     if (args.weights !== undefined) await engine.load(args.weights);
     if (args.hasReference) await engine.keepReference();
     await engine.publish(0);

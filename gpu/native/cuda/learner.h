@@ -26,7 +26,7 @@ class Learner : public LearnerBase {
     storeId = StoreBase::registerStore(store_);
     {
       std::vector<float> drawn(size());
-      drawWeights(model_->layout, seed, options.threads, drawn.data());
+      if (options.blank == 0) drawWeights(model_->layout, seed, options.threads, drawn.data());
       copy(weights_, drawn.data(), sizeof(float) * size(), stream_);
       finish(stream_);
     }
