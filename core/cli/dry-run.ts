@@ -5,9 +5,10 @@ import { checkMemory, memoryText } from "../src/engines/memory-check.js";
 import { readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
-import { planHooks } from "../src/hooks/planner.js";
+import { planLoaded } from "../src/hooks/planner.js";
 import { checkModes, loadPlugins } from "../src/run-parts.js";
 import type { Job } from "./job-file.js";
+import { hookColumns } from "./render/hook-columns.js";
 import { textTable } from "./render/table.js";
 
 /** Checks everything that can be checked without training, and prints what would run. */
@@ -39,7 +40,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const first = train.at(0);
   const prompt = tokenizer.render(first.prompt);
   const { steps, tokenBudget, promptsPerStep, groupSize } = config.train;
-  const hooks = planHooks(plugins);
+  const hooks = planLoaded(loaded);
   return [
     `${name}`,
     `  policy       ${shape.layers} layers, width ${shape.hiddenSize}, ${shape.vocabSize} tokens, from ${policy}`,
@@ -48,18 +49,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
     `  steps        ${steps} at most${tokenBudget > 0 ? `, or ${tokenBudget} sampled tokens` : ""}; ${promptsPerStep} tasks × ${groupSize} trajectories = ${promptsPerStep * groupSize} a step, up to ${config.rollout.maxTokens} tokens each`,
     ...(memory ? [`  memory       ${memoryText(memory)}`] : []),
     `  plugins      ${plugins.map((plugin) => `${plugin.name} ${plugin.version}`).join(", ") || "none: group-normalised advantage, clipped token-mean loss"}`,
-    ...(hooks.length > 0
-      ? [
-          indent(
-            textTable(hooks, [
-              { title: "hook", cell: ({ hook }) => hook },
-              { title: "plugin", cell: ({ plugin }) => plugin },
-              { title: "reads", cell: ({ reads }) => reads.join(" ") },
-              { title: "writes", cell: ({ writes }) => writes.join(" ") },
-            ]),
-          ),
-        ]
-      : []),
+    ...(hooks.length > 0 ? [indent(textTable(hooks, hookColumns(hooks)))] : []),
   ].join("\n");
 }
 

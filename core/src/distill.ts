@@ -5,6 +5,7 @@ import { systemClock } from "./actors/clock.js";
 import { cacheDirectory } from "./config/paths.js";
 import type { RunConfig } from "./config/run-config.js";
 import type { LossSpec } from "./records/loss-spec.js";
+import type { EnvironmentParcel } from "./environments/environment-loader.js";
 import type { Teacher } from "./environments/environment.js";
 import { errors } from "./errors.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
@@ -219,13 +220,18 @@ async function cacheKey(config: RunConfig, source: string, parts: RunParts): Pro
   const { environment, engine } = parts;
   // Settings are plain data.
   const settings = {
-    environment: environment.bundle.hash,
-    config: environment.config,
+    ...environmentKey(environment),
     distill: config.distill,
     seed: config.seed,
     kernels: engine.kernelSet,
   } as unknown as JsonObject;
   return hash.update(JSON.stringify(settings)).digest("hex").slice(0, 16);
+}
+
+/** Code and settings of an environment, and of those that it is made of. */
+function environmentKey({ bundle, config, parts }: EnvironmentParcel): object {
+  const inner = Object.entries(parts ?? {}).map(([domain, part]) => [domain, environmentKey(part)]);
+  return { environment: bundle.hash, config, ...(parts ? { parts: Object.fromEntries(inner) } : {}) };
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -52,9 +52,9 @@ export const errors = defineErrors({
     exitCode: 2,
   },
   pluginConflict: {
-    message: (d: { field: string; plugins: readonly string[] }) =>
-      `Cannot plan the run as ${d.plugins.map((name) => `"${name}"`).join(" and ")} both write "${d.field}"`,
-    hint: "Keep one of them, or run them one after the other in two runs",
+    message: (d: { field: string; plugins: readonly string[]; when: string }) =>
+      `Cannot plan the run as ${d.plugins.map((name) => `"${name}"`).join(" and ")} both write "${d.field}"${d.when}`,
+    hint: "Keep one of them, or give each its own steps: steps: { to: 300 } and steps: { from: 301 }",
     exitCode: 2,
   },
   pluginReadUnwritten: {

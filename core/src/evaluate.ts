@@ -111,6 +111,7 @@ export function summarise(
       scores_P.filter((scores) => scores.some((score) => score === 1) && scores.some((score) => score < 1)).length /
       Math.max(1, scores_P.length),
     byDifficulty: difficulties(groups),
+    ...domains(groups),
     seconds,
   };
 }
@@ -120,6 +121,19 @@ function slice(samples: readonly Sample[]): { accuracy: number; tokensPerAnswer:
     accuracy: mean(samples.map(({ verdict }) => verdict.score ?? 0)),
     tokensPerAnswer: mean(samples.map(({ trajectory }) => responseLength(trajectory))),
     thinkRate: mean(samples.map(({ trajectory }) => (hasThought(trajectory) ? 1 : 0))),
+  };
+}
+
+function domains(groups: readonly Group[]): Pick<Evaluation, "byDomain"> {
+  const names = [...new Set(groups.map(({ task }) => task.domain))];
+  if (names.length < 2) return {};
+  return {
+    byDomain: names.flatMap((domain) => {
+      const samples = groups
+        .filter(({ task }) => task.domain === domain)
+        .flatMap((group) => group.samples.filter(({ verdict }) => isGradable(verdict)));
+      return samples.length === 0 ? [] : [{ domain, n: samples.length, ...slice(samples) }];
+    }),
   };
 }
 

@@ -8,6 +8,7 @@ import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
 import { Method, type StepMoment } from "./hooks/method.js";
 import { buildPlugin, configurePlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import { PluginArchive } from "./live/plugin-archive.js";
+import { accuraciesOf } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepPlan } from "./records/step-plan.js";
@@ -118,7 +119,12 @@ function planStep(
 }
 
 function chooseAgain(method: Method, moment: StepMoment, plan: StepPlan, count: number, tasks: Taskset): void {
-  method.select(moment, plan, { size: tasks.size, count, at: (index) => tasks.at(index) });
+  method.select(moment, plan, {
+    size: tasks.size,
+    count,
+    domains: tasks.domains,
+    at: (index) => tasks.at(index),
+  });
 }
 
 async function decideAgain(
@@ -175,7 +181,7 @@ function withEvaluation(report: StepReport, events: readonly RunEvent[], config:
       event.type === "evaluated" && event.step === report.step && event.evaluation.mode === config.eval.modes[0],
   );
   return found?.type === "evaluated"
-    ? { ...report, metrics: { ...report.metrics, "eval/accuracy": found.evaluation.accuracy } }
+    ? { ...report, metrics: { ...report.metrics, ...accuraciesOf(found.evaluation) } }
     : report;
 }
 
@@ -214,7 +220,10 @@ class PluginHistory {
     }
     // Rollouts name the plugins in the order of the config.
     const entries = pluginEntries(config.plugins);
-    const plugins = [...versions].map(([name, version], i) => this.#load(name, version, entries[i]?.with ?? {}));
+    const plugins = [...versions].map(([name, version], i) => ({
+      ...this.#load(name, version, entries[i]?.with ?? {}),
+      steps: entries[i]?.steps,
+    }));
     return new Method({
       seed: config.seed,
       plugins,
@@ -239,7 +248,8 @@ class PluginHistory {
     if (index < 0 || built.plugin.name !== replace.plugin)
       throw errors.pluginNotLoaded({ plugin: built.plugin.name, loaded: Object.keys(method.versions) });
     const settings = replace.with ?? pluginEntries(config.plugins)[index]?.with ?? {};
-    return method.with(method.plugins.with(index, configurePlugin(built, settings)));
+    const steps = method.plugins[index]?.steps;
+    return method.with(method.plugins.with(index, { ...configurePlugin(built, settings), steps }));
   }
 
   #apply(method: Method, change: PluginEvent): Method {
@@ -247,8 +257,8 @@ class PluginHistory {
     const states = method.states();
     const others = method.plugins.filter(({ plugin }) => plugin.name !== name);
     if (to === "") return method.with(others);
-    const loaded = this.#load(name, to, settings);
     const index = method.plugins.findIndex(({ plugin }) => plugin.name === name);
+    const loaded = { ...this.#load(name, to, settings), steps: method.plugins[index]?.steps };
     const earlier = this.#earlier.get(name) ?? [];
     if (action === "roll-back") {
       this.#earlier.set(name, earlier.slice(1));

@@ -6,7 +6,7 @@ import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
 import { Tokenizer } from "./engines/tokenizer.js";
-import { loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
+import { environmentParcel, loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
 import { engineOptions } from "./engines/engine-options.js";
@@ -123,7 +123,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     );
     const verifiers = new VerifierPool(
       system,
-      { ...shared, environment: { bundle: environment.bundle, config: environment.config } },
+      { ...shared, environment: environmentParcel(environment) },
       { ...config.verify, places: await verifierPlaces(config.verify.placement, system) },
       environment.definition.verifier(environment.config),
     );
@@ -185,7 +185,8 @@ export async function loadPlugins(
   baseDirectory: string,
 ): Promise<readonly LoadedPlugin[]> {
   const loaded = [];
-  for (const entry of pluginEntries(entries)) loaded.push(await loadPlugin(entry.use, entry.with, baseDirectory));
+  for (const { use, with: settings, steps } of pluginEntries(entries))
+    loaded.push({ ...(await loadPlugin(use, settings, baseDirectory)), steps });
   return loaded;
 }
 

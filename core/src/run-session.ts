@@ -10,7 +10,7 @@ import { learnerEnd } from "./learn/learner-end.js";
 import { ControlBox } from "./live/control-box.js";
 import { PluginArchive } from "./live/plugin-archive.js";
 import type { LiveState } from "./live/plugin-host.js";
-import type { Evaluation } from "./records/evaluation.js";
+import { accuraciesOf, type Evaluation } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
@@ -251,7 +251,7 @@ export class RunSession {
       // The next step's `plan` hooks see how held-out accuracy moves.
       this.state.lastReport = {
         ...lastReport,
-        metrics: { ...lastReport.metrics, "eval/accuracy": evaluation.accuracy },
+        metrics: { ...lastReport.metrics, ...accuraciesOf(evaluation) },
       };
     }
     this.state.evaluations.push({ step: this.state.step, trainTokens: this.state.trainTokens, evaluation });

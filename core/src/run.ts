@@ -247,6 +247,7 @@ export class Run {
     const chosen = parts.plugins.method.select(moment, plan, {
       size: train.size,
       count,
+      domains: train.domains,
       at: (index) => train.at(index),
     });
     if (chosen) return chosen.map((index) => train.at(index));

@@ -1,6 +1,6 @@
 import { ActorSystem } from "./actors/actor-system.js";
 import { runConfigSchema } from "./config/run-config.js";
-import { loadEnvironment } from "./environments/environment-loader.js";
+import { environmentParcel, loadEnvironment } from "./environments/environment-loader.js";
 import { ORIGIN } from "./records/trajectory.js";
 import type { JsonObject } from "./records/json.js";
 import type { Message, Task } from "./records/task.js";
@@ -54,7 +54,7 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
   const pool = new VerifierPool(
     system,
     {
-      environment: { bundle: environment.bundle, config: environment.config },
+      environment: environmentParcel(environment),
       plugins: [],
       evalPlugins: [],
       hookDeadlineMs: deadlineMs,

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { evaluate, summarise } from "../../core/src/evaluate.js";
 import { runConfigSchema } from "../../core/src/config/run-config.js";
 import type { RunSession } from "../../core/src/run-session.js";
+import { accuraciesOf } from "../../core/src/records/evaluation.js";
 import { emptyState } from "../../core/src/run-state.js";
 import type { Group, Sample } from "../../core/src/records/group.js";
 import type { Verdict } from "../../core/src/records/verdict.js";
@@ -26,6 +27,25 @@ function group(
 }
 
 describe("summarise()", () => {
+  test("tells domains apart where there are several, and says nothing of them where there is one", () => {
+    const groups = [
+      group("a", 1, [{ verdict: "pass", length: 4 }]),
+      group("b", 1, [{ verdict: "fail", length: 8 }]),
+      group("c", 1, [{ verdict: "pass", length: 6 }]),
+    ].map((one, index) => ({ ...one, task: { ...one.task, domain: index < 2 ? "sums" : "logic" } }));
+    const evaluation = summarise("default", 1, 1, groups, 1);
+    expect(evaluation.byDomain).toMatchObject([
+      { domain: "sums", n: 2, accuracy: 0.5, tokensPerAnswer: 6 },
+      { domain: "logic", n: 1, accuracy: 1, tokensPerAnswer: 6 },
+    ]);
+    expect(accuraciesOf(evaluation)).toEqual({
+      "eval/accuracy": expect.closeTo(2 / 3, 12),
+      "eval/accuracy/sums": 0.5,
+      "eval/accuracy/logic": 1,
+    });
+    expect(summarise("default", 1, 1, groups.slice(0, 2), 1)).not.toHaveProperty("byDomain");
+  });
+
   test("counts one sample a task: accuracy with its Wilson interval, lengths, thinking, truncation", () => {
     const groups = [
       group("a", 1, [{ verdict: "pass", length: 4, response: "hm</think>1" }]),

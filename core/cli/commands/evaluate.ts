@@ -53,6 +53,7 @@ export function define(command: Command, program: Command): void {
               `${JSON.stringify({ type: "evaluation", run: run.id, arm: arm.name, ...evaluation })}\n`,
             );
         } else {
+          const byDomain = evaluations.flatMap(({ mode, byDomain = [] }) => byDomain.map((one) => ({ ...one, mode })));
           process.stdout.write(
             `${run.id} ${arm.name}, step ${session.state.step}\n${textTable(evaluations, [
               { title: "mode", cell: ({ mode }) => mode },
@@ -71,6 +72,17 @@ export function define(command: Command, program: Command): void {
               { title: "truncated", align: "right", cell: ({ truncated }) => percent(truncated) },
             ])}\n`,
           );
+          if (byDomain.length > 0)
+            process.stdout.write(
+              `${textTable(byDomain, [
+                { title: "mode", cell: ({ mode }) => mode },
+                { title: "domain", cell: ({ domain }) => domain },
+                { title: "answers", align: "right", cell: ({ n }) => String(n) },
+                { title: "accuracy", align: "right", cell: ({ accuracy }) => percent(accuracy, 1) },
+                { title: "tokens", align: "right", cell: ({ tokensPerAnswer }) => tokensPerAnswer.toFixed(1) },
+                { title: "thinks", align: "right", cell: ({ thinkRate }) => percent(thinkRate) },
+              ])}\n`,
+            );
         }
       } finally {
         await session.close("evaluated");

@@ -1,7 +1,8 @@
 import type { Command } from "commander";
 import { HOOKS } from "../../src/hooks/hooks.js";
-import { planHooks, type PlannedHook } from "../../src/hooks/planner.js";
+import { planLoaded, type PlannedHook } from "../../src/hooks/planner.js";
 import { loadPlugins } from "../../src/run-parts.js";
+import { hookColumns } from "../render/hook-columns.js";
 import { textTable } from "../render/table.js";
 import { readJob } from "./run.js";
 
@@ -20,7 +21,7 @@ export function define(command: Command, program: Command): void {
       const isJson = program.opts<{ json?: boolean }>().json === true;
       for (const { name, config } of runs) {
         const plugins = await loadPlugins(config.plugins, job.baseDirectory);
-        const hooks = planHooks(plugins.map(({ plugin }) => plugin)).map((hook) => ({ ...hook, ...HOOKS[hook.hook] }));
+        const hooks = planLoaded(plugins).map((hook) => ({ ...hook, ...HOOKS[hook.hook] }));
         if (isJson) process.stdout.write(`${JSON.stringify({ type: "pipeline", name, hooks })}\n`);
         else process.stdout.write(`${name}\n${table(hooks, flags.explain === true)}\n\n`);
       }
@@ -32,10 +33,7 @@ type ExplainedHook = PlannedHook & (typeof HOOKS)[keyof typeof HOOKS];
 function table(hooks: readonly ExplainedHook[], explains: boolean): string {
   if (hooks.length === 0) return "no hooks: group-normalised advantages, clipped token-mean loss";
   return textTable(hooks, [
-    { title: "hook", cell: ({ hook }) => hook },
-    { title: "plugin", cell: ({ plugin }) => plugin },
-    { title: "reads", cell: ({ reads }) => reads.join(" ") },
-    { title: "writes", cell: ({ writes }) => writes.join(" ") },
+    ...hookColumns(hooks),
     ...(explains
       ? [
           { title: "answers", cell: ({ kind }: ExplainedHook) => COMBINE[kind] },

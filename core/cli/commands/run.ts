@@ -51,10 +51,10 @@ export function wholePaths(file: string, settings: readonly string[]): readonly 
   const prefix = isExperimentFile(file) ? "base." : "";
   return settings.map((setting) => {
     // A file named on the command line is looked for where the command was typed.
-    if (setting.startsWith("data.path="))
-      return `${prefix}environment.with.data.path=${resolve(setting.slice("data.path=".length))}`;
-    if (setting.startsWith("data.")) return `${prefix}environment.with.${setting}`;
-    return setting.startsWith("base.") || setting.startsWith("arms.") ? setting : prefix + setting;
+    const [, path, file] = /^((?:.*\.)?data\.path)=(.*)$/.exec(setting) ?? [];
+    const found = path === undefined || file === undefined ? setting : `${path}=${resolve(file)}`;
+    if (found.startsWith("data.")) return `${prefix}environment.with.${found}`;
+    return found.startsWith("base.") || found.startsWith("arms.") ? found : prefix + found;
   });
 }
 

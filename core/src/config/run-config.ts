@@ -12,6 +12,16 @@ const pluginEntry = z.union([
   z.strictObject({
     use: z.string().describe("Name of an installed plugin, or a path to a TypeScript or JavaScript file or folder"),
     with: options.default({}).describe("The plugin's own settings"),
+    steps: z
+      .strictObject({
+        from: z.int().min(1).optional().describe("First step with the plugin; absent is the run's first"),
+        to: z.int().min(1).optional().describe("Last step with it; absent is the run's last"),
+      })
+      .refine(({ from = 1, to = Infinity }) => from <= to, "from must not lie behind to")
+      .optional()
+      .describe(
+        "Steps in which the plugin is part of the run; absent is all. Two that cannot work together may follow each other",
+      ),
   }),
 ]);
 
@@ -258,6 +268,7 @@ export const experimentSchema = z.strictObject({
 export interface PluginEntry {
   readonly use: string;
   readonly with: Readonly<Record<string, unknown>>;
+  readonly steps?: { readonly from?: number | undefined; readonly to?: number | undefined } | undefined;
 }
 
 /** Configured plugins with the short form written out. */

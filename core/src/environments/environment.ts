@@ -13,6 +13,8 @@ export interface Taskset {
   /** Infinity for a procedural taskset. */
   readonly size: number;
   at(index: number): Task;
+  /** Every domain that its tasks have, where there are several. */
+  readonly domains?: readonly string[];
 }
 
 /** Checks one trajectory. Deterministic, no side effects, any thread; the caller sets the deadline from outside. */
@@ -54,6 +56,39 @@ export interface EnvironmentDefinition<Config = unknown> {
   readonly teacher?: (config: Config) => Teacher;
   /** Present when single cases can be judged outside of a run. */
   readonly judge?: JudgeDefinition;
+}
+
+/** Another environment, named as in a config. */
+export interface EnvironmentPart {
+  readonly use: string;
+  readonly with: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Several environments as one: tasks of each, judged by the verifier of the environment that they come from. The default
+ * export of an environment's module, made by `defineMixture`.
+ */
+export interface MixtureDefinition<Config = unknown> {
+  readonly name: string;
+  readonly version: string;
+  readonly description: string;
+  readonly config: z.ZodType<Config>;
+  /** Domain → the environment that its tasks and verdicts come from; at least one. */
+  parts(config: Config): Readonly<Record<string, EnvironmentPart>>;
+}
+
+/**
+ * Declares an environment that is made of others.
+ *
+ * @example
+ * defineMixture({ name: "both", version: "1.0.0", description: "Sums and logic", config: z.strictObject({}),
+ *   parts: () => ({ sums: { use: "arithmetic", with: {} }, logic: { use: "boolean-evaluation", with: {} } }) });
+ */
+export function defineMixture<Schema extends z.ZodType>(
+  definition: Omit<MixtureDefinition<z.output<Schema>>, "config"> & { readonly config: Schema },
+): MixtureDefinition<z.output<Schema>> {
+  // A schema's output type is what its parse gives; zod's variance does not let the compiler see it.
+  return definition as unknown as MixtureDefinition<z.output<Schema>>;
 }
 
 /**

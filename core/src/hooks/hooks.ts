@@ -43,6 +43,8 @@ export interface Selection {
   /** Number of tasks of the train split; Infinity for a procedural one. */
   readonly size: number;
   readonly count: number;
+  /** The domains of the tasks, where there are several. */
+  readonly domains?: readonly string[] | undefined;
   /** Reads one task by its index in [0, size). */
   at(index: number): Task;
 }

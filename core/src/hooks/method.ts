@@ -11,8 +11,9 @@ import { checkDecision, checkMetrics, checkPatch } from "./hook-results.js";
 import { withinDeadline } from "./hook-deadline.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { HookName, KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
-import { planHooks } from "./planner.js";
-import type { LoadedPlugin, PluginParcel } from "./plugin-loader.js";
+import { planLoaded } from "./planner.js";
+import { parcelOf, type LoadedPlugin, type PluginParcel } from "./plugin-loader.js";
+import { isInWindow } from "./step-window.js";
 
 /** Rewards of a cohort after every `reward` hook, with what each plugin added. */
 export interface ShapedRewards {
@@ -52,7 +53,7 @@ export class Method {
     const { plugins, states } = options;
     this.#options = options;
     this.#plugins = plugins;
-    planHooks(plugins.map(({ plugin }) => plugin));
+    planLoaded(plugins);
     for (const loaded of plugins) {
       const { plugin, config } = loaded;
       // A copy: plugins change their state in place, and the caller may go back to what it handed in.
@@ -68,7 +69,7 @@ export class Method {
 
   /** What other threads need to run the same plugins. */
   get parcels(): readonly PluginParcel[] {
-    return this.#plugins.map(({ bundle, config }) => ({ bundle, config }));
+    return this.#plugins.map(parcelOf);
   }
 
   get versions(): Readonly<Record<string, string>> {
@@ -90,7 +91,7 @@ export class Method {
   /** @throws HOOK_RESULT_NOT_VALID */
   plan(moment: StepMoment, base: StepPlan, last: StepReport | undefined): StepPlan {
     let plan = base;
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const changes = this.#run(loaded, "plan", this.#call(moment, plan, "the step's plan"), [plan, last]);
       checkPatch(loaded, "plan", moment.step, changes);
       if (changes) plan = { ...plan, ...changes, parameters: { ...plan.parameters, ...changes.parameters } };
@@ -100,7 +101,7 @@ export class Method {
 
   /** Indices that a plugin selected, or undefined when none did. @throws HOOK_RESULT_NOT_VALID */
   select(moment: StepMoment, plan: StepPlan, selection: Selection): readonly number[] | undefined {
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const indices = this.#run(loaded, "select", this.#call(moment, plan, "the selection"), [selection]);
       if (!indices) continue;
       checkNumbers(loaded, "select", moment.step, indices, selection.count, (i) => `#${i}`);
@@ -122,7 +123,7 @@ export class Method {
     const samples = samplesOf(cohort);
     let rewards_N: readonly number[] = samples.map(({ verdict }) => verdict.score ?? 0);
     const components: Record<string, readonly number[]> = { verdict: rewards_N };
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const shaped = this.#run(loaded, "reward", this.#call(moment, cohort.plan, "the cohort"), [cohort, rewards_N]);
       if (!shaped) continue;
       checkNumbers(loaded, "reward", moment.step, shaped, samples.length, (i) => samples[i]?.trajectory.id ?? "");
@@ -136,7 +137,7 @@ export class Method {
   /** @throws HOOK_RESULT_NOT_VALID */
   keep(moment: StepMoment, plan: StepPlan, group: RewardedGroup): KeepDecision {
     let decision: KeepDecision = "keep";
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const so: KeepDecision = decision;
       const call = this.#call(moment, plan, `group "${group.group.id}"`);
       const next: KeepDecision | undefined = this.#run(loaded, "keep", call, [group, so]);
@@ -149,7 +150,7 @@ export class Method {
   /** One advantage per sample, or one per response token; group-normalised unless a plugin has another. */
   advantages(moment: StepMoment, plan: StepPlan, groups: readonly RewardedGroup[]): readonly (number | Float32Array)[] {
     const samples = groups.flatMap(({ group }) => group.samples);
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const advantages = this.#run(loaded, "advantage", this.#call(moment, plan, "the kept groups"), [groups]);
       if (!advantages) continue;
       checkNumbers(
@@ -180,7 +181,7 @@ export class Method {
   loss(moment: StepMoment, plan: StepPlan, spec: LossSpec, groups: readonly RewardedGroup[]): LossPlan {
     const samples = groups.flatMap(({ group }) => group.samples);
     let loss: LossPlan = { spec, tokenWeights: new Map(), auxiliaryTexts: [] };
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       loss = { ...loss, ...this.#run(loaded, "loss", this.#call(moment, plan, "the update"), [loss, groups]) };
       const wrong = samples.find(({ trajectory }) => !areFinite(loss.tokenWeights.get(trajectory.id), trajectory));
       if (wrong) {
@@ -200,12 +201,16 @@ export class Method {
   /** What every plugin adds to the report's metrics. @throws HOOK_RESULT_NOT_VALID */
   observe(moment: StepMoment, report: StepReport, cohort: Cohort): Readonly<Record<string, number>> {
     let added: Readonly<Record<string, number>> = {};
-    for (const loaded of this.#plugins) {
+    for (const loaded of this.#active(moment)) {
       const metrics = this.#run(loaded, "observe", this.#call(moment, cohort.plan, "the report"), [report, cohort]);
       checkMetrics(loaded, moment.step, metrics, { ...report.metrics, ...added });
       added = { ...added, ...metrics };
     }
     return added;
+  }
+
+  #active({ step }: StepMoment): readonly LoadedPlugin[] {
+    return this.#plugins.filter(({ steps }) => isInWindow(steps, step));
   }
 
   #run<Name extends HookName>(

@@ -3,11 +3,13 @@ import { errors } from "../errors.js";
 import { HOOKS } from "./hooks.js";
 import { bundleModule, evaluateBundle, type ModuleBundle } from "./module-bundle.js";
 import { PLUGIN_API, type Plugin } from "./plugin.js";
+import { isInWindow, type StepWindow } from "./step-window.js";
 
 /** A plugin as it travels to the threads that run its hooks: code and checked config, no functions. */
 export interface PluginParcel {
   readonly bundle: ModuleBundle;
   readonly config: unknown;
+  readonly steps?: StepWindow | undefined;
 }
 
 /** A plugin on this thread, without settings. */
@@ -19,6 +21,8 @@ export interface BuiltPlugin {
 /** A plugin ready to run on this thread. */
 export interface LoadedPlugin extends BuiltPlugin {
   readonly config: unknown;
+  /** Steps in which it is part of the run; absent is all. */
+  readonly steps?: StepWindow | undefined;
 }
 
 /**
@@ -47,27 +51,28 @@ export function configurePlugin({ plugin, bundle }: BuiltPlugin, settings: unkno
   return { plugin, config: parsed.data, bundle };
 }
 
+/** A plugin as other threads get it. */
+export function parcelOf({ bundle, config, steps }: LoadedPlugin): PluginParcel {
+  return { bundle, config, ...(steps === undefined ? {} : { steps }) };
+}
+
 /** Evaluates a parcel on another thread than the one that built it. */
 export function unpackPlugin(parcel: PluginParcel): LoadedPlugin {
   const name = parcel.bundle.path;
-  return {
-    plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)),
-    config: parcel.config,
-    bundle: parcel.bundle,
-  };
+  return { ...parcel, plugin: checkPlugin(name, evaluateBundle("plugin", name, parcel.bundle)) };
 }
 
 /**
- * The plugins whose hooks run for an order: in training all of the run's; in an evaluation mode only the plugin that
- * names the mode, and in mode "default" none.
+ * The plugins whose hooks run for an order: in training those of the run that take part in its step; in an evaluation
+ * mode only the plugin that names the mode, and in mode "default" none.
  */
 export function activePlugins(
   plugins: readonly LoadedPlugin[],
   evalPlugins: readonly LoadedPlugin[],
-  order: { readonly phase: "train" | "eval"; readonly mode: string },
+  order: { readonly phase: "train" | "eval"; readonly mode: string; readonly step: number },
 ): readonly LoadedPlugin[] {
   return order.phase === "train"
-    ? plugins
+    ? plugins.filter(({ steps }) => isInWindow(steps, order.step))
     : [...plugins, ...evalPlugins].filter(({ plugin }) => plugin.modes?.includes(order.mode));
 }
 

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { errors } from "../errors.js";
 import { versionOf } from "../hooks/hook-runner.js";
+import type { StepWindow } from "../hooks/step-window.js";
 import { unpackPlugin, type LoadedPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
 import { writeFileAtomically } from "../store/durable-files.js";
 
@@ -11,6 +12,7 @@ export interface ArchivedPlugin {
   /** Version and content hash. */
   readonly version: string;
   readonly config: unknown;
+  readonly steps?: StepWindow;
 }
 
 /**
@@ -26,7 +28,13 @@ export class PluginArchive {
 
   /** Keeps a plugin's code; what is there already stays. @throws DISK_FULL, FILE_NOT_PERMITTED */
   async keep(loaded: LoadedPlugin): Promise<ArchivedPlugin> {
-    const entry = { name: loaded.plugin.name, version: versionOf(loaded), config: loaded.config };
+    const { config, steps } = loaded;
+    const entry = {
+      name: loaded.plugin.name,
+      version: versionOf(loaded),
+      config,
+      ...(steps === undefined ? {} : { steps }),
+    };
     const file = this.#file(entry);
     if (!existsSync(file)) await writeFileAtomically(file, `${JSON.stringify(loaded.bundle)}\n`);
     return entry;
@@ -38,7 +46,7 @@ export class PluginArchive {
     if (!existsSync(file)) throw errors.pluginVersionUnknown({ plugin: entry.name, wanted: entry.version, file });
     // What `keep` wrote.
     const bundle = JSON.parse(readFileSync(file, "utf8")) as PluginParcel["bundle"];
-    return unpackPlugin({ bundle, config: entry.config });
+    return unpackPlugin({ bundle, config: entry.config, steps: entry.steps });
   }
 
   #file({ name, version }: ArchivedPlugin): string {

@@ -3,8 +3,8 @@ import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import { versionOf } from "../hooks/hook-runner.js";
 import type { Method } from "../hooks/method.js";
-import { buildPlugin, configurePlugin, type LoadedPlugin } from "../hooks/plugin-loader.js";
-import { planHooks } from "../hooks/planner.js";
+import { buildPlugin, configurePlugin, parcelOf, type LoadedPlugin } from "../hooks/plugin-loader.js";
+import { planLoaded } from "../hooks/planner.js";
 import type { JsonObject } from "../records/json.js";
 import type { ArchivedPlugin, PluginArchive } from "./plugin-archive.js";
 import type { LivePlugin, PluginChange, PluginChangeResult } from "./plugin-change.js";
@@ -290,21 +290,22 @@ export class PluginHost {
           throw errors.pluginNotLoaded({ plugin: name, loaded: [change.plugin] });
         if (old.loaded.bundle.hash === built.bundle.hash && change.with === undefined) return undefined;
         const settings = change.with ?? old.settings;
-        return this.#ready("swap", name, this.#with({ loaded: configurePlugin(built, settings), settings }), reason);
+        const loaded = { ...configurePlugin(built, settings), steps: old.loaded.steps };
+        return this.#ready("swap", name, this.#with({ loaded, settings }), reason);
       }
     }
   }
 
   /** Checks a list of plugins and loads it in every thread, beside the one in use. */
   async #ready(action: Prepared["action"], name: string, next: readonly Held[], reason: string): Promise<Prepared> {
-    planHooks(next.map(({ loaded }) => loaded.plugin));
+    planLoaded(next.map(({ loaded }) => loaded));
     const parcels = this.#parcelsOf(next);
     await Promise.all(this.#options.pools.map((pool) => pool.preparePlugins(parcels)));
     return { action, name, next, parcels, reason };
   }
 
   #parcelsOf(list: readonly Held[]): PreparedPlugins {
-    const parcels = list.map(({ loaded: { bundle, config } }) => ({ bundle, config }));
+    const parcels = list.map(({ loaded }) => parcelOf(loaded));
     return { key: String(++this.#changes), parcels };
   }
 

@@ -7,6 +7,15 @@ export interface DifficultySlice {
   readonly thinkRate: number;
 }
 
+/** Part of an evaluation: the tasks of one domain. */
+export interface DomainSlice {
+  readonly domain: string;
+  readonly n: number;
+  readonly accuracy: number;
+  readonly tokensPerAnswer: number;
+  readonly thinkRate: number;
+}
+
 /** Held-out performance of one policy version in one mode. Rewards are never shaped here. */
 export interface Evaluation {
   readonly mode: string;
@@ -31,5 +40,13 @@ export interface Evaluation {
   /** Share of tasks with some but not all samples right: what a policy gradient can use. */
   readonly mixedGroups: number;
   readonly byDifficulty: readonly DifficultySlice[];
+  /** Where the tasks are of several domains. */
+  readonly byDomain?: readonly DomainSlice[];
   readonly seconds: number;
+}
+
+/** Metrics by which the next step's `plan` hooks see held-out accuracy: of all tasks, and of each domain. */
+export function accuraciesOf({ accuracy, byDomain = [] }: Evaluation): Readonly<Record<string, number>> {
+  const domains = byDomain.map((slice) => [`eval/accuracy/${slice.domain}`, slice.accuracy] as const);
+  return { "eval/accuracy": accuracy, ...Object.fromEntries(domains) };
 }

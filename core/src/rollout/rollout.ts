@@ -67,7 +67,8 @@ export async function rollOut(
   const requests = prompts.map((prompt, i) => requestOf(tools, prompt, seeds[i] ?? [0, 0]));
   const begun = order.begun && new Begun(order.begun);
   const completions = await generate(tools.sampler, requests, order.partial === true, signal, () => begun?.arrive());
-  const versions = versionsOf(plugins);
+  // Those of other steps too: the record of any step then names every plugin of the run.
+  const versions = versionsOf(order.phase === "train" ? tools.plugins : plugins);
   return completions.map(({ completion, versions: spans }, i): Trajectory => {
     const { group, slot } = slots[i]!; // one completion per request
     const prompt = prompts[i]!;

@@ -20,7 +20,7 @@ export interface OpenJudge {
  */
 export async function openJudge(environment: string, baseDirectory: string): Promise<OpenJudge> {
   const { definition, bundle } = await loadDefinition(environment, baseDirectory);
-  if (definition.judge === undefined) throw errors.judgeMissing({ environment });
+  if (!("judge" in definition) || definition.judge === undefined) throw errors.judgeMissing({ environment });
   return {
     environment: definition.name,
     caseSchema: definition.judge.caseSchema,

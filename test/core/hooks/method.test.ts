@@ -46,6 +46,20 @@ describe("Method.plan() (chain)", () => {
     expect(planned).toEqual({ ...PLAN, maxTokens: 33, stage: "0.25", parameters: { half: { a: 1 }, more: { b: 2 } } });
   });
 
+  test("asks a plugin in its own steps alone, and keeps its state meanwhile", async () => {
+    const sketch: PluginSketch = {
+      more: "init: (_config, previous) => previous ?? { calls: 0 },",
+      hooks: "{ plan: { run: (ctx) => { ctx.state.calls += 1; return { stage: ctx.plugin }; } } }",
+    };
+    const one = method(
+      { ...(await plugin("until-two", sketch)), steps: { to: 2 } },
+      { ...(await plugin("from-four", sketch)), steps: { from: 4 } },
+    );
+    const stages = [1, 2, 3, 4].map((step) => one.plan({ step, progress: 0 }, PLAN, undefined).stage);
+    expect(stages).toEqual(["until-two", "until-two", PLAN.stage, "from-four"]);
+    expect(one.states()).toEqual({ "until-two": { calls: 2 }, "from-four": { calls: 1 } });
+  });
+
   test("shows the last report, and undefined before the first", async () => {
     const one = method(
       await hooked(

@@ -56,6 +56,16 @@ describe("planHooks()", () => {
     },
   );
 
+  test("lets two plugins write an exclusive field when one follows the other, and names the steps that they share", () => {
+    const writer = (name: string): Plugin => plugin(name, { plan: { writes: ["plan.stage"], run: nothing } });
+    const both = [writer("a"), writer("b")];
+    expect(planHooks(both, [{ to: 3 }, { from: 4 }]).map(({ steps }) => steps)).toEqual([{ to: 3 }, { from: 4 }]);
+    expect(() => planHooks(both, [{ to: 4 }, { from: 4 }])).toThrow(
+      'Cannot plan the run as "a" and "b" both write "plan.stage" in steps 4 to 4',
+    );
+    expect(() => planHooks(both, [undefined, { from: 4 }])).toThrow('both write "plan.stage" from step 4 on');
+  });
+
   test("lets several plugins write a reward one after the other", () => {
     const shaper = (name: string): Plugin =>
       plugin(name, { reward: { reads: ["reward"], writes: ["reward"], run: nothing } });

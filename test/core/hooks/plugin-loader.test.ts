@@ -1,7 +1,14 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { activePlugins, loadPlugin, unpackPlugin } from "../../../core/src/hooks/plugin-loader.js";
+import {
+  activePlugins,
+  loadPlugin,
+  parcelOf,
+  unpackPlugin,
+  type LoadedPlugin,
+} from "../../../core/src/hooks/plugin-loader.js";
+import type { StepWindow } from "../../../core/src/hooks/step-window.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { writePlugin } from "../../support/write-plugin.js";
 
@@ -95,10 +102,23 @@ describe("activePlugins()", () => {
     const run = [await load("plain", "[]"), await load("shorter", '["short"]')];
     const only = [await load("longer", '["long", "longest"]')];
     const namesIn = (phase: "train" | "eval", mode: string): readonly string[] =>
-      activePlugins(run, only, { phase, mode }).map(({ plugin }) => plugin.name);
+      activePlugins(run, only, { phase, mode, step: 1 }).map(({ plugin }) => plugin.name);
     expect(namesIn("train", "default")).toEqual(["plain", "shorter"]);
     expect(namesIn("eval", "default")).toEqual([]);
     expect(namesIn("eval", "short")).toEqual(["shorter"]);
     expect(namesIn("eval", "longest")).toEqual(["longer"]);
+  });
+
+  test("leaves a plugin out of training in the steps that are not its own, and out of no evaluation", async () => {
+    const load = async (name: string, steps: StepWindow): Promise<LoadedPlugin> => ({
+      ...(await loadPlugin(writePlugin(folder, name, { more: `modes: ["${name}"],` }), {}, folder)),
+      steps,
+    });
+    const run = [await load("early", { to: 3 }), await load("late", { from: 4, to: 5 })];
+    const sent = run.map((loaded) => unpackPlugin(structuredClone(parcelOf(loaded))));
+    const namesAt = (step: number): readonly string[] =>
+      activePlugins(sent, [], { phase: "train", mode: "default", step }).map(({ plugin }) => plugin.name);
+    expect([1, 3, 4, 5, 6].map(namesAt)).toEqual([["early"], ["early"], ["late"], ["late"], []]);
+    expect(activePlugins(sent, [], { phase: "eval", mode: "late", step: 0 })).toHaveLength(1);
   });
 });

@@ -1,0 +1,110 @@
+import { describe, expect, test } from "vitest";
+import {
+  environmentParcel,
+  loadEnvironment,
+  unpackEnvironment,
+} from "../../../core/src/environments/environment-loader.js";
+import { mixtureOf, type MixturePart } from "../../../core/src/environments/mixture.js";
+import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
+import { deriveKey, Random } from "../../../core/src/numerics/random.js";
+import { z } from "../../../core/src/sdk.js";
+import { makeTrajectory } from "../../plugins/hook-contexts.js";
+
+const context = { baseDirectory: ".", seed: 3 };
+
+/** A part with tasks "0", "1", …, whose verifier says its name. */
+function part(domain: string, size: number): MixturePart {
+  const definition: EnvironmentDefinition = {
+    name: domain,
+    version: "1.0.0",
+    description: "",
+    config: z.unknown(),
+    taskset: async () => ({
+      size,
+      at: (index) => ({ id: String(index), domain: "own", prompt: [], reference: "", meta: {} }),
+    }),
+    verifier: () => ({
+      name: domain,
+      version: "1.0.0",
+      verify: () => ({ kind: "pass", score: 1, reason: domain, verifier: domain, version: "1.0.0", ms: 0 }),
+    }),
+  };
+  return { domain, definition, config: {} };
+}
+
+const about = { name: "both", version: "1.0.0", description: "", config: z.unknown() };
+const idsOf = async (count: number, ...parts: readonly MixturePart[]): Promise<readonly string[]> => {
+  const tasks = await mixtureOf(about, parts).taskset({}, "train", context);
+  return Array.from({ length: Math.min(count, tasks.size) }, (_, index) => tasks.at(index).id);
+};
+
+describe("mixtureOf()", () => {
+  test("takes turns until the smaller parts are spent, every task once", async () => {
+    expect(await idsOf(99, part("a", 4), part("b", 1), part("c", 2))).toEqual([
+      "a/0",
+      "b/0",
+      "c/0",
+      "a/1",
+      "c/1",
+      "a/2",
+      "a/3",
+    ]);
+  });
+
+  test("begins a part that ends again when another has no end", async () => {
+    expect(await idsOf(6, part("a", Infinity), part("b", 2))).toEqual(["a/0", "b/0", "a/1", "b/1", "a/2", "b/0"]);
+  });
+
+  test("names the domains, and has each task judged by the verifier of its own", async () => {
+    const mixture = mixtureOf(about, [part("a", 2), part("b", 2)]);
+    const tasks = await mixture.taskset({}, "train", context);
+    expect([tasks.size, tasks.domains]).toEqual([4, ["a", "b"]]);
+    const verifier = mixture.verifier({});
+    const judge = (index: number) => verifier.verify(tasks.at(index), makeTrajectory("t", "t", 0, {}));
+    expect([0, 1].map(judge)).toMatchObject([{ verifier: "a" }, { verifier: "b" }]);
+    const stray = { ...tasks.at(0), domain: "c" };
+    expect(verifier.verify(stray, makeTrajectory("t", "t", 0, {}))).toMatchObject({
+      kind: "error",
+      reason: 'no-verifier: domain "c" is none of a, b',
+    });
+  });
+});
+
+describe("environment mixed", () => {
+  const settings = {
+    sums: { use: "arithmetic", with: { maxSteps: 1 } },
+    logic: { use: "boolean-evaluation" },
+  };
+
+  test("is made of environments by name, teachers included, and travels to other threads with them", async () => {
+    const loaded = await loadEnvironment("mixed", settings, ".");
+    const there = unpackEnvironment(structuredClone(environmentParcel(loaded)));
+    for (const { definition, config } of [loaded, there]) {
+      const tasks = await definition.taskset(config, "eval", context);
+      expect([0, 1, 2, 3].map((index) => tasks.at(index).domain)).toEqual(["sums", "logic", "sums", "logic"]);
+      const verifier = definition.verifier(config);
+      const teacher = definition.teacher!(config);
+      for (const index of [0, 1]) {
+        const task = tasks.at(index);
+        const { prefix, response } = teacher.demonstrate(task, new Random(deriveKey(1)));
+        const trajectory = makeTrajectory("t", task.id, 0, { prefix, response });
+        expect(await verifier.verify(task, trajectory)).toMatchObject({
+          verifier: ["arithmetic", "boolean-evaluation"][index],
+        });
+      }
+    }
+  });
+
+  test("refuses settings of a part by the part's own schema, a mixture in a mixture, and a mixture of nothing", async () => {
+    await expect(
+      loadEnvironment("mixed", { sums: { use: "arithmetic", with: { maxStep: 1 } } }, "."),
+    ).rejects.toMatchObject({ code: "ENVIRONMENT_CONFIG_NOT_VALID", message: expect.stringContaining('"arithmetic"') });
+    await expect(loadEnvironment("mixed", { all: { use: "mixed", with: settings } }, ".")).rejects.toMatchObject({
+      code: "ENVIRONMENT_NOT_VALID",
+      message: expect.stringContaining('part "all" is a mixture itself'),
+    });
+    await expect(loadEnvironment("mixed", {}, ".")).rejects.toMatchObject({
+      message: expect.stringContaining("at least one environment"),
+    });
+  });
+});
