@@ -178,7 +178,7 @@ export const errors = defineErrors({
   replayNotPossible: {
     message: (d: { run: string; step: number; problem: string }) =>
       `Cannot replay step ${d.step} of run "${d.run}": ${d.problem}`,
-    hint: "A run is replayed from its first step, with store.rolloutsEvery: 1 and nothing deleted",
+    hint: "A run is replayed from its first step, or from a checkpoint with --checkpoint STEP; store.rolloutsEvery: 1 keeps every step",
     exitCode: 4,
   },
   controlRequestNotValid: {

@@ -17,6 +17,7 @@ export { createRuntime, type Runtime, type RuntimeOptions } from "./runtime.js";
 export { createVerifiers, type TaskToVerify, type Verifiers, type VerifiersOptions } from "./verifiers.js";
 export type { LivePlugin, PluginChange, PluginChangeResult } from "./live/plugin-change.js";
 export { replay, type ReplayedStep, type ReplayOptions } from "./replay.js";
+export { replayTraining, type RetrainedPart, type TrainingReplayOptions } from "./replay-training.js";
 export { findRun, RunDirectory } from "./store/run-directory.js";
 export { readLedger } from "./store/ledger.js";
 export { readMetrics } from "./store/metrics.js";

@@ -13,8 +13,10 @@ import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
+import { readSavedRun, type SavedRun } from "./run-checkpoint.js";
 import { basePlan, lossSpec, progressOf, stepsAhead } from "./run-plan.js";
 import { StepRecords } from "./step-records.js";
+import type { Checkpoint } from "./store/checkpoint.js";
 import { readEvents } from "./store/events.js";
 import { METRICS, readMetrics } from "./store/metrics.js";
 import { groupsOf } from "./store/recorded-groups.js";
@@ -27,6 +29,8 @@ export interface ReplayOptions {
   /** Where relative paths in the config start. */
   readonly baseDirectory: string;
   readonly directory: RunDirectory;
+  /** Begins behind this checkpoint, with the plugins and the states that it holds; with the first step unless given. */
+  readonly after?: Checkpoint;
   /** Last step; the newest recorded unless given. */
   readonly to?: number;
   /** A plugin in another version from this step on; it takes over the state that the recorded one had. */
@@ -52,6 +56,8 @@ export interface ReplayedSample {
 /** One step, decided again from its recorded trajectories. */
 export interface ReplayedStep {
   readonly step: number;
+  /** What the run reported of it. */
+  readonly report: StepReport;
   readonly samples: readonly ReplayedSample[];
   /** What the update of the step needs: see `updatePolicy`. */
   readonly update: {
@@ -75,20 +81,27 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
   const { config, directory, replace } = options;
   const reports = (await readMetrics(directory.metrics)).lines;
   const events = (await readEvents(directory.events)).lines;
+  const saved = options.after && (await readSavedRun(options.after));
+  const begin = saved?.run.step ?? 0;
   const changes = events.filter((event): event is PluginEvent & { wallSeconds: number } => event.type === "plugin");
-  const history = new PluginHistory(options, changes);
+  const history = new PluginHistory(
+    options,
+    changes.filter((change) => change.step > begin),
+  );
   let method: Method | undefined;
   let tasks: Taskset | undefined;
-  let last: StepReport | undefined;
-  const ahead = new Map<number, PlannedStep>();
+  let last = saved?.run.lastReport;
+  const ahead = new Map(saved?.inFlight.ahead.map((planned): [number, PlannedStep] => [planned.moment.step, planned]));
   for (const report of reports) {
     const { step } = report;
+    if (step <= begin) continue;
     if (step > (options.to ?? Infinity)) return;
     const rollouts = await readStep(directory.rollouts, step);
     if (rollouts.length === 0)
       throw errors.replayNotPossible({ run: directory.id, step, problem: "its rollouts are not in the run folder" });
-    method = history.advance(method ?? history.first(rollouts, step), step);
-    if (replace?.from === step || (replace && replace.from < step && last === undefined))
+    const isFirst = method === undefined;
+    method = history.advance(method ?? history.first(rollouts, step, saved), step);
+    if (replace?.from === step || (replace && replace.from < step && isFirst))
       method = await history.replaced(method, replace);
     if (tasks === undefined && method.plugins.some(({ plugin }) => plugin.hooks.select))
       tasks = await trainTasks(options);
@@ -155,7 +168,7 @@ async function decideAgain(
     new StepRecords(moment.step, collected, advantages).rollouts().map((rollout) => [rollout.record.id, rollout]),
   );
   const samples = rollouts.map((recorded) => compare(recorded, replayed.get(recorded.record.id)));
-  return { step: moment.step, samples, update: { plan, loss, collected, advantages } };
+  return { step, report, samples, update: { plan, loss, collected, advantages } };
 }
 
 function compare(recorded: Rollout, replayed: Rollout | undefined): ReplayedSample {
@@ -209,9 +222,18 @@ class PluginHistory {
     this.#changes = [...changes];
   }
 
-  /** The method of the first step, by the versions that its samples name. */
-  first(rollouts: readonly Rollout[], step: number): Method {
+  /** The method of the first step: that of the checkpoint before it, or by the versions that its samples name. */
+  first(rollouts: readonly Rollout[], step: number, saved: SavedRun | undefined): Method {
     const { config } = this.#options;
+    const make = (plugins: readonly LoadedPlugin[]): Method =>
+      new Method({
+        seed: config.seed,
+        plugins,
+        states: saved?.plugins ?? {},
+        onEvent: () => {},
+        hookDeadlineMs: config.live.hookDeadlineMs,
+      });
+    if (saved?.live) return make(saved.live.plugins.map((entry) => this.#archive.load(entry)));
     const versions = new Map(Object.entries(rollouts[0]?.record.plugins ?? {}));
     // Changes before the first step are taken back here, and made again like all others.
     for (const { plugin, from } of this.#changes.filter((change) => change.step <= step).toReversed()) {
@@ -220,17 +242,12 @@ class PluginHistory {
     }
     // Rollouts name the plugins in the order of the config.
     const entries = pluginEntries(config.plugins);
-    const plugins = [...versions].map(([name, version], i) => ({
-      ...this.#load(name, version, entries[i]?.with ?? {}),
-      steps: entries[i]?.steps,
-    }));
-    return new Method({
-      seed: config.seed,
-      plugins,
-      states: {},
-      onEvent: () => {},
-      hookDeadlineMs: config.live.hookDeadlineMs,
-    });
+    return make(
+      [...versions].map(([name, version], i) => ({
+        ...this.#load(name, version, entries[i]?.with ?? {}),
+        steps: entries[i]?.steps,
+      })),
+    );
   }
 
   /** The method after the changes that were made before a step. */

@@ -1,7 +1,6 @@
 import { resolve } from "node:path";
 import type { ActorRef } from "./actors/actor-ref.js";
 import { ActorSystem } from "./actors/actor-system.js";
-import { defaultSupervision } from "./actors/supervisor.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
@@ -9,16 +8,15 @@ import { Tokenizer } from "./engines/tokenizer.js";
 import { environmentParcel, loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
-import { engineOptions } from "./engines/engine-options.js";
-import { engineModule, loadEngine } from "./engines/load-engine.js";
-import { checkMemory } from "./engines/memory-check.js";
+import { engineModule } from "./engines/load-engine.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
-import { learnActor, type LearnerDescription, type LearnProtocol } from "./learn/learn-actor.js";
+import type { LearnerDescription, LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { PluginArchive } from "./live/plugin-archive.js";
 import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
 import type { JsonObject } from "./records/json.js";
 import { RolloutPool } from "./rollout/rollout-pool.js";
+import { startLearner } from "./start-learner.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
 import { verifierPlaces } from "./verify/verifier-places.js";
 
@@ -81,26 +79,10 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   );
   const tokenizer = Tokenizer.fromDirectory(policyDirectory);
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
-  checkMemory(await loadEngine(engineModule(config.policy.engine, baseDirectory)), config, shape);
 
   const system = new ActorSystem();
   try {
-    const learner = await system.spawn(
-      learnActor,
-      {
-        engine: engineModule(config.policy.engine, baseDirectory),
-        options: engineOptions(config, shape),
-        ...(start.weights === undefined ? {} : { weights: start.weights }),
-        hasReference: config.loss.klCoefficient > 0,
-      },
-      // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
-      {
-        id: "learner",
-        placement: { at: config.policy.placement },
-        mailbox: { capacity: 8 },
-        supervision: { ...defaultSupervision, restart: "temporary" },
-      },
-    );
+    const learner = await startLearner(system, config, baseDirectory, shape, start.weights);
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
     const { steps } = config.train;
     if (steps > 0 && !engine.capabilities.train)

@@ -9,22 +9,22 @@ import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { learnerEnd } from "./learn/learner-end.js";
 import { ControlBox } from "./live/control-box.js";
 import { PluginArchive } from "./live/plugin-archive.js";
-import type { LiveState } from "./live/plugin-host.js";
 import { accuraciesOf, type Evaluation } from "./records/evaluation.js";
-import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
-import { readInFlight, saveInFlight, type InFlight, type InFlightState } from "./run-ahead.js";
+import { readInFlight, saveInFlight, type InFlight } from "./run-ahead.js";
+import { readSavedRun, toCheckpointState } from "./run-checkpoint.js";
 import { progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { ActorsFile } from "./store/actors-file.js";
-import { latestCheckpoint, readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
+import { latestCheckpoint, type Checkpoint } from "./store/checkpoint.js";
 import { writeFileAtomically } from "./store/durable-files.js";
 import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { RunStore } from "./store/run-store.js";
+import { tensorDigests, type TensorDigests } from "./store/tensor-digests.js";
 import { hasWeights } from "./store/tensor-folder.js";
 import { emptyState, type DatedEvaluation, type RunState } from "./run-state.js";
 import { StepRecords } from "./step-records.js";
@@ -121,17 +121,14 @@ export class RunSession {
     store: RunStore | undefined,
   ): Promise<RunSession> {
     const { config } = options;
-    const saved = checkpoint ? await readCheckpointState(checkpoint) : undefined;
-    // What `checkpoint` below wrote.
-    const state: RunState = saved ? (saved["run"] as unknown as RunState) : emptyState(options.evaluations);
+    const saved = checkpoint ? await readSavedRun(checkpoint) : undefined;
+    const state: RunState = saved?.run ?? emptyState(options.evaluations);
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
-      weights: options.weights ?? weightsIn(resolve(options.baseDirectory, config.policy.from)),
+      weights: firstWeights(config, options.baseDirectory, options.weights),
       plugins: {
-        // What `checkpoint` below wrote.
-        states: (saved?.["plugins"] ?? {}) as JsonObject,
-        // As above.
-        live: saved?.["live"] as LiveState | undefined,
+        states: saved?.plugins ?? {},
+        live: saved?.live,
         archive: new PluginArchive(options.directory.pluginVersions),
         onEvent: (plugin, step, message) => session.current?.notice(step, `${plugin}: ${message}`, "info"),
         onChange: (change) => session.current?.emit({ type: "plugin", part: config.name, ...change }),
@@ -145,8 +142,7 @@ export class RunSession {
         { deadlineMs: LEARNER_DEADLINE_MS },
       );
     }
-    // What `checkpoint` below wrote.
-    const inFlight = await readInFlight(saved?.["inFlight"] as InFlightState | undefined, checkpoint?.path ?? "");
+    const inFlight = await readInFlight(saved?.inFlight, checkpoint?.path ?? "");
     session.current = new RunSession(options, state, store, parts, inFlight);
     return session.current;
   }
@@ -272,19 +268,20 @@ export class RunSession {
     const { learner, plugins } = this.parts;
     const live = await plugins.state();
     const run = { ...this.state, wallSeconds: this.wallSeconds() };
+    let digests: TensorDigests = {};
     const saved = await this.#store.checkpoint(
       this.state.step,
       async (directory) => {
         await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
         const ahead = await saveInFlight(inFlight, directory);
         const { kernelSet } = this.parts.engine;
-        const state = { run, kernelSet, plugins: plugins.method.states(), ...(live ? { live } : {}), inFlight: ahead };
-        // Plain data; JSON drops only what is undefined.
-        return state as unknown as JsonObject;
+        const states = plugins.method.states();
+        digests = await tensorDigests(directory);
+        return toCheckpointState({ run, kernelSet, plugins: states, ...(live ? { live } : {}), inFlight: ahead });
       },
       this.config.store.keepCheckpoints,
     );
-    this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path });
+    this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path, digests });
   }
 
   /** Does the session's work, then closes it for the reason that ended the work: its outcome, `signal`, or an error. */
@@ -322,6 +319,8 @@ export class RunSession {
   }
 }
 
-function weightsIn(directory: string): string | undefined {
-  return hasWeights(directory) ? directory : undefined;
+/** Folder with the weights that a run begins with: those it is given, or of `policy.from`; undefined draws them from the seed. */
+export function firstWeights(config: RunConfig, baseDirectory: string, given?: string): string | undefined {
+  const directory = resolve(baseDirectory, config.policy.from);
+  return given ?? (hasWeights(directory) ? directory : undefined);
 }

@@ -2,15 +2,18 @@ import type { Command } from "commander";
 import { resolve } from "node:path";
 import { runsDirectory } from "../../src/config/paths.js";
 import { errors } from "../../src/errors.js";
-import { mean } from "../../src/numerics/statistics.js";
-import { replay, type ReplayedSample, type ReplayOptions } from "../../src/replay.js";
+import { replay, type ReplayOptions } from "../../src/replay.js";
+import { findCheckpoint } from "../../src/store/checkpoint.js";
 import { findRun } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
 import { readJobOf } from "../job-file.js";
-import { textTable } from "../render/table.js";
+import { printTrainingReplay, withFirstWeights } from "../print-training-replay.js";
+import { ReplayTally } from "../render/replay-tally.js";
 import { wholeNumber } from "../whole-number.js";
 
 interface ReplayFlags {
+  readonly train?: boolean;
+  readonly checkpoint?: string;
   readonly arm?: string;
   readonly to?: string;
   readonly plugin?: string;
@@ -23,12 +26,14 @@ export function define(command: Command, program: Command): void {
   command
     .argument("[run]", "number, name or path; the latest run unless given")
     .option("--arm <name>", "arm of an experiment; the last one unless given")
+    .option("--train", "take every update again too, and compare the weights with each checkpoint of the run")
+    .option("--checkpoint <step>", "begin behind the checkpoint of this step instead of with the first step")
     .option("--to <step>", "last step")
     .option("--plugin <name=path>", "one plugin in another version: which rewards would have been different")
     .option("--from <step>", "first step with that version", "1")
     .addHelpText(
       "after",
-      "\nWithout --plugin the same decisions are wanted, float for float; the exit code is 5 when one differs.",
+      "\nWithout --plugin the same decisions are wanted, and with --train the same weights, float for float; the exit code\nis 5 when one differs.",
     )
     .action(async (wanted: string | undefined, flags: ReplayFlags) => {
       const run = await findRun(runsDirectory(), wanted);
@@ -36,16 +41,19 @@ export function define(command: Command, program: Command): void {
       const last = job.kind === "run" ? undefined : job.experiment.arms.at(-1)?.name;
       const { config, directory } = armOf(run, job, flags.arm, last ?? "base");
       const replace = replacementOf(flags);
-      await printReplay(
-        {
-          config,
-          baseDirectory: job.baseDirectory,
-          directory,
-          ...(flags.to === undefined ? {} : { to: wholeNumber("--to", flags.to, 1) }),
-          ...(replace ? { replace } : {}),
-        },
-        program.opts<{ json?: boolean }>().json === true,
-      );
+      const options = {
+        config,
+        baseDirectory: job.baseDirectory,
+        directory,
+        ...(flags.checkpoint === undefined
+          ? {}
+          : { after: await findCheckpoint(directory, wholeNumber("--checkpoint", flags.checkpoint, 0)) }),
+        ...(flags.to === undefined ? {} : { to: wholeNumber("--to", flags.to, 1) }),
+      };
+      const json = program.opts<{ json?: boolean }>().json === true;
+      if (!flags.train) return printReplay({ ...options, ...(replace ? { replace } : {}) }, json);
+      if (replace) throw errors.optionNotValid({ option: "--train", found: "--plugin …", wanted: "one of the two" });
+      await printTrainingReplay(await withFirstWeights(options, job), json);
     });
 }
 
@@ -58,84 +66,22 @@ function replacementOf({ plugin, from }: ReplayFlags): ReplayOptions["replace"] 
   return { plugin: name, use, from: wholeNumber("--from", from, 1) };
 }
 
-/** One step in numbers. */
-interface Line {
-  readonly step: number;
-  readonly samples: number;
-  readonly equal: number;
-  /** Mean rewards. */
-  readonly recorded: number;
-  readonly replayed: number;
-  readonly rewardsChanged: number;
-  readonly decisionsChanged: number;
-  readonly largestChange: number;
-}
-
 /** Replays and prints a line a step; sets exit code 5 when what must be equal is not. */
 export async function printReplay(options: ReplayOptions, json: boolean): Promise<void> {
-  const lines: Line[] = [];
-  const changed: { readonly step: number; readonly sample: ReplayedSample }[] = [];
-  for await (const { step, samples } of replay(options)) {
-    if (step < (options.replace?.from ?? 1)) continue;
-    const line = lineOf(step, samples);
-    lines.push(line);
-    const differing = samples.filter(({ isEqual }) => !isEqual);
-    changed.push(...differing.map((sample) => ({ step, sample })));
-    if (json) {
-      process.stdout.write(`${JSON.stringify({ type: "replayed", ...line })}\n`);
-      for (const sample of differing)
-        process.stdout.write(`${JSON.stringify({ type: "difference", step, ...sample })}\n`);
-    } else if (process.stderr.isTTY) process.stderr.write(`\rstep ${step} …`);
+  const tally = new ReplayTally();
+  for await (const decided of replay(options)) {
+    if (decided.step < (options.replace?.from ?? 1)) continue;
+    const records = tally.add(decided);
+    if (json) for (const record of records) process.stdout.write(`${JSON.stringify(record)}\n`);
+    else if (process.stderr.isTTY) process.stderr.write(`\rstep ${decided.step} …`);
   }
   if (process.stderr.isTTY && !json) process.stderr.write("\r\x1b[K");
-  const total = (of: (line: Line) => number): number => lines.reduce((sum, line) => sum + of(line), 0);
-  const samples = total((line) => line.samples);
-  const equal = total((line) => line.equal);
-  if (!options.replace && equal < samples) process.exitCode = 5;
+  const total = tally.total();
+  if (!options.replace && total.equal < total.samples) process.exitCode = 5;
   if (json) {
-    process.stdout.write(`${JSON.stringify({ type: "replay", steps: lines.length, samples, equal })}\n`);
+    process.stdout.write(`${JSON.stringify({ type: "replay", ...total })}\n`);
     return;
   }
-  if (options.replace) process.stdout.write(`${changeTable(lines)}\n\n`);
-  process.stdout.write(
-    `${options.directory.id}: ${lines.length} steps, ${samples} samples, ${equal} with the same reward, decision and advantages, float for float\n`,
-  );
-  for (const { step, sample } of changed.slice(0, 5))
-    process.stdout.write(
-      `  ${sample.id} (step ${step}): reward ${sample.reward.recorded} → ${sample.reward.replayed}, ${sample.decision.recorded} → ${sample.decision.replayed}, advantage ${short(sample.advantage.recorded)} → ${short(sample.advantage.replayed)}\n`,
-    );
-  if (changed.length > 5) process.stdout.write(`  … and ${changed.length - 5} more (--json lists all)\n`);
-}
-
-function lineOf(step: number, samples: readonly ReplayedSample[]): Line {
-  const differences = samples.map(({ reward }) => Math.abs(reward.replayed - reward.recorded));
-  return {
-    step,
-    samples: samples.length,
-    equal: samples.filter(({ isEqual }) => isEqual).length,
-    recorded: mean(samples.map(({ reward }) => reward.recorded)),
-    replayed: mean(samples.map(({ reward }) => reward.replayed)),
-    rewardsChanged: differences.filter((difference) => difference > 0).length,
-    decisionsChanged: samples.filter(({ decision }) => decision.recorded !== decision.replayed).length,
-    largestChange: Math.max(0, ...differences),
-  };
-}
-
-function changeTable(lines: readonly Line[]): string {
-  return textTable(lines.slice(-20), [
-    { title: "step", align: "right", cell: ({ step }) => String(step) },
-    { title: "mean reward", align: "right", cell: ({ recorded }) => recorded.toFixed(3) },
-    { title: "→", align: "right", cell: ({ replayed }) => replayed.toFixed(3) },
-    {
-      title: "rewards changed",
-      align: "right",
-      cell: ({ rewardsChanged, samples }) => `${rewardsChanged} of ${samples}`,
-    },
-    { title: "largest", align: "right", cell: ({ largestChange }) => largestChange.toFixed(3) },
-    { title: "kept or dropped otherwise", align: "right", cell: ({ decisionsChanged }) => String(decisionsChanged) },
-  ]);
-}
-
-function short(value: number | null): string {
-  return value === null ? "none" : value.toFixed(3);
+  if (options.replace) process.stdout.write(`${tally.changes()}\n\n`);
+  process.stdout.write(tally.words(options.directory.id));
 }

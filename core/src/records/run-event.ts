@@ -39,7 +39,14 @@ export type RunEvent =
       readonly evaluation: Evaluation;
       readonly progress: Progress;
     }
-  | { readonly type: "checkpoint"; readonly part: string; readonly step: number; readonly path: string }
+  | {
+      readonly type: "checkpoint";
+      readonly part: string;
+      readonly step: number;
+      readonly path: string;
+      /** File of tensors → SHA-256 of its bytes: what the run was, when the checkpoint is long gone. */
+      readonly digests: Readonly<Record<string, string>>;
+    }
   | {
       readonly type: "notice";
       readonly part: string;

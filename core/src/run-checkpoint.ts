@@ -1,0 +1,29 @@
+import type { LiveState } from "./live/plugin-host.js";
+import type { JsonObject } from "./records/json.js";
+import type { InFlightState } from "./run-ahead.js";
+import type { RunState } from "./run-state.js";
+import { readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
+
+/** What a run's checkpoint holds beside weights and moments: its `state.json`. */
+export interface SavedRun {
+  readonly run: RunState;
+  /** The kernels that computed it: another set may give other bits. */
+  readonly kernelSet: string;
+  /** Plugin name → its state. */
+  readonly plugins: JsonObject;
+  /** The plugins in use, where they are not the config's. */
+  readonly live?: LiveState;
+  readonly inFlight: InFlightState;
+}
+
+/** As `saveCheckpoint` takes it. */
+export function toCheckpointState(saved: SavedRun): JsonObject {
+  // Plain data; JSON drops only what is undefined.
+  return saved as unknown as JsonObject;
+}
+
+/** What a run's checkpoint holds beside weights and moments. @throws LINE_UNREADABLE */
+export async function readSavedRun(checkpoint: Checkpoint): Promise<SavedRun> {
+  // What `toCheckpointState` was given.
+  return (await readCheckpointState(checkpoint)) as unknown as SavedRun;
+}

@@ -1,0 +1,42 @@
+import type { ActorRef } from "./actors/actor-ref.js";
+import type { ActorSystem } from "./actors/actor-system.js";
+import { defaultSupervision } from "./actors/supervisor.js";
+import type { RunConfig } from "./config/run-config.js";
+import { engineOptions } from "./engines/engine-options.js";
+import { engineModule, loadEngine } from "./engines/load-engine.js";
+import { checkMemory } from "./engines/memory-check.js";
+import type { ModelShape } from "./engines/policy-engine.js";
+import { learnActor, type LearnProtocol } from "./learn/learn-actor.js";
+
+/**
+ * Starts the one owner of a run's weights, once its memory is known to suffice.
+ *
+ * @param weights folder to begin from; undefined draws them from the seed
+ * @throws what loading an engine or weights throws
+ */
+export async function startLearner(
+  system: ActorSystem,
+  config: RunConfig,
+  baseDirectory: string,
+  shape: ModelShape,
+  weights: string | undefined,
+): Promise<ActorRef<LearnProtocol>> {
+  const engine = engineModule(config.policy.engine, baseDirectory);
+  checkMemory(await loadEngine(engine), config, shape);
+  return system.spawn(
+    learnActor,
+    {
+      engine,
+      options: engineOptions(config, shape),
+      ...(weights === undefined ? {} : { weights }),
+      hasReference: config.loss.klCoefficient > 0,
+    },
+    // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
+    {
+      id: "learner",
+      placement: { at: config.policy.placement },
+      mailbox: { capacity: 8 },
+      supervision: { ...defaultSupervision, restart: "temporary" },
+    },
+  );
+}
