@@ -21,7 +21,8 @@ export interface CollectOrder {
   readonly groups: readonly { readonly id: string; readonly task: Task; readonly size: number }[];
   /** See `RolloutOrder`. */
   readonly partial?: boolean;
-  readonly begun?: SharedArrayBuffer;
+  /** See `RolloutOrder`. */
+  readonly version: number;
   /** Training takes no sample of an older policy version. */
   readonly oldest: number;
 }

@@ -428,6 +428,12 @@ export const errors = defineErrors({
     hint: "Start it with `troupe node --listen`, and check address and network; it is dialled again as long as actors want it",
     exitCode: 75,
   },
+  nodeKernelsDiffer: {
+    message: (d: { address: string; found: string; wanted: string }) =>
+      `Cannot sample on the node of "${d.address}": its engine computes with the ${d.found} kernels, the learner with ${d.wanted}`,
+    hint: "Samples would not be the floats that are trained on. Use machines of one kind, or have both use one kernel set by TROUPE_KERNELS",
+    exitCode: 2,
+  },
   nodeRefused: {
     message: (d: { address: string; problem: string }) => `Cannot use node "${d.address}": ${d.problem}`,
     hint: "Give both sides the same token and the same version of Troupe; of two drivers with one name the newer one stays",

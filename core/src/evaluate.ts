@@ -54,6 +54,7 @@ export async function evaluate(
       plan: basePlan(config, { step: state.step, progress: progressOf(config, state) }),
       sampling,
       groups,
+      version: state.version,
       oldest: 0,
     },
     session.signal,

@@ -12,7 +12,7 @@ import { replay, type ReplayedStep, type ReplayOptions } from "./replay.js";
 import { readSavedRun } from "./run-checkpoint.js";
 import { optimizerSettings } from "./run-plan.js";
 import { firstWeights } from "./run-session.js";
-import { startLearner } from "./start-learner.js";
+import { learnerArgs, startLearner } from "./start-learner.js";
 import { listCheckpoints } from "./store/checkpoint.js";
 import { readEvents } from "./store/events.js";
 import type { RunDirectory } from "./store/run-directory.js";
@@ -82,7 +82,7 @@ export async function* replayTraining(options: TrainingReplayOptions): AsyncGene
   const scratch = await mkdtemp(join(tmpdir(), "troupe-replay-"));
   try {
     const weights = firstWeights(config, baseDirectory, options.weights);
-    const learner = await startLearner(system, config, baseDirectory, shape, weights);
+    const learner = await startLearner(system, config, shape, learnerArgs(config, baseDirectory, shape, weights));
     const compare = (at: RecordedCheckpoint): Promise<CheckpointComparison> => compareWith(at, learner, scratch);
     if (after) {
       const { version } = (await readSavedRun(after)).run;

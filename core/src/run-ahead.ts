@@ -14,12 +14,12 @@ export interface LaunchedStep {
   readonly tasks: readonly Task[];
   /** Where the choice of tasks stood before this step's. */
   readonly cursor: TaskCursor;
+  /** The policy version that was live then. */
+  readonly version: number;
   /** Settles when all of them are verified. */
   readonly groups: Promise<readonly Group[]>;
   /** Whether they cannot be made: a hook failed in an actor, say. */
   readonly hasFailed: () => boolean;
-  /** Settles when all of them are being sampled, from the version that was live at the launch. */
-  readonly begun: Promise<void>;
 }
 
 /** What has been sampled and not yet learned from. */
@@ -31,12 +31,10 @@ export interface InFlight {
 
 /** What a checkpoint's state says of samples in flight; the samples lie beside it. */
 export interface InFlightState {
-  readonly ahead: readonly { readonly moment: StepMoment; readonly plan: StepPlan; readonly cursor: TaskCursor }[];
+  readonly ahead: readonly Pick<LaunchedStep, "moment" | "plan" | "cursor" | "version">[];
 }
 
 const CARRIED = 0;
-
-const READY = { begun: Promise.resolve(), hasFailed: () => false };
 
 /** Waits for what is in flight and writes it into a checkpoint's folder: a resumed run samples none of it again. */
 export async function saveInFlight({ ahead, carried }: InFlight, checkpoint: string): Promise<InFlightState> {
@@ -51,7 +49,7 @@ export async function saveInFlight({ ahead, carried }: InFlight, checkpoint: str
     );
   if (carried.length > 0) await write(CARRIED, carried);
   for (const { moment, groups } of ahead) await write(moment.step, await groups);
-  return { ahead: ahead.map(({ moment, plan, cursor }) => ({ moment, plan, cursor })) };
+  return { ahead: ahead.map(({ moment, plan, cursor, version }) => ({ moment, plan, cursor, version })) };
 }
 
 const UNDECIDED = {
@@ -68,10 +66,10 @@ export async function readInFlight(state: InFlightState | undefined, checkpoint:
   const directory = join(checkpoint, "in-flight");
   const read = async (step: number): Promise<readonly Group[]> => groupsOf(await readStep(directory, step));
   const ahead: LaunchedStep[] = [];
-  for (const { moment, plan, cursor } of state.ahead) {
+  for (const { moment, plan, cursor, version } of state.ahead) {
     const groups = await read(moment.step);
     const tasks = groups.map(({ task }) => task);
-    ahead.push({ moment, plan, tasks, cursor, groups: Promise.resolve(groups), ...READY });
+    ahead.push({ moment, plan, tasks, cursor, version, groups: Promise.resolve(groups), hasFailed: () => false });
   }
   return { ahead, carried: await read(CARRIED) };
 }

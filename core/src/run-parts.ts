@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import type { ActorRef } from "./actors/actor-ref.js";
+import { ActorPlaces } from "./actors/actor-places.js";
 import { ActorSystem } from "./actors/actor-system.js";
+import type { Placement } from "./actors/transport.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
 import { errors } from "./errors.js";
 import { readModelShape } from "./engines/model-shape.js";
@@ -15,10 +17,10 @@ import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { PluginArchive } from "./live/plugin-archive.js";
 import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
 import type { JsonObject } from "./records/json.js";
-import { RolloutPool } from "./rollout/rollout-pool.js";
-import { startLearner } from "./start-learner.js";
+import { PolicyCopy, PublishedVersions, type CopiedPolicy } from "./policy-copies.js";
+import { RolloutPool, type RolloutPlace } from "./rollout/rollout-pool.js";
+import { learnerArgs, startLearner } from "./start-learner.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
-import { verifierPlaces } from "./verify/verifier-places.js";
 
 /** Everything a run is made of, started and connected. */
 export interface RunParts {
@@ -32,6 +34,8 @@ export interface RunParts {
   readonly rollouts: RolloutPool;
   readonly verifiers: VerifierPool;
   readonly plugins: PluginHost;
+  /** Called when the learner has published a version: sends it to where it is not seen by itself. */
+  readonly published: (version: number) => Promise<void>;
 }
 
 /** Where a run's policy starts and what a checkpoint knew. */
@@ -82,7 +86,8 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
 
   const system = new ActorSystem();
   try {
-    const learner = await startLearner(system, config, baseDirectory, shape, start.weights);
+    const args = learnerArgs(config, baseDirectory, shape, start.weights);
+    const learner = await startLearner(system, config, shape, args);
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
     const { steps } = config.train;
     if (steps > 0 && !engine.capabilities.train)
@@ -90,23 +95,25 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     const shared = {
       plugins: method.parcels,
       evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })),
-      tokenizerDirectory: policyDirectory,
       hookDeadlineMs,
     };
+    const places = new ActorPlaces(system);
+    const policy = { learner, args, kernelSet: engine.kernelSet, directory: policyDirectory };
+    const versions = new PublishedVersions(system, policy);
+    const sampled = rolloutPlaces(await places.of(config.rollout.placement), system, policy, versions, engine);
     const rollouts = await RolloutPool.start(
       system,
-      {
-        ...shared,
-        engine: engineModule(config.policy.engine, baseDirectory),
-        engineHandle: engine.handle,
-        maxPositions: shape.maxPositions,
-      },
-      config.rollout,
+      { ...shared, engine: args.engine, maxPositions: shape.maxPositions },
+      { ...config.rollout, places: sampled },
     );
     const verifiers = new VerifierPool(
       system,
-      { ...shared, environment: environmentParcel(environment) },
-      { ...config.verify, places: await verifierPlaces(config.verify.placement, system) },
+      {
+        ...shared,
+        tokenizerDirectory: policyDirectory,
+        environment: environmentParcel(environment),
+      },
+      { ...config.verify, places: await places.of(config.verify.placement) },
       environment.definition.verifier(environment.config),
     );
     const host = new PluginHost(
@@ -135,11 +142,32 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       rollouts,
       verifiers,
       plugins: host,
+      async published(version) {
+        if (!sampled.some(({ follow }) => follow)) return;
+        await versions.add(version);
+        await rollouts.follow();
+      },
     };
   } catch (error) {
     await system.stop({ graceMs: 0 });
     throw error;
   }
+}
+
+/** On another machine the policy is a copy; threads and processes of this one read the learner's own weights. */
+function rolloutPlaces(
+  places: readonly Placement[],
+  system: ActorSystem,
+  policy: CopiedPolicy,
+  versions: PublishedVersions,
+  { handle }: LearnerDescription,
+): readonly RolloutPlace[] {
+  const args = { engineHandle: handle, tokenizerDirectory: policy.directory };
+  return places.map((placement) =>
+    placement.at === "remote"
+      ? new PolicyCopy(system, placement, policy, versions)
+      : { placement, access: async () => ({ args }) },
+  );
 }
 
 /** The config's plugins, or those that a run had taken in place of them while it worked. */

@@ -141,6 +141,7 @@ export class RunSession {
         { directory: checkpoint.path, optimizer: true, version: state.version },
         { deadlineMs: LEARNER_DEADLINE_MS },
       );
+      await parts.published(state.version);
     }
     const inFlight = await readInFlight(saved?.inFlight, checkpoint?.path ?? "");
     session.current = new RunSession(options, state, store, parts, inFlight);

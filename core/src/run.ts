@@ -8,7 +8,6 @@ import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
 import { responseLength } from "./records/trajectory.js";
-import { Begun } from "./rollout/begun.js";
 import { nextTasks } from "./rollout/task-order.js";
 import type { InFlight, LaunchedStep } from "./run-ahead.js";
 import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf, stepsAhead } from "./run-plan.js";
@@ -97,7 +96,7 @@ export class Run {
     if (dropped) state.cursor = dropped.cursor;
     this.#carried = carried;
     this.#ahead = ahead.map((step) =>
-      step.hasFailed() ? { ...step, ...this.#send(step.moment, step.plan, step.tasks, 0) } : step,
+      step.hasFailed() ? { ...step, ...this.#send(step.moment, step.plan, step.tasks, 0, step.version) } : step,
     );
     const first = this.#launched;
     if (ahead.length === 0 && first) state.cursor = first.cursor;
@@ -135,13 +134,12 @@ export class Run {
           });
     watch.lap("time/train");
 
-    // A sample is of the version that was live when it was asked for, however slow its actor was to begin.
-    await Promise.all(this.#ahead.map(({ begun }) => begun));
     const version = await parts.learner.ask(
       "publish",
       { version: state.version + 1 },
       { deadlineMs: LEARNER_DEADLINE_MS },
     );
+    await parts.published(version);
     watch.lap("time/publish");
 
     // What was carried over from an earlier step was counted there.
@@ -186,11 +184,11 @@ export class Run {
   /** Plans a step, chooses its tasks and has the actors begin. */
   #launch(step: number): LaunchedStep {
     const { config, parts, state } = this.#session;
-    const { cursor } = state;
+    const { cursor, version } = state;
     const moment = { step, progress: progressOf(config, state) };
     const plan = parts.plugins.method.plan(moment, basePlan(config, moment), state.lastReport);
     const tasks = this.#select(moment, plan, Math.max(0, plan.promptsPerStep - this.#carried.length));
-    return { moment, plan, tasks, cursor, ...this.#send(moment, plan, tasks, 0) };
+    return { moment, plan, tasks, cursor, version, ...this.#send(moment, plan, tasks, 0, version) };
   }
 
   #send(
@@ -198,20 +196,20 @@ export class Run {
     plan: StepPlan,
     tasks: readonly Task[],
     before: number,
+    version: number,
     watch?: Stopwatch,
-  ): Pick<LaunchedStep, "groups" | "begun" | "hasFailed"> {
+  ): Pick<LaunchedStep, "groups" | "hasFailed"> {
     const { config, parts, signal } = this.#session;
     const { step } = moment;
     const groups = tasks.map((task, index) => ({ id: `${step}/${before + index}`, task, size: plan.groupSize }));
     const oldest = step - 1 - config.train.staleness;
-    const begun = new Begun();
-    const order = { step, phase: "train", mode: "default", plan, groups, oldest, begun: begun.memory } as const;
+    const order = { step, phase: "train", mode: "default", plan, groups, oldest, version } as const;
     const how = { sampling: samplingOf(plan), partial: config.rollout.partial && config.train.staleness > 0 };
     const made = collect(parts, config, { ...order, ...how }, signal, watch);
     let hasFailed = false;
     // The failure is met when the step's turn comes; until then nobody asks.
     made.catch(() => (hasFailed = true));
-    return { groups: made, begun: begun.all(made), hasFailed: () => hasFailed };
+    return { groups: made, hasFailed: () => hasFailed };
   }
 
   /** A step's cohort: what was launched, what was carried over, and further rounds where groups are sampled again. */
@@ -219,7 +217,9 @@ export class Run {
     const { config, parts } = this.#session;
     return collectCohort(parts.plugins.method, moment, plan, config, {
       next: async (wanted, before, round) => {
-        if (round > 0) return this.#send(moment, plan, this.#select(moment, plan, wanted), before, watch).groups;
+        const { version } = this.#session.state;
+        if (round > 0)
+          return this.#send(moment, plan, this.#select(moment, plan, wanted), before, version, watch).groups;
         const first = await groups;
         watch.lap("time/generate");
         return [...this.#carried, ...first];

@@ -6,31 +6,42 @@ import { engineOptions } from "./engines/engine-options.js";
 import { engineModule, loadEngine } from "./engines/load-engine.js";
 import { checkMemory } from "./engines/memory-check.js";
 import type { ModelShape } from "./engines/policy-engine.js";
-import { learnActor, type LearnProtocol } from "./learn/learn-actor.js";
+import { learnActor, type LearnActorArgs, type LearnProtocol } from "./learn/learn-actor.js";
+
+/**
+ * What the learner of a run is started with.
+ *
+ * @param weights folder to begin from; undefined draws them from the seed
+ */
+export function learnerArgs(
+  config: RunConfig,
+  baseDirectory: string,
+  shape: ModelShape,
+  weights: string | undefined,
+): LearnActorArgs {
+  return {
+    engine: engineModule(config.policy.engine, baseDirectory),
+    options: engineOptions(config, shape),
+    ...(weights === undefined ? {} : { weights }),
+    hasReference: config.loss.klCoefficient > 0,
+  };
+}
 
 /**
  * Starts the one owner of a run's weights, once its memory is known to suffice.
  *
- * @param weights folder to begin from; undefined draws them from the seed
  * @throws what loading an engine or weights throws
  */
 export async function startLearner(
   system: ActorSystem,
   config: RunConfig,
-  baseDirectory: string,
   shape: ModelShape,
-  weights: string | undefined,
+  args: LearnActorArgs,
 ): Promise<ActorRef<LearnProtocol>> {
-  const engine = engineModule(config.policy.engine, baseDirectory);
-  checkMemory(await loadEngine(engine), config, shape);
+  checkMemory(await loadEngine(args.engine), config, shape);
   return system.spawn(
     learnActor,
-    {
-      engine,
-      options: engineOptions(config, shape),
-      ...(weights === undefined ? {} : { weights }),
-      hasReference: config.loss.klCoefficient > 0,
-    },
+    args,
     // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
     {
       id: "learner",

@@ -241,7 +241,7 @@ TrLearnerOptions optionsOf(const Napi::Object& o, std::string* targets) {
   *targets = o.Get("adapterTargets").As<Napi::String>().Utf8Value();
   return {intAt(o, "threads"),     intAt(o, "recompute"),       intAt(o, "format"),
           intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
-          o.Get("shared").ToBoolean(), o.Get("blank").ToBoolean()};
+          o.Get("shared").ToBoolean(), o.Get("blank").ToBoolean(), intAt(o, "olderVersions")};
 }
 
 Napi::Value memory(const Napi::CallbackInfo& info) {
@@ -344,10 +344,10 @@ Napi::Value keepReference(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-/// The version that is live when JavaScript makes the call, whenever a thread takes it up.
-Pin pin(const Napi::CallbackInfo& info, Store& store) {
+/// The version that is live when JavaScript makes the call, whenever a thread takes it up; or the one that it names.
+Pin pin(const Napi::CallbackInfo& info, Store& store, int64_t version = -1) {
   TrPin* held = nullptr;
-  demand(info.Env(), tr_store_pin(store.get(), &held));
+  demand(info.Env(), tr_store_pin(store.get(), version, &held));
   return Pin(held, tr_pin_free);
 }
 
@@ -587,7 +587,7 @@ Napi::Value cache(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value storeGenerate(const Napi::CallbackInfo& info) {
-  Pin held = pin(info, unwrap<Store>(info, 0));
+  Pin held = pin(info, unwrap<Store>(info, 0), info[5].As<Napi::Number>().Int64Value());
   auto requests = std::make_shared<RequestArrays>(info[1].As<Napi::Object>());
   int32_t maxInFlight = info[2].As<Napi::Number>().Int32Value();
   Abort abort = unwrap<Abort>(info, 3);

@@ -19,7 +19,7 @@ constexpr long kChunk = 1 << 14;
 
 Learner::Learner(const Shape& shape, const Kernels& kernels, uint64_t seed, const TrLearnerOptions& options)
     : model_(makeModel(shape, kernels, options.adapterRank, options.adapterAlpha, options.adapterTargets)),
-      store_(std::make_shared<Store>(model_, options.threads)),
+      store_(std::make_shared<Store>(model_, options.threads, options.olderVersions)),
       storeId_(Store::registerStore(store_)),
       threads_(options.threads),
       sizes_(*model_),
@@ -152,7 +152,7 @@ void Learner::resetOptimizer() {
 }
 
 int64_t Learner::publish(int64_t version) {
-  if (version < 0) version = store_->live().version + 1;
+  if (version < 0) version = store_->version() + 1;
   store_->publish(current_, version);
   // An earlier base that nobody samples from any more is let go.
   if (model_->adapter != nullptr)

@@ -41,8 +41,9 @@ std::vector<TrMemoryEntry> memoryTable(const Model& m, const TrLearnerOptions& o
   };
   StateSizes state(m);
   bool adapts = m.adapter != nullptr;
+  double versions = kVersions + options.olderVersions;
   add("weights", TR_MEMORY_WEIGHTS, state.weights + state.adapter);
-  add("versions to sample from", TR_MEMORY_WEIGHTS, (adapts ? 1 : kVersions) * state.packed + kVersions * state.packedAdapter);
+  add("versions to sample from", TR_MEMORY_WEIGHTS, (adapts ? 1.0 : versions) * state.packed + versions * state.packedAdapter);
   add("reference", TR_MEMORY_WEIGHTS, use.keepsReference && !adapts ? state.packed : 0);
   add("weights for the backward pass", TR_MEMORY_WEIGHTS, state.backward + state.backwardAdapter);
   add("rotary tables", TR_MEMORY_WEIGHTS, (double)m.shape.maxPositions * m.shape.headSize);

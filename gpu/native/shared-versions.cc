@@ -5,6 +5,7 @@
 #include <string>
 
 #include "failure.h"
+#include "kept-versions.h"
 
 namespace troupe {
 namespace {
@@ -20,7 +21,10 @@ void copyText(const std::string& text, char (&to)[N], const char* what) {
 
 }  // namespace
 
-SharedVersions::SharedVersions(const Model& model, const TrLearnerOptions& options) : memory_(sizeof(SharedIndex)), held_(SharedIndex::kSlots) {
+SharedVersions::SharedVersions(const Model& model, const TrLearnerOptions& options) : memory_(sizeof(SharedIndex)), held_(SharedIndex::kSlots), mostKept_((size_t)options.olderVersions + 1) {
+  if (options.olderVersions < 0 || options.olderVersions > SharedIndex::kOlder)
+    throw Failure(TR_BAD_INPUT, "processes share at most " + std::to_string(SharedIndex::kOlder) + " older versions, not " +
+                                    std::to_string(options.olderVersions));
   SharedIndex& i = index();
   i.shape = model.shape;
   i.format = options.format, i.threads = options.threads;
@@ -40,13 +44,22 @@ void SharedVersions::publish(const std::shared_ptr<const PackedWeights>& weights
   s.base = *weights->base->shared();
   s.adapter = weights->adapter.size() > 0 ? *weights->adapter.shared() : SharedPlace{};
   s.adapterFloats = (uint64_t)weights->adapter.size();
+  s.isKept.store(1);
   i.live.store((uint32_t)slot);
+  auto isSame = [&](long other) { return i.slots[other].version == version; };
+  for (long other : kept_)
+    if (isSame(other)) i.slots[other].isKept.store(0);
+  kept_.erase(std::remove_if(kept_.begin(), kept_.end(), isSame), kept_.end());
+  kept_.push_front(slot);
+  if (kept_.size() <= mostKept_) return;
+  i.slots[kept_.back()].isKept.store(0);
+  kept_.pop_back();
 }
 
 void SharedVersions::sweep() {
   SharedIndex& i = index();
   std::vector<bool> isUsed(SharedIndex::kSlots, false);
-  isUsed[i.live.load()] = true;
+  for (long slot : kept_) isUsed[slot] = true;
   for (SharedIndex::Lease& lease : i.leases) {
     uint64_t owner = lease.owner.load();
     if (owner == 0) continue;
@@ -89,7 +102,14 @@ std::shared_ptr<SharedMemory> AttachedVersions::map(const SharedPlace& place) {
   return memory;
 }
 
-std::shared_ptr<const PackedWeights> AttachedVersions::lease(int64_t* version) {
+long AttachedVersions::slotOf(int64_t wanted) const {
+  if (wanted < 0) return index().live.load();
+  for (long slot = 0; slot < SharedIndex::kSlots; slot++)
+    if (index().slots[slot].isKept.load() == 1 && index().slots[slot].version == wanted) return slot;
+  return -1;
+}
+
+std::shared_ptr<const PackedWeights> AttachedVersions::lease(int64_t wanted, int64_t* version) {
   SharedIndex& i = shared();
   SharedIndex::Lease* lease = nullptr;
   for (SharedIndex::Lease& candidate : i.leases) {
@@ -113,13 +133,14 @@ std::shared_ptr<const PackedWeights> AttachedVersions::lease(int64_t* version) {
   auto held = std::make_shared<Held>();
   held->versions = shared_from_this();
   held->lease = lease;
-  // The learner frees a slot that is not live after it looked for leases: whoever leased before it looked is seen,
-  // whoever leased after sees that the slot is not live any more.
-  uint32_t slot;
+  // The learner frees a slot that is not kept after it looked for leases: whoever leased before it looked is seen,
+  // whoever leased after sees that the slot is not kept any more.
+  long slot;
   do {
-    slot = i.live.load();
-    lease->slot.store(slot + 1);
-  } while (i.live.load() != slot);
+    slot = slotOf(wanted);
+    if (slot < 0) throw KeptVersions<PackedWeights>::notKept(wanted, this->version());
+    lease->slot.store((uint32_t)slot + 1);
+  } while (slotOf(wanted) != slot);
   const SharedIndex::Slot& s = i.slots[slot];
   *version = s.version;
   held->pieces.push_back(map(s.base));

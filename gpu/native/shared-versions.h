@@ -3,6 +3,7 @@
 // or its process ends. Nobody waits for anybody, and nothing is copied.
 #pragma once
 #include <atomic>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
@@ -16,9 +17,11 @@ namespace troupe {
 /// What both sides see. Plain data, for both map it; the atomics are lock-free, hence good between processes.
 struct SharedIndex {
   static constexpr long kLeases = 128;
-  // One for each lease, one that is live, one to write: there is always a free one.
-  static constexpr long kSlots = kLeases + 2;
+  static constexpr long kOlder = 16;
+  // One for each lease, one that is live, older ones that are kept, one to write: there is always a free one.
+  static constexpr long kSlots = kLeases + kOlder + 2;
   struct Slot {
+    std::atomic<uint32_t> isKept;  // it is live, or an older one that stays
     int64_t version;
     SharedPlace base, adapter;  // adapter.bytes is 0 without one
     uint64_t adapterFloats;
@@ -46,9 +49,9 @@ class SharedVersions {
   SharedVersions(const Model&, const TrLearnerOptions&);
 
   const SharedPlace& place() const { return memory_.place(); }
-  /// Makes the weights, whose buffers are shared, the live version.
+  /// Makes the weights, whose buffers are shared, the live version; an older one of the same number goes.
   void publish(const std::shared_ptr<const PackedWeights>&, int64_t version);
-  /// Lets go of versions that are neither live nor leased, and takes back the leases of processes that ended.
+  /// Lets go of versions that are neither kept nor leased, and takes back the leases of processes that ended.
   void sweep();
   long held() const;
 
@@ -57,6 +60,8 @@ class SharedVersions {
 
   SharedMemory memory_;
   std::vector<std::shared_ptr<const PackedWeights>> held_;  // by slot
+  std::deque<long> kept_;                                   // slots, the live one first
+  size_t mostKept_;
 };
 
 /// The side of another process.
@@ -67,10 +72,12 @@ class AttachedVersions : public std::enable_shared_from_this<AttachedVersions> {
 
   const SharedIndex& index() const { return *static_cast<const SharedIndex*>(memory_.data()); }
   int64_t version() const;
-  /// Leases the live version until the last holder lets go of it.
-  std::shared_ptr<const PackedWeights> lease(int64_t* version);
+  /// Leases a version, -1: the live one, until the last holder lets go of it. Throws BadInput when it is not kept.
+  std::shared_ptr<const PackedWeights> lease(int64_t wanted, int64_t* version);
 
  private:
+  /// The slot of a version, -1: the live one; -1 when it is not kept.
+  long slotOf(int64_t wanted) const;
   SharedIndex& shared() { return *static_cast<SharedIndex*>(memory_.data()); }
   std::shared_ptr<SharedMemory> map(const SharedPlace&);
 

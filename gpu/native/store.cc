@@ -24,29 +24,29 @@ struct Registry {
 
 }  // namespace
 
-Store::Store(std::shared_ptr<const Model> m, int t)
-    : model(std::move(m)), threads(t), pages(pageFloats(*model) * (long)sizeof(float), hostPages()) {}
+Store::Store(std::shared_ptr<const Model> m, int t, int olderVersions)
+    : model(std::move(m)), threads(t), pages(pageFloats(*model) * (long)sizeof(float), hostPages()), kept_(olderVersions) {}
 
-Store::Live Store::live() const {
+Store::Version Store::find(int64_t wanted) const {
   if (attached_ != nullptr) {
-    Live live;
-    live.weights = attached_->lease(&live.version);
-    return live;
+    Version found;
+    found.weights = attached_->lease(wanted, &found.version);
+    return found;
   }
   std::lock_guard<std::mutex> lock(mutex_);
-  return live_;
+  return kept_.find(wanted);
 }
 
 int64_t Store::version() const {
   if (attached_ != nullptr) return attached_->version();
   std::lock_guard<std::mutex> lock(mutex_);
-  return live_.version;
+  return kept_.find().version;
 }
 
 void Store::publish(std::shared_ptr<const PackedWeights> weights, int64_t version) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (shared_ != nullptr) shared_->publish(weights, version);
-  live_ = {std::move(weights), version};
+  kept_.add(std::move(weights), version);
 }
 
 void Store::share(const TrLearnerOptions& options) {
@@ -105,7 +105,7 @@ int64_t Store::registerStore(const std::shared_ptr<Store>& store) {
   return r.next++;
 }
 
-std::shared_ptr<Store> Store::find(int64_t id) {
+std::shared_ptr<Store> Store::registered(int64_t id) {
   Registry& r = Registry::instance();
   std::lock_guard<std::mutex> lock(r.mutex);
   auto it = r.stores.find(id);

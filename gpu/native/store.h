@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "kept-versions.h"
 #include "model.h"
 #include "page-pool.h"
 #include "shared-versions.h"
@@ -15,13 +16,12 @@ namespace troupe {
 
 class Store {
  public:
-  Store(std::shared_ptr<const Model>, int threads);
+  /// @param olderVersions that can be sampled from beside the live one
+  Store(std::shared_ptr<const Model>, int threads, int olderVersions = 0);
 
-  struct Live {
-    std::shared_ptr<const PackedWeights> weights;
-    int64_t version;
-  };
-  Live live() const;
+  using Version = KeptVersions<PackedWeights>::Version;
+  /// The live version, or the one that is wanted; throws BadInput when it is not kept.
+  Version find(int64_t wanted = -1) const;
   int64_t version() const;
   void publish(std::shared_ptr<const PackedWeights>, int64_t version);
 
@@ -55,11 +55,11 @@ class Store {
 
   /// Enters the registry, and finds in it; an entry lasts as long as somebody holds the store.
   static int64_t registerStore(const std::shared_ptr<Store>&);
-  static std::shared_ptr<Store> find(int64_t id);
+  static std::shared_ptr<Store> registered(int64_t id);
 
  private:
   mutable std::mutex mutex_;
-  Live live_{nullptr, 0};
+  KeptVersions<PackedWeights> kept_;
   std::string handle_;
   std::unique_ptr<SharedVersions> shared_;      // of the learner's process
   std::shared_ptr<AttachedVersions> attached_;  // of another

@@ -23,7 +23,7 @@ struct TrStore {
 };
 struct TrPin {
   std::shared_ptr<troupe::Store> store;
-  troupe::Store::Live live;
+  troupe::Store::Version held;
 };
 
 namespace {
@@ -156,7 +156,7 @@ int64_t tr_learner_store(const TrLearner* l) { return l->learner.storeId(); }
 
 TrStatus tr_store_open(int64_t id, TrStore** out) {
   return guarded([&] {
-    auto store = troupe::Store::find(id);
+    auto store = troupe::Store::registered(id);
     if (store == nullptr) throw troupe::Failure(TR_NO_STORE, "no engine of this process has handle " + std::to_string(id));
     *out = new TrStore{store};
   });
@@ -169,8 +169,8 @@ int64_t tr_store_held_versions(const TrStore* s) { return s->store->heldVersions
 void tr_store_close(TrStore* s) { delete s; }
 int64_t tr_store_version(const TrStore* s) { return s->store->version(); }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->model->shape; }
-TrStatus tr_store_pin(TrStore* s, TrPin** out) {
-  return guarded([&] { *out = new TrPin{s->store, s->store->live()}; });
+TrStatus tr_store_pin(TrStore* s, int64_t version, TrPin** out) {
+  return guarded([&] { *out = new TrPin{s->store, s->store->find(version)}; });
 }
 void tr_pin_free(TrPin* p) { delete p; }
 TrStatus tr_pin_score(const TrPin* s, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
@@ -179,7 +179,7 @@ TrStatus tr_pin_score(const TrPin* s, const int32_t* tokens, int64_t n, const in
     if (topK < 0 || topK > s->store->model->shape.vocabSize)
       throw troupe::Failure(TR_BAD_INPUT, "topK is " + std::to_string(topK) + ", a number in [0, " +
                                               std::to_string(s->store->model->shape.vocabSize) + "] is wanted");
-    score(*s->store, *s->live.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, {topK, topIds, topLogprobs});
+    score(*s->store, *s->held.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, {topK, topIds, topLogprobs});
   });
 }
 TrStatus tr_pin_generate(const TrPin* s, const TrRequests* requests, int32_t maxInFlight, const TrAbort* abort, TrOnTokens onTokens,
@@ -190,8 +190,8 @@ TrStatus tr_pin_generate(const TrPin* s, const TrRequests* requests, int32_t max
       options.onTokens = [=](const std::vector<int32_t>& of, const std::vector<int32_t>& tokens) {
         onTokens(context, of.data(), tokens.data(), (int64_t)tokens.size());
       };
-    auto results = troupe::generate(*s->store, *s->live.weights, *requests, options);
-    *out = troupe::flatten(results, s->live.version);
+    auto results = troupe::generate(*s->store, *s->held.weights, *requests, options);
+    *out = troupe::flatten(results, s->held.version);
   });
 }
 TrStatus tr_store_set_vocabulary(TrStore* s, const uint8_t* bytes, int64_t n, const int32_t* offsets, int64_t tokens) {

@@ -52,6 +52,7 @@ typedef struct TrLearnerOptions {
   const char* adapterTargets;
   int32_t shared;  // published versions lie in memory that other processes can attach to
   int32_t blank;   // weights are zeros, not drawn: the caller writes them next
+  int32_t olderVersions;  // that can be sampled from beside the live one; at most 16
 } TrLearnerOptions;
 
 typedef struct TrOptimizerStep {
@@ -212,13 +213,14 @@ TrStatus tr_store_open(int64_t id, TrStore** out);
 TrStatus tr_store_attach(const char* handle, TrStore** out);
 /// Text for tr_store_attach, as long as the store is open; empty when its learner was not made `shared`.
 const char* tr_store_handle(const TrStore*);
-/// Versions in shared memory: the live one, and those that calls of other processes were seen to use.
+/// Versions in shared memory: the live one, older ones that are kept, and those that calls of other processes were seen to
+/// use.
 int64_t tr_store_held_versions(const TrStore*);
 void tr_store_close(TrStore*);
 int64_t tr_store_version(const TrStore*);
 void tr_store_shape(const TrStore*, TrShape*);
-/// Holds the version that is live now; any number of calls may use it at once.
-TrStatus tr_store_pin(TrStore*, TrPin** out);
+/// Holds a version, −1: the one that is live now; any number of calls may use it at once.
+TrStatus tr_store_pin(TrStore*, int64_t version, TrPin** out);
 void tr_pin_free(TrPin*);
 /// As tr_learner_forward. With topK > 0 also the topK most probable tokens at every place, best first: ids −1 and
 /// logprobs 0 [N, topK] at each sequence's first token.

@@ -48,6 +48,7 @@ export interface LearnerOptions {
   readonly adapterTargets: string;
   readonly shared: boolean;
   readonly blank: boolean;
+  readonly olderVersions: number;
 }
 
 /** Numbers in `TrMemoryKind`, in order. */
@@ -196,7 +197,9 @@ export interface NativeAddon {
     requests: FlatRequests,
     maxInFlight: number,
     abort: AbortHandle,
-    onTokens?: (requests: Int32Array, tokens: Int32Array) => void,
+    onTokens: ((requests: Int32Array, tokens: Int32Array) => void) | undefined,
+    /** -1: the live one. */
+    version: number,
   ): Promise<FlatCompletions>;
   setVocabulary(store: StoreHandle, bytes: Uint8Array, offsets_V1: Int32Array): void;
   limitCache(store: StoreHandle, bytes: number): void;

@@ -19,5 +19,6 @@ export function learnerOptions(options: EngineOptions): LearnerOptions {
     adapterTargets: lora?.targets.join(" ") ?? "",
     shared: share,
     blank: options.blank ?? false,
+    olderVersions: options.olderVersions ?? 0,
   };
 }

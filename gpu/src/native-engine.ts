@@ -124,7 +124,7 @@ export class NativeEngine implements PolicyEngine {
     this.#sampler.setVocabulary(vocabulary);
   }
 
-  /** Versions in memory that processes share: the live one, and those that calls elsewhere were last seen to use. */
+  /** Versions in memory that processes share: the live one, older ones that are kept, and those that calls elsewhere were last seen to use. */
   heldVersions(): number {
     return this.#sampler.heldVersions();
   }

@@ -28,7 +28,7 @@ const MAX_IN_FLIGHT = 256;
 /**
  * Samples from the published weights of a native engine, on any thread of its process.
  *
- * A call uses the version that is live when it begins, until it ends. Calls may overlap; each runs on threads of its
+ * A call uses the version that it names, or that is live when it begins, until it ends. Calls may overlap; each runs on threads of its
  * own. The logprobs it gives equal those of `forwardBackward` for the same weights, bit for bit.
  */
 export class NativeSampler implements Sampler {
@@ -49,7 +49,7 @@ export class NativeSampler implements Sampler {
     return callNativeSync(action, () => this.#addon.storeHandle(this.#live(action)));
   }
 
-  /** Versions in shared memory: the live one, and those that calls of other processes were last seen to use. */
+  /** Versions in shared memory: the live one, older ones that are kept, and those that calls of other processes were last seen to use. */
   heldVersions(): number {
     const action = "count versions";
     return callNativeSync(action, () => this.#addon.heldVersions(this.#live(action)));
@@ -59,21 +59,21 @@ export class NativeSampler implements Sampler {
     return callNativeSync("read the version", () => this.#addon.storeVersion(this.#live("read the version")));
   }
 
-  /** @throws INPUT_NOT_VALID naming the request, ENGINE_GONE */
+  /** @throws INPUT_NOT_VALID naming the request, or the version that is not kept, ENGINE_GONE */
   async generate(requests: readonly GenerateRequest[], options: GenerateOptions = {}): Promise<readonly Completion[]> {
     const action = "generate";
     const store = this.#live(action);
     const addon = this.#addon;
     const flat = flattenRequests(requests);
     const abort = addon.createAbort();
-    const { signal, onTokens } = options;
+    const { signal, onTokens, version = -1 } = options;
     const onAbort = () => addon.setAbort(abort);
     const stream = onTokens && new TokenListener(onTokens, onAbort);
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
       const completions = await callNative(action, () =>
-        addon.storeGenerate(store, flat, MAX_IN_FLIGHT, abort, stream?.hear),
+        addon.storeGenerate(store, flat, MAX_IN_FLIGHT, abort, stream?.hear, version),
       );
       stream?.rethrow();
       return splitCompletions(completions);

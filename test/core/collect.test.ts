@@ -126,7 +126,7 @@ describe("collect()", () => {
   };
   const asked = (oldest: number, phase: "train" | "eval", watch?: Stopwatch): Promise<readonly Group[]> => {
     const groups = [{ id: made.id, task: made.task, size: 2 }];
-    const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, oldest };
+    const order: CollectOrder = { step: 3, phase, mode: "default", plan: PLAN, sampling, groups, version: 2, oldest };
     return collect(parts, config({}), order, new AbortController().signal, watch);
   };
 

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { traceOf } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN, writeTinyRun } from "../support/tiny-run.js";
+import { actorProcessesOf } from "../support/actor-processes.js";
 import { recordsOf, runTroupe, TroupeProcess, type TroupeFolders } from "../support/troupe-process.js";
 
 const folder = temporaryFolder();
@@ -21,22 +22,6 @@ function foldersFor(name: string): TroupeFolders {
 
 function runIn({ runs }: TroupeFolders): string {
   return join(runs, readdirSync(runs)[0] ?? "");
-}
-
-/** Processes that `parent` started for actors. */
-function actorProcessesOf(parent: number): number[] {
-  return readdirSync("/proc").flatMap((name) => {
-    try {
-      const [, , , ppid] = readFileSync(`/proc/${name}/stat`, "utf8")
-        .replace(/\(.*\)/, "()")
-        .split(" ");
-      const isActor = readFileSync(`/proc/${name}/cmdline`, "utf8").includes("process-main");
-      return Number(ppid) === parent && isActor ? [Number(name)] : [];
-    } catch {
-      // No process, or one that ended meanwhile.
-      return [];
-    }
-  });
 }
 
 describe.skipIf(process.platform !== "linux")("a learner of an adapter, in a process of its own", () => {

@@ -159,6 +159,31 @@ export function describeNativeEngine(set: string, dtype: ComputeType = "fp32"): 
       for (const i of [0, 13, 39]) expect(await engine.generate(requests.slice(i, i + 1))).toEqual([together[i]]);
     });
 
+    it("samples from as many older versions as are kept, and refuses others by number", async () => {
+      const engine = await make({ shape: ODD_QWEN3, seed: 8, olderVersions: 2 });
+      const requests = Array.from({ length: 6 }, (_, i) => requestOf(i));
+      const byVersion = [await engine.generate(requests)];
+      for (let version = 1; version < 4; version++) {
+        await engine.forwardBackward(randomBatch(ODD_QWEN3, [40, 9]), EVERY_TERM);
+        await engine.optimStep(STEP);
+        await engine.publish();
+        byVersion.push(await engine.generate(requests));
+      }
+      for (const version of [3, 2, 1]) expect(await engine.generate(requests, { version })).toEqual(byVersion[version]);
+      expect(byVersion[1]).not.toEqual(byVersion[2]);
+      for (const version of [0, 4])
+        await expect(engine.generate(requests, { version })).rejects.toMatchObject({
+          code: "INPUT_NOT_VALID",
+          message: `Cannot generate: version ${version} is not kept, and version 3 is live`,
+        });
+      // A number that is given again stands for the newer weights.
+      await engine.forwardBackward(randomBatch(ODD_QWEN3, [40, 9]), EVERY_TERM);
+      await engine.optimStep(STEP);
+      await engine.publish(2);
+      expect(await engine.generate(requests, { version: 2 })).toEqual(await engine.generate(requests));
+      expect(await engine.generate(requests, { version: 3 })).toEqual(byVersion[3]);
+    });
+
     it("gives the same bits with 1 thread and with all", async () => {
       const run = async (threads: number) => {
         const engine = await make({ shape: ODD_QWEN3, seed: 4, threads });

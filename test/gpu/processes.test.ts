@@ -22,7 +22,7 @@ const PROGRAM = `
     },
     attach: (handle) => void (sampler = attachSampler(handle)),
     version: () => sampler.version(),
-    sample: (requests) => sampler.generate(requests),
+    sample: ({ requests, version }) => sampler.generate(requests, { version }),
     // Answers when the call is under way, and never again.
     hang: (requests) =>
       new Promise((resolve) => sampler.generate(requests, { onTokens: () => resolve("under way") })),
@@ -120,17 +120,29 @@ describe.skipIf(process.platform !== "linux" || !existsSync(fileURLToPath(built)
       ["an adapter", { lora: { rank: 2, alpha: 4, targets: ["q_proj", "down_proj"] } }],
     ])("samples every published version there, bit for bit, with %s", async (_, options) => {
       const before = pieces();
-      const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 31, share: true, ...options });
+      const engine = await NativeEngine.create({
+        shape: ODD_QWEN3,
+        seed: 31,
+        share: true,
+        olderVersions: 1,
+        ...options,
+      });
+      let older: readonly Completion[] | undefined;
       const peers = await Promise.all([Peer.start(), Peer.start()]);
       for (const peer of peers) await peer.ask("attach", engine.handle());
       for (let version = 0; version < 4; version++) {
         if (version > 0) await learn(engine);
         const expected = await engine.generate(requests);
-        for (const answer of await Promise.all(peers.map((peer) => peer.ask("sample", requests))))
+        for (const answer of await Promise.all(peers.map((peer) => peer.ask("sample", { requests }))))
           expect(sampled(answer)).toEqual(expected);
+        if (older) expect(await peers[1]!.ask("sample", { requests, version: version - 1 })).toEqual(older);
+        older = expected;
         expect(await peers[0]!.ask("version")).toBe(version);
       }
-      expect(engine.heldVersions()).toBeLessThanOrEqual(2);
+      await expect(peers[0]!.ask("sample", { requests, version: 1 })).rejects.toMatchObject({
+        message: "Cannot generate: version 1 is not kept, and version 3 is live",
+      });
+      expect(engine.heldVersions()).toBeLessThanOrEqual(3);
       engine.dispose();
       await Promise.all(peers.map((peer) => peer.killed()));
       expect(pieces()).toBe(before);
@@ -147,7 +159,7 @@ describe.skipIf(process.platform !== "linux" || !existsSync(fileURLToPath(built)
       await victim.killed();
       for (let step = 0; step < 2; step++) await learn(engine);
       expect(engine.heldVersions()).toBe(2);
-      expect(sampled(await other.ask("sample", requests))).toEqual(await engine.generate(requests));
+      expect(sampled(await other.ask("sample", { requests }))).toEqual(await engine.generate(requests));
       engine.dispose();
     });
 
@@ -157,9 +169,9 @@ describe.skipIf(process.platform !== "linux" || !existsSync(fileURLToPath(built)
       const handle = await writer.ask("make", { shape: ODD_QWEN3, seed: 31, share: true });
       const reader = await Peer.start();
       await reader.ask("attach", handle);
-      const first = await reader.ask("sample", requests);
+      const first = await reader.ask("sample", { requests });
       await writer.killed();
-      expect(await reader.ask("sample", requests)).toEqual(first);
+      expect(await reader.ask("sample", { requests })).toEqual(first);
       const late = await Peer.start();
       await expect(late.ask("attach", handle)).rejects.toMatchObject({
         code: "ENGINE_GONE",

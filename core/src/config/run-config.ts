@@ -1,6 +1,10 @@
 import { z } from "zod";
 
 const positive = z.number().positive();
+/** Where actors live; `ActorPlaces` turns it into places. */
+const placement = z
+  .union([z.enum(["thread", "process"]), z.strictObject({ nodes: z.array(z.string()).min(1) })])
+  .default("thread");
 const count = z.int().min(1);
 const fraction = z.number().min(0).max(1);
 
@@ -155,7 +159,10 @@ const loss = z.strictObject({
 });
 
 const rollout = z.strictObject({
-  actors: z.int().min(1).max(64).default(2).describe("Rollout actors, one worker thread each"),
+  actors: z.int().min(1).max(64).default(2).describe("Rollout actors"),
+  placement: placement.describe(
+    'Where each of them lives: "thread"; "process", which reads the weights in shared memory; or nodes ("host:port") that `troupe node` opened, by turns: each keeps a copy of the policy and is sent every version',
+  ),
   maxTokens: count.default(256).describe("Sampled tokens per trajectory at most; the prompt does not count"),
   temperature: positive
     .default(1)
@@ -172,12 +179,9 @@ const rollout = z.strictObject({
 
 const verify = z.strictObject({
   actors: z.int().min(1).max(64).default(1).describe("Verifier actors"),
-  placement: z
-    .union([z.enum(["thread", "process"]), z.strictObject({ nodes: z.array(z.string()).min(1) })])
-    .default("thread")
-    .describe(
-      'Where each of them lives: "thread"; "process", for verifiers that may crash or fill memory; or nodes ("host:port") that `troupe node` opened, by turns',
-    ),
+  placement: placement.describe(
+    'Where each of them lives: "thread"; "process", for verifiers that may crash or fill memory; or nodes ("host:port") that `troupe node` opened, by turns',
+  ),
   deadlineMs: positive.default(10_000).describe("Deadline of one group's verdicts, enforced from outside"),
   onUngradable: z
     .enum(["drop-sample", "drop-group"])

@@ -4,7 +4,7 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
   const { threads, lora, dtype, device, placement } = config.policy;
-  const { recompute, microBatchTokens } = config.train;
+  const { recompute, microBatchTokens, staleness } = config.train;
   return {
     shape,
     seed: config.seed,
@@ -12,8 +12,10 @@ export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptio
     device,
     ...(threads > 0 ? { threads } : {}),
     ...(lora ? { lora } : {}),
-    // Rollout actors are threads of this process, the learner then is not.
-    share: placement === "process",
+    // The learner or who samples from it is not a thread of this process.
+    share: placement === "process" || config.rollout.placement === "process",
+    // Samples are of the version that was live when they were asked for, however late they are made, or made again.
+    olderVersions: staleness,
     training: { recompute, ...(microBatchTokens > 0 ? { microBatchTokens } : {}) },
   };
 }

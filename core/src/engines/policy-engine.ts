@@ -133,9 +133,11 @@ export interface EngineCapabilities {
   readonly zeroMismatch: boolean;
 }
 
-/** How one generate call runs; none of it changes a sample. */
+/** How one generate call runs; but for the version, none of it changes a sample. */
 export interface GenerateOptions {
   readonly signal?: AbortSignal;
+  /** The version to sample from, which is the live one or among the engine's `olderVersions`; the live one when absent. */
+  readonly version?: number;
   /**
    * Gets response tokens while they are made: those of request `index` in order, all of them before the call settles.
    * Tokens of many steps come together when this thread is busy. What it throws ends the call.
@@ -208,6 +210,8 @@ export interface EngineOptions {
   readonly device?: Device;
   /** Whether samplers in other processes can attach; published weights lie in shared memory then. */
   readonly share?: boolean;
+  /** Published versions that can be sampled from beside the live one; 0 when absent, 16 at most. Each takes the memory of its weights. */
+  readonly olderVersions?: number;
   /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent, half of what a GPU has left. */
   readonly cacheBytes?: number;
   /** Trains a low-rank adapter in place of the weights. */

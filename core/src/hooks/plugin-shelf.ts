@@ -1,3 +1,4 @@
+import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import { unpackPlugin, type LoadedPlugin, type PluginParcel } from "./plugin-loader.js";
 
@@ -44,7 +45,7 @@ export class PluginShelf {
   }
 }
 
-/** Has actors begin to use a list, those too that were started after it was prepared. */
+/** Has actors begin to use a list, those too that were started after it was prepared; one that has ended begins with it. */
 export async function commitIn(
   actors: readonly ActorRef<PluginProtocol>[],
   prepared: PreparedPlugins,
@@ -52,9 +53,13 @@ export async function commitIn(
 ): Promise<void> {
   await Promise.all(
     actors.map(async (actor) => {
-      if (await actor.ask("commitPlugins", prepared.key, { deadlineMs })) return;
-      await actor.ask("preparePlugins", prepared, { deadlineMs });
-      await actor.ask("commitPlugins", prepared.key, { deadlineMs });
+      try {
+        if (await actor.ask("commitPlugins", prepared.key, { deadlineMs })) return;
+        await actor.ask("preparePlugins", prepared, { deadlineMs });
+        await actor.ask("commitPlugins", prepared.key, { deadlineMs });
+      } catch (error) {
+        if (!isActorFailure(error) || error.code === "ASK_DEADLINE") throw error;
+      }
     }),
   );
 }

@@ -19,7 +19,6 @@ export async function generateThroughVersions(
   sampler: Sampler,
   requests: readonly GenerateRequest[],
   signal: AbortSignal,
-  onBegun: () => void,
 ): Promise<readonly SpannedCompletion[]> {
   const done = new Map<number, SpannedCompletion>();
   let open = requests.map((_, index) => index);
@@ -30,12 +29,10 @@ export async function generateThroughVersions(
     signal.addEventListener("abort", onAbort, { once: true });
     const endWatch = whenVersionChanges(sampler, () => stop.abort());
     try {
-      const answer = sampler.generate(
+      const completions = await sampler.generate(
         open.map((index) => goOn(requests[index]!, done.get(index))),
         { signal: stop.signal },
       );
-      onBegun();
-      const completions = await answer;
       for (const [i, index] of open.entries()) done.set(index, join(done.get(index), completions[i]!));
     } finally {
       endWatch();

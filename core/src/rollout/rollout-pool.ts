@@ -1,12 +1,34 @@
-import { isActorFailure } from "../actors/actor-failure.js";
+import { isActorFailure, startTried } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
+import type { Placement } from "../actors/transport.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
-import { Begun } from "./begun.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
+
+/** How a place finds the policy. */
+export interface PolicyAccess {
+  readonly args: Pick<RolloutActorArgs, "engineHandle" | "tokenizerDirectory">;
+  /** Actor whose end ends those that sample there. */
+  readonly parent?: string;
+}
+
+/** What rollout actors of every place are started with. */
+type SharedArgs = Omit<RolloutActorArgs, keyof PolicyAccess["args"]>;
+
+/** Where rollout actors live. */
+export interface RolloutPlace {
+  readonly placement: Placement;
+  /** Asked before every start of an actor there. */
+  access(): Promise<PolicyAccess>;
+  /** Called when a version was published, where that is not seen by itself. */
+  follow?(): Promise<void>;
+}
+
+/** Orders that may wait for one actor: those of all steps ahead, and changes of plugins. */
+const MOST_ORDERS = 64;
 
 /**
  * Rollout actors behind one call: groups are dealt out evenly, and every group is rolled out by one actor. An actor that
@@ -16,22 +38,31 @@ import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rol
 export class RolloutPool {
   readonly #system: ActorSystem;
   readonly #deadlineMs: number;
+  readonly #places: readonly RolloutPlace[];
   readonly #actors: ActorRef<RolloutProtocol>[] = [];
-  #args: RolloutActorArgs;
+  /** New actors in place of some that failed, while they start. */
+  readonly #replacements = new WeakMap<ActorRef<RolloutProtocol>, Promise<ActorRef<RolloutProtocol>>>();
+  #args: SharedArgs;
 
-  private constructor(system: ActorSystem, args: RolloutActorArgs, deadlineMs: number) {
+  private constructor(
+    system: ActorSystem,
+    args: SharedArgs,
+    options: { deadlineMs: number; places: readonly RolloutPlace[] },
+  ) {
     this.#system = system;
     this.#args = args;
-    this.#deadlineMs = deadlineMs;
+    this.#deadlineMs = options.deadlineMs;
+    this.#places = options.places;
   }
 
+  /** @param options.places taken by turns */
   static async start(
     system: ActorSystem,
-    args: RolloutActorArgs,
-    options: { actors: number; deadlineMs: number },
+    args: SharedArgs,
+    options: { actors: number; deadlineMs: number; places: readonly RolloutPlace[] },
   ): Promise<RolloutPool> {
-    const pool = new RolloutPool(system, args, options.deadlineMs);
-    pool.#actors.push(...(await Promise.all(Array.from({ length: options.actors }, () => pool.#spawn()))));
+    const pool = new RolloutPool(system, args, options);
+    pool.#actors.push(...(await Promise.all(Array.from({ length: options.actors }, (_, index) => pool.#spawn(index)))));
     return pool;
   }
 
@@ -40,14 +71,17 @@ export class RolloutPool {
     const shares = this.#actors.map((_, actor) =>
       order.groups.filter((_, index) => index % this.#actors.length === actor),
     );
-    const begun = order.begun && new Begun(order.begun);
-    for (const groups of shares) if (groups.length > 0) begun?.expect();
     const answers = await Promise.all(
       shares.map((groups, actor) => (groups.length === 0 ? [] : this.#ask(actor, { ...order, groups }, signal))),
     );
     const byGroup = new Map(order.groups.map((group): [string, Trajectory[]] => [group.id, []]));
     for (const trajectory of answers.flat()) byGroup.get(trajectory.groupId)?.push(trajectory);
     return [...byGroup.values()];
+  }
+
+  /** A version was published: from now on every place can sample from it. */
+  async follow(): Promise<void> {
+    await Promise.all(this.#places.map((place) => place.follow?.()));
   }
 
   /** Loads plugins beside those in use in every actor, after the order it is busy with. */
@@ -71,18 +105,34 @@ export class RolloutPool {
     } catch (error) {
       if (!isActorFailure(error)) throw error;
     }
-    await actor.stop({ graceMs: 0 });
-    const fresh = await this.#spawn();
-    this.#actors[index] = fresh;
-    return fresh.ask("rollOut", order, options);
+    return (await this.#replaced(index, actor)).ask("rollOut", order, options);
   }
 
-  #spawn(): Promise<ActorRef<RolloutProtocol>> {
-    return this.#system.spawn(rolloutActor, this.#args, {
-      placement: { at: "thread" },
-      mailbox: { capacity: 4 },
-      // The pool replaces actors itself: it knows which plugins they have by then.
-      supervision: { ...defaultSupervision, restart: "temporary" },
+  /** The actor in place of one that failed; all orders that waited for that one get the same. */
+  async #replaced(index: number, failed: ActorRef<RolloutProtocol>): Promise<ActorRef<RolloutProtocol>> {
+    const known = this.#replacements.get(failed);
+    if (known) return known;
+    const fresh = failed.stop({ graceMs: 0 }).then(() => this.#spawn(index));
+    this.#replacements.set(failed, fresh);
+    this.#actors[index] = await fresh;
+    return fresh;
+  }
+
+  #spawn(index: number): Promise<ActorRef<RolloutProtocol>> {
+    const place = this.#places[index % this.#places.length]!; // there is at least one
+    return startTried(async () => {
+      const { args, parent } = await place.access();
+      return this.#system.spawn(
+        rolloutActor,
+        { ...this.#args, ...args },
+        {
+          placement: place.placement,
+          ...(parent === undefined ? {} : { parent }),
+          mailbox: { capacity: MOST_ORDERS },
+          // The pool replaces actors itself: it knows which plugins they have by then.
+          supervision: { ...defaultSupervision, restart: "temporary" },
+        },
+      );
     });
   }
 }

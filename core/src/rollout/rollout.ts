@@ -7,7 +7,6 @@ import { deriveKey, keyToHex } from "../numerics/random.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
 import { ORIGIN, type Trajectory } from "../records/trajectory.js";
-import { Begun } from "./begun.js";
 import { formatPrompt, type FormattedPrompt } from "./format-prompt.js";
 import { generateThroughVersions, type SpannedCompletion } from "./generate-through.js";
 import type { Tokenizer } from "../engines/tokenizer.js";
@@ -30,8 +29,8 @@ export interface RolloutOrder {
   readonly groups: readonly GroupOrder[];
   /** Responses under way go on with a new version as soon as it is live. */
   readonly partial?: boolean;
-  /** Memory of a `Begun` that is told when sampling has begun. */
-  readonly begun?: SharedArrayBuffer;
+  /** The policy version to sample from; with `partial`, it is the live one. */
+  readonly version: number;
 }
 
 /** The policy's side of a rollout, on whichever thread it runs. */
@@ -65,8 +64,7 @@ export async function rollOut(
     deriveKey(order.seed, order.phase, order.mode, order.step, group.id, group.task.id, slot),
   );
   const requests = prompts.map((prompt, i) => requestOf(tools, prompt, seeds[i] ?? [0, 0]));
-  const begun = order.begun && new Begun(order.begun);
-  const completions = await generate(tools.sampler, requests, order.partial === true, signal, () => begun?.arrive());
+  const completions = await generate(tools.sampler, requests, order, signal);
   // Those of other steps too: the record of any step then names every plugin of the run.
   const versions = versionsOf(order.phase === "train" ? tools.plugins : plugins);
   return completions.map(({ completion, versions: spans }, i): Trajectory => {
@@ -110,14 +108,11 @@ export async function rollOut(
 async function generate(
   sampler: Sampler,
   requests: readonly GenerateRequest[],
-  isPartial: boolean,
+  { partial, version }: RolloutOrder,
   signal: AbortSignal,
-  onBegun: () => void,
 ): Promise<readonly SpannedCompletion[]> {
-  if (isPartial) return generateThroughVersions(sampler, requests, signal, onBegun);
-  const answer = sampler.generate(requests, { signal });
-  onBegun();
-  return (await answer).map((completion) => ({
+  if (partial) return generateThroughVersions(sampler, requests, signal);
+  return (await sampler.generate(requests, { signal, version })).map((completion) => ({
     completion,
     versions: [{ version: completion.version, start: 0, end: completion.tokens.length }],
   }));

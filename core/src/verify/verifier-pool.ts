@@ -1,4 +1,4 @@
-import { isActorFailure } from "../actors/actor-failure.js";
+import { isActorFailure, startTried } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
@@ -119,12 +119,14 @@ export class VerifierPool {
   }
 
   #spawn(index: number): Promise<ActorRef<VerifyProtocol>> {
-    return this.#system.spawn(verifyActor, this.#args, {
-      placement: this.#places[index % this.#places.length] ?? { at: "thread" },
-      mailbox: { capacity: 4 },
-      // The pool replaces actors itself: it knows which plugins they have by then.
-      supervision: { ...defaultSupervision, restart: "temporary" },
-    });
+    return startTried(() =>
+      this.#system.spawn(verifyActor, this.#args, {
+        placement: this.#places[index % this.#places.length] ?? { at: "thread" },
+        mailbox: { capacity: 4 },
+        // The pool replaces actors itself: it knows which plugins they have by then.
+        supervision: { ...defaultSupervision, restart: "temporary" },
+      }),
+    );
   }
 
   #take(waiter: { readonly by: string; readonly why: string }): Promise<number> {

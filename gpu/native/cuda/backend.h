@@ -31,7 +31,8 @@ class StoreBase {
   virtual ~StoreBase() = default;
   virtual const Shape& shape() const = 0;
   virtual int64_t version() const = 0;
-  virtual std::unique_ptr<PinBase> pin() = 0;
+  /// Holds a version, -1: the live one. Throws BadInput when it is not kept.
+  virtual std::unique_ptr<PinBase> pin(int64_t version) = 0;
   virtual void setVocabulary(std::shared_ptr<const Vocabulary>) = 0;
   virtual PagePool& pages() = 0;
 

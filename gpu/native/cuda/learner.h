@@ -14,7 +14,7 @@ class Learner : public LearnerBase {
  public:
   Learner(const Shape& shape, int processors, uint64_t seed, const TrLearnerOptions& options)
       : model_(std::make_shared<Model<T>>(shape, processors)),
-        store_(std::make_shared<Store<T>>(model_)),
+        store_(std::make_shared<Store<T>>(model_, options.olderVersions)),
         stream_(newStream()),
         weights_(size()),
         gradients_(size()),

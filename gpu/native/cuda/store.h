@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "../check-requests.h"
+#include "../kept-versions.h"
 #include "backend.h"
 #include "sampler.h"
 
@@ -14,27 +15,27 @@ namespace troupe::cuda {
 template <class T>
 class Store : public StoreBase, public std::enable_shared_from_this<Store<T>> {
  public:
-  struct Live {
-    std::shared_ptr<const Weights<T>> weights;
-    int64_t version;
-  };
+  using Version = typename KeptVersions<Weights<T>>::Version;
 
-  explicit Store(std::shared_ptr<const Model<T>> model)
-      : model_(std::move(model)), pages_(model_->pageSize() * (long)sizeof(T), std::make_unique<DevicePages>()) {}
+  /// @param olderVersions that can be sampled from beside the live one
+  Store(std::shared_ptr<const Model<T>> model, int olderVersions)
+      : model_(std::move(model)), kept_(olderVersions), pages_(model_->pageSize() * (long)sizeof(T), std::make_unique<DevicePages>()) {}
 
   const Shape& shape() const override { return model_->shape; }
-  int64_t version() const override { return live().version; }
-  Live live() const {
+  int64_t version() const override { return find(-1).version; }
+  Version find(int64_t wanted) const {
     std::lock_guard<std::mutex> lock(mutex_);
-    return live_;
+    return kept_.find(wanted);
   }
   /// The caller has seen to it that the device finished writing them.
   void publish(std::shared_ptr<const Weights<T>> weights, int64_t version) {
     std::lock_guard<std::mutex> lock(mutex_);
-    live_ = {std::move(weights), version};
+    kept_.add(std::move(weights), version);
   }
 
-  std::unique_ptr<PinBase> pin() override { return std::make_unique<Pin>(this->shared_from_this(), live()); }
+  std::unique_ptr<PinBase> pin(int64_t version) override {
+    return std::make_unique<Pin>(this->shared_from_this(), find(version));
+  }
 
   void scoreWith(const Weights<T>& weights, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature,
                  float* logprobs, float* entropies, TopTokens top = {}) {
@@ -79,19 +80,19 @@ class Store : public StoreBase, public std::enable_shared_from_this<Store<T>> {
  private:
   class Pin : public PinBase {
    public:
-    Pin(std::shared_ptr<Store> store, Live live) : store_(std::move(store)), live_(std::move(live)) {}
-    int64_t version() const override { return live_.version; }
+    Pin(std::shared_ptr<Store> store, Version held) : store_(std::move(store)), held_(std::move(held)) {}
+    int64_t version() const override { return held_.version; }
     void score(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                float* entropies, TopTokens top) const override {
-      store_->scoreWith(*live_.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, top);
+      store_->scoreWith(*held_.weights, tokens, n, offsets, sequences, temperature, logprobs, entropies, top);
     }
     std::vector<Completion> generate(const TrRequests& r, const GenerateOptions& options) const override {
-      return store_->generate(*live_.weights, r, options);
+      return store_->generate(*held_.weights, r, options);
     }
 
    private:
     std::shared_ptr<Store> store_;
-    Live live_;
+    Version held_;
   };
 
   class DevicePages : public PageMemory {
@@ -230,7 +231,7 @@ class Store : public StoreBase, public std::enable_shared_from_this<Store<T>> {
 
   std::shared_ptr<const Model<T>> model_;
   mutable std::mutex mutex_;
-  Live live_{nullptr, 0};
+  KeptVersions<Weights<T>> kept_;
   std::shared_ptr<const Vocabulary> vocabulary_;
   PagePool pages_;
   std::vector<std::unique_ptr<Sampler<T>>> samplers_;

@@ -114,8 +114,8 @@ int64_t tr_store_held_versions(const TrStore*) { return 0; }
 void tr_store_close(TrStore* s) { delete s; }
 int64_t tr_store_version(const TrStore* s) { return s->store->version(); }
 void tr_store_shape(const TrStore* s, TrShape* shape) { *shape = s->store->shape(); }
-TrStatus tr_store_pin(TrStore* s, TrPin** out) {
-  return guarded([&] { *out = new TrPin{s->store->pin(), s->store->shape().vocabSize}; });
+TrStatus tr_store_pin(TrStore* s, int64_t version, TrPin** out) {
+  return guarded([&] { *out = new TrPin{s->store->pin(version), s->store->shape().vocabSize}; });
 }
 void tr_pin_free(TrPin* p) { delete p; }
 TrStatus tr_pin_score(const TrPin* p, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,

@@ -32,7 +32,17 @@ function order(changes: Partial<RolloutOrder> = {}): RolloutOrder {
     { id: "3/0", task: task("one"), size: 2 },
     { id: "3/1", task: task("two"), size: 2 },
   ];
-  return { seed: 1, step: 3, phase: "train", mode: "default", plan: PLAN, sampling: SAMPLING, groups, ...changes };
+  return {
+    seed: 1,
+    step: 3,
+    phase: "train",
+    mode: "default",
+    plan: PLAN,
+    sampling: SAMPLING,
+    version: 4,
+    groups,
+    ...changes,
+  };
 }
 
 /** Says "yes" and stops, except to every third request, which it never finishes. */

@@ -60,7 +60,7 @@ struct Pin {
     // Room for four of the sequences, so that others give way.
     tr_store_limit_cache(store, 8 * blockBytes(store));
     if (isAttached) ok(tr_store_attach(tr_store_handle(store), &attached));
-    ok(tr_store_pin(isAttached ? attached : store, &pin));
+    ok(tr_store_pin(isAttached ? attached : store, -1, &pin));
     tr_store_close(attached);
     tr_store_close(store);
   }
