@@ -88,7 +88,9 @@ describe.skipIf(process.platform !== "linux")("rollout actors that live elsewher
     writeFileSync(tokenFile, token);
     const lora = { policy: { ...TINY.policy, lora: { rank: 4, alpha: 8 } } };
     const inThreads = await traceWith("node-thread", {}, lora);
-    let { node, address } = await openNode("127.0.0.1:0", tokenFile);
+    const first = await openNode("127.0.0.1:0", tokenFile);
+    const { address } = first;
+    let { node } = first;
     const reopened: Promise<unknown>[] = [];
     const onNode = await traceWith("node", { placement: { nodes: [address] } }, lora, (step) => {
       if (step !== 3) return;
