@@ -10,7 +10,6 @@ import { Tokenizer } from "./engines/tokenizer.js";
 import { environmentParcel, loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
-import { engineModule } from "./engines/load-engine.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import type { LearnerDescription, LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
