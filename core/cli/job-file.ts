@@ -26,7 +26,7 @@ const jobSchema = z.discriminatedUnion("kind", [
     baseDirectory: z.string(),
     experiment: z.strictObject({
       base: runConfigSchema,
-      arms: z.array(z.strictObject({ name: z.string(), config: runConfigSchema })),
+      arms: z.array(z.strictObject({ name: z.string(), config: runConfigSchema, startFrom: z.string().optional() })),
     }),
   }),
 ]);

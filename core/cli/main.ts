@@ -13,6 +13,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "train a tiny policy to reason, several ways, and compare them (about 5 minutes on two cores)",
     load: () => import("./commands/demo.js"),
   },
+  study: {
+    description: "repeat experiments over seeds and set what they show beside their papers' claims",
+    load: () => import("./commands/study.js"),
+  },
   run: {
     description: "train what a config file says",
     load: () => import("./commands/run.js"),

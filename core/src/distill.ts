@@ -12,6 +12,7 @@ import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { learnerEnd } from "./learn/learner-end.js";
 import { packLabelled, type LabelledSequence } from "./learn/pack.js";
 import { deriveKey, Random } from "./numerics/random.js";
+import { mean } from "./numerics/statistics.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import { tokenizerFiles, type Tokenizer } from "./engines/tokenizer.js";
@@ -20,6 +21,8 @@ import { syncTree } from "./store/durable-files.js";
 
 /** Share of the training in which the learning rate falls. */
 const DECAY = 0.2;
+/** Batches over which the loss is averaged that may end the training early. */
+const LOSS_WINDOW = 50;
 
 /** The supervised loss alone. */
 const NEXT_TOKEN_LOSS: LossSpec = {
@@ -114,11 +117,14 @@ async function teach(
 ): Promise<number> {
   const source = new DemonstrationSource(config.seed, parts, teacher);
   let tokens = 0;
+  /** Tokens at which the training ends. */
+  let end = settings.tokens;
+  const losses: number[] = [];
   let batch = packLabelled(source.take(settings.batchTokens));
-  for (let step = 1; tokens < settings.tokens; step++) {
+  for (let step = 1; tokens < end; step++) {
     signal.throwIfAborted();
     tokens += batch.tokens_N.length;
-    const done = Math.min(1, tokens / settings.tokens);
+    const done = Math.min(1, tokens / end);
     const optimizer = {
       learningRate: settings.learningRate * warmupThenDecay(done, settings.warmup),
       beta1: 0.9,
@@ -134,6 +140,10 @@ async function teach(
     );
     batch = packLabelled(source.take(settings.batchTokens));
     const metrics = await update;
+    losses.push(metrics["loss/next_token"] ?? NaN);
+    const isLow = settings.untilLoss !== undefined && mean(losses.slice(-LOSS_WINDOW)) <= settings.untilLoss;
+    // What is done becomes everything before the fall, which begins now; no later batch puts it off.
+    if (isLow && losses.length >= LOSS_WINDOW) end = Math.min(end, tokens / (1 - DECAY));
     const seconds = (systemClock.now() - started) / 1000;
     onEvent({
       type: "step",
@@ -148,7 +158,7 @@ async function teach(
       progress: {
         done,
         etaSeconds: (seconds / done) * (1 - done),
-        label: `${(tokens / 1e6).toFixed(2)}/${(settings.tokens / 1e6).toFixed(2)} M tokens`,
+        label: `${(tokens / 1e6).toFixed(2)}/${(end / 1e6).toFixed(2)} M tokens`,
       },
     });
   }

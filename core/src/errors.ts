@@ -572,4 +572,17 @@ export const errors = defineErrors({
     hint: "Name the columns with --problem, --answer and --id",
     exitCode: 4,
   },
+  studyRunFailed: {
+    message: (d: { run: string; end: string; words: string }) =>
+      `Cannot go on with the study: the run "${d.run}" ended with ${d.end}${d.words === "" ? "" : `: ${d.words}`}`,
+    hint: (d: { run: string }) =>
+      `\`troupe resume ${d.run}\` shows what holds it up; \`troupe study\` then goes on with everything else`,
+    exitCode: 1,
+  },
+  studyNotFound: {
+    message: (d: { wanted: string; known: readonly string[] }) =>
+      `Cannot find the study "${d.wanted}": known are ${d.known.join(", ")}, or a file`,
+    hint: "`troupe study` without names runs them all",
+    exitCode: 4,
+  },
 });

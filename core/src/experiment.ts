@@ -1,12 +1,14 @@
 import { existsSync } from "node:fs";
 import type { RunConfig } from "./config/run-config.js";
 import { distillPolicy } from "./distill.js";
+import { errors } from "./errors.js";
 import { evaluate } from "./evaluate.js";
 import type { Evaluation } from "./records/evaluation.js";
 import type { RunEvent } from "./records/run-event.js";
 import { Run, type RunOutcome } from "./run.js";
 import { RunSession } from "./run-session.js";
 import type { DatedEvaluation } from "./run-state.js";
+import { latestCheckpoint } from "./store/checkpoint.js";
 import { writeFileAtomically } from "./store/durable-files.js";
 import { readMeasured } from "./store/measured-json.js";
 import type { RunDirectory } from "./store/run-directory.js";
@@ -15,6 +17,8 @@ import type { RunDirectory } from "./store/run-directory.js";
 export interface ExperimentPart {
   readonly name: string;
   readonly config: RunConfig;
+  /** An arm before this one, whose last weights it begins with; absent begins with the base's. */
+  readonly startFrom?: string | undefined;
 }
 
 /** What an experiment is made of. */
@@ -77,16 +81,17 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
   if (progress.distillSeconds === undefined)
     progress = await writeProgress(directory, { distillSeconds: policy?.seconds ?? 0 });
   let inherited: readonly DatedEvaluation[] = [];
-  for (const { name, config } of [base, ...experiment.arms]) {
+  for (const { name, config, startFrom } of [base, ...experiment.arms]) {
     if (signal.aborted) break;
+    const weights = startFrom === undefined ? policy?.directory : await lastWeightsOf(directory, startFrom);
     const session = await RunSession.open({
       config: { ...config, name, policy: { ...config.policy, from: policy?.directory ?? config.policy.from } },
       baseDirectory,
       directory: await directory.arm(name),
       attempt: experiment.attempt,
-      ...(policy ? { weights: policy.directory } : {}),
-      // Every arm begins with the base's weights, so the base's evaluations are its own.
-      evaluations: isEvaluatedAlike(config, base.config) ? inherited : [],
+      ...(weights === undefined ? {} : { weights }),
+      // An arm that begins with the base's weights has the base's evaluations.
+      evaluations: startFrom === undefined && isEvaluatedAlike(config, base.config) ? inherited : [],
       onEvent: experiment.onEvent,
     });
     const outcome = await session.closeAfter(signal, async () => {
@@ -106,6 +111,14 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
     if (outcome === "interrupted") return { outcome, headroom: progress.base?.headroom ?? [], parts };
   }
   return { outcome: signal.aborted ? "interrupted" : "finished", headroom: progress.base?.headroom ?? [], parts };
+}
+
+/** The folder of the newest checkpoint of an arm, which ended before the next one began. */
+async function lastWeightsOf(directory: RunDirectory, arm: string): Promise<string> {
+  const run = directory.armToRead(arm);
+  const checkpoint = await latestCheckpoint(run);
+  if (checkpoint === undefined) throw errors.checkpointNotFound({ run: `${directory.id}/${arm}`, step: 0 });
+  return checkpoint.path;
 }
 
 /** What an experiment knows beside its parts' checkpoints, so that nothing is measured twice or forgotten. */

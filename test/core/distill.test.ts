@@ -75,6 +75,16 @@ describe("distillPolicy()", () => {
     expect(readFileSync(join(again.directory, "model.safetensors")).equals(weights)).toBe(true);
   });
 
+  test("ends early, after the fall of the learning rate, once the loss is low enough", async () => {
+    const high = read({}, "seed=23", "distill.tokens=60000", "distill.untilLoss=100");
+    const { tokens } = await distil(high);
+    // 50 batches of at least 512 tokens, and a quarter of them again.
+    expect(tokens).toBeGreaterThan(1.25 * 50 * 512);
+    expect(tokens).toBeLessThan(1.25 * 50 * 512 * 1.2);
+    const { tokens: all } = await distil(read({}, "seed=23", "distill.tokens=3000", "distill.untilLoss=0.000001"));
+    expect(all).toBeLessThan(4000);
+  });
+
   test("stops when it is told to, and leaves no policy behind", async () => {
     const stop = new AbortController();
     const reason = new Error("enough");

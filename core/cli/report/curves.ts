@@ -17,7 +17,11 @@ const LABELS: Readonly<
 };
 
 /** One quantity over training tokens, one line an arm; the base's accuracy is a level line. */
-export function trainingCurve(name: CurveName, { arms, curves, marks }: ReportData, box: Box): Markup {
+export function trainingCurve(
+  name: CurveName,
+  { arms, curves, marks }: Pick<ReportData, "arms" | "curves" | "marks">,
+  box: Box,
+): Markup {
   const styles = stylesOf(arms.map((arm) => arm.name));
   const { cover, ...labels } = LABELS[name];
   const series = curves

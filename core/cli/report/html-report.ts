@@ -1,36 +1,23 @@
-import { createHash } from "node:crypto";
 import type { SampleView } from "../../src/records/run-event.js";
 import { splitThinking } from "../../src/records/think-block.js";
 import { withoutTemplate } from "../render/printable.js";
 import { count, duration, percent, significant } from "../render/quantities.js";
 import { drawing, legend, stylesOf, type Box } from "./chart-frame.js";
 import { CURVE_NAMES, difficultyCurve, trainingCurve } from "./curves.js";
-import { markup, Markup } from "./markup.js";
+import { htmlPage } from "./html-page.js";
+import { markup, type Markup } from "./markup.js";
 import type { ArmSamples, ArmSummary, Headroom, ReportData } from "./report-data.js";
-import { REPORT_STYLE } from "./report-style.js";
 import { accuracyScatter } from "./scatter-chart.js";
 
 const CHART: Box = { x: 0, y: 0, width: 560, height: 320 };
 const SCATTER: Box = { x: 0, y: 0, width: 620, height: 400 };
 
-/**
- * `report.html`: the whole result in one file without scripts or outside resources, so it can be sent as it is. Its
- * content policy allows nothing but its own style sheet; whatever a model wrote is text.
- */
+/** `report.html`: the whole result in one file; whatever a model wrote is text. */
 export function htmlReport(data: ReportData): string {
   const styles = stylesOf(data.arms.map(({ name }) => name));
-  const styleHash = createHash("sha256").update(REPORT_STYLE).digest("base64");
-  const page = markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'sha256-${styleHash}'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>${data.title}</title>
-<style>${new Markup(REPORT_STYLE)}</style>
-</head>
-<body><main>
-<h1>${data.title}</h1>
+  return htmlPage(
+    data.title,
+    markup`<h1>${data.title}</h1>
 <p class="soft">${data.arms.length} policies on the same ${data.n} held-out tasks · seed ${data.seed} · ${duration(data.wallSeconds)} in all · ${data.machine}</p>
 ${data.notices.map((notice) => markup`<p class="notice">${notice}</p>`)}
 <h2>Result</h2>
@@ -50,11 +37,8 @@ ${data.samples.length === 0 ? "" : markup`<h2>Before and after</h2>${data.sample
 ${data.configs.map(({ arm, yaml }) => markup`<details><summary>${arm}</summary><pre>${yaml}</pre></details>`)}
 <h2>Again</h2>
 <pre>${data.command}</pre>
-<dl><dt>commit</dt><dd><code>${data.commit}</code></dd><dt>seed</dt><dd>${data.seed}</dd><dt>machine</dt><dd>${data.machine}</dd></dl>
-</main></body>
-</html>
-`;
-  return page.text;
+<dl><dt>commit</dt><dd><code>${data.commit}</code></dd><dt>seed</dt><dd>${data.seed}</dd><dt>machine</dt><dd>${data.machine}</dd></dl>`,
+  );
 }
 
 function chart(about: string, content: Markup, { width, height }: Box = CHART): Markup {
@@ -72,7 +56,8 @@ function resultTable(arms: readonly ArmSummary[]): Markup {
   )}</tbody></table></div>`;
 }
 
-function headroomTable(headroom: readonly Headroom[]): Markup {
+/** What the base could do before any reinforcement. */
+export function headroomTable(headroom: readonly Headroom[]): Markup {
   return markup`<h2>What the base could already do</h2>
 <p class="note">A policy gradient strengthens what the base sometimes gets right: it needs groups with some but not all answers right.</p>
 <div class="scroll"><table>

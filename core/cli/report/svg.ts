@@ -5,7 +5,7 @@ import type { ReportData } from "./report-data.js";
 import { accuracyScatter } from "./scatter-chart.js";
 
 /** `summary.svg`: accuracy against tokens per answer, and the four training curves, as one drawing on its own. */
-export function summarySvg(data: ReportData): string {
+export function summarySvg(data: Pick<ReportData, "title" | "n" | "arms" | "curves" | "marks">): string {
   const [width, height] = [1160, 560];
   const styles = stylesOf(data.arms.map(({ name }) => name));
   const content = markup`<text class="title" x="16" y="28">${data.title}</text>

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { parse } from "yaml";
+import type { z } from "zod";
 import { errors } from "../errors.js";
 import { describeProblems } from "./describe-problems.js";
 import { loadConfig, type LoadedConfig } from "./load-config.js";
@@ -9,7 +10,15 @@ import { experimentSchema, runConfigSchema, type RunConfig } from "./run-config.
 /** A base config with the finished configs of its arms, in the order of the file. */
 export interface ExperimentConfig {
   readonly base: RunConfig;
-  readonly arms: readonly { readonly name: string; readonly config: RunConfig }[];
+  readonly arms: readonly ArmConfig[];
+}
+
+/** One arm's finished config. */
+export interface ArmConfig {
+  readonly name: string;
+  readonly config: RunConfig;
+  /** The arm before it whose last weights it begins with; absent begins with the base's. */
+  readonly startFrom?: string | undefined;
 }
 
 /** Whether a config file describes an experiment: it has `base` and `arms`. */
@@ -24,27 +33,46 @@ export function isExperimentFile(file: string): boolean {
 }
 
 /**
- * Reads an experiment: every arm is the base with the arm's settings laid over it; lists are replaced, not joined.
+ * Reads an experiment: every arm is the base with the arm's settings laid over it; lists are replaced, not joined, and
+ * so is what names another package (`use`).
  *
  * @throws what `loadConfig` throws; an arm's paths in CONFIG_NOT_VALID begin with `arms.<name>`
  */
 export function loadExperiment(file: string, overrides: readonly string[]): LoadedConfig<ExperimentConfig> {
   const loaded = loadConfig(file, overrides, experimentSchema);
-  const { base } = loaded.config;
-  const arms = Object.entries(loaded.config.arms).map(([name, over]) => {
-    const { distill: _, ...shared } = base;
-    const parsed = runConfigSchema.safeParse(overlay({ ...shared, name }, over));
-    if (!parsed.success) {
-      const source = { schema: runConfigSchema, place: loaded.place, under: ["arms", name] };
-      throw errors.configNotValid({ problems: describeProblems(parsed.error, source) });
-    }
-    return { name, config: parsed.data };
-  });
-  return { ...loaded, config: { base, arms } };
+  return { ...loaded, config: finishArms(loaded.config, loaded.place) };
 }
 
-function overlay(base: unknown, over: unknown): unknown {
+/** Lays each arm's settings over the base's, in the order of the file. */
+export function finishArms(
+  { base, arms }: z.output<typeof experimentSchema>,
+  place: LoadedConfig<unknown>["place"],
+): ExperimentConfig {
+  const names = Object.keys(arms);
+  return {
+    base,
+    arms: Object.entries(arms).map(([name, { startFrom, ...over }], index) => {
+      const { distill: _, ...shared } = base;
+      const parsed = runConfigSchema.safeParse(overlay({ ...shared, name }, over));
+      if (!parsed.success) {
+        const source = { schema: runConfigSchema, place, under: ["arms", name] };
+        throw errors.configNotValid({ problems: describeProblems(parsed.error, source) });
+      }
+      if (startFrom === undefined) return { name, config: parsed.data };
+      const earlier = names.slice(0, index);
+      if (typeof startFrom === "string" && earlier.includes(startFrom)) return { name, config: parsed.data, startFrom };
+      const known = earlier.length === 0 ? "this is the first" : `those are ${earlier.join(", ")}`;
+      const problem = `${JSON.stringify(startFrom)} is no arm before this one; ${known}`;
+      const path = ["arms", name, "startFrom"];
+      throw errors.configNotValid({ problems: [`${place(path)} ${path.join(".")}: ${problem}`] });
+    }),
+  };
+}
+
+/** Settings with others laid over them; lists are replaced, and so is what is of another package (`use`). */
+export function overlay(base: unknown, over: unknown): unknown {
   if (!isPlainObject(base) || !isPlainObject(over)) return over === undefined ? base : over;
+  if ("use" in over && over["use"] !== base["use"]) return over;
   const keys = new Set([...Object.keys(base), ...Object.keys(over)]);
   return Object.fromEntries([...keys].map((key) => [key, key in over ? overlay(base[key], over[key]) : base[key]]));
 }

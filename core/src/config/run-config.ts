@@ -207,7 +207,12 @@ const evaluation = z.strictObject({
 });
 
 const distill = z.strictObject({
-  tokens: z.int().min(1).describe("Training tokens, prompts included"),
+  tokens: z.int().min(1).describe("Training tokens, prompts included; at most, with untilLoss"),
+  untilLoss: positive
+    .optional()
+    .describe(
+      "Ends early, after the same fall of the learning rate, once the mean loss of 50 batches is this low. Demonstrations never repeat, so it is a held-out loss; nats per token",
+    ),
   batchTokens: count.default(4096).describe("Tokens per optimizer step"),
   learningRate: positive.default(3e-3).describe("Peak step size"),
   warmup: fraction.default(0.05).describe("Share of the training with rising learning rate"),

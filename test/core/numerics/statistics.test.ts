@@ -5,6 +5,7 @@ import {
   meanInterval,
   quantile,
   standardDeviation,
+  studentInterval,
   variance,
   wilsonInterval,
 } from "../../../core/src/numerics/statistics.js";
@@ -80,5 +81,29 @@ describe("meanInterval()", () => {
     const { low, high } = meanInterval([1, 0, 0, 0]);
     expect(low).toBeCloseTo(0.25 - 1.96 * 0.25, 4);
     expect(high).toBeCloseTo(0.25 + 1.96 * 0.25, 4);
+  });
+});
+
+describe("studentInterval()", () => {
+  it("reaches t standard errors to either side when values are few", () => {
+    // s = 1, t(2) = 4.30265: 4.30265 / √3
+    expect(studentInterval([1, 2, 3])).toEqual({ low: expect.closeTo(-0.48414, 4), high: expect.closeTo(4.48414, 4) });
+    // s = √2.5, t(4) = 2.77645: 2.77645 · 1.58114 / √5
+    expect(studentInterval([1, 2, 3, 4, 5]).high).toBeCloseTo(3 + 1.96324, 4);
+  });
+
+  it("joins its table to the expansion beyond it", () => {
+    const widthOf = (n: number): number => {
+      const { low, high } = studentInterval(Array.from({ length: n }, (_, i) => i % 2));
+      return ((high - low) / 2) * Math.sqrt(n - 1) * 2;
+    };
+    // For half ones the error is 1 / (2 √(n − 1)), so this is t: t(29) = 2.0452, t(31) = 2.0395, t(39) = 2.0227
+    expect(widthOf(30)).toBeCloseTo(2.0452, 3);
+    expect(widthOf(32)).toBeCloseTo(2.0395, 2);
+    expect(widthOf(40)).toBeCloseTo(2.0227, 2);
+  });
+
+  it("has no bounds for one value", () => {
+    expect(studentInterval([1])).toEqual({ low: NaN, high: NaN });
   });
 });
