@@ -41,7 +41,7 @@ export function define(command: Command, program: Command): void {
     .option("--new", "put earlier runs of studies aside and start afresh")
     .addHelpText(
       "after",
-      "\nRuns that are finished are not repeated: killed at any moment, the same command goes on. `nice` is passed on.\n\nExamples:\n  troupe study --quick\n  nice troupe study tfpi --seeds 8",
+      "\nRuns that are finished are not repeated: killed at any moment, the same command goes on. `nice` is passed on.\n\nExamples:\n  troupe study --quick\n  nice troupe study my-study.yaml --seeds 8",
     )
     .action(async (wanted: readonly string[], options: StudyOptions) => {
       const json = program.opts<{ json?: boolean }>().json === true;
