@@ -566,6 +566,57 @@ export const errors = defineErrors({
     hint: "Name another file with --out, or write it anew with --restart",
     exitCode: 4,
   },
+  judgeTakesNoAnswers: {
+    message: (d: { environment: string }) =>
+      `Cannot serve environment "${d.environment}" without settings: its judge has no "judgeAnswer"`,
+    hint: "Give the judge one, or serve the environment's verifier with settings: `troupe verify serve --config`",
+    exitCode: 3,
+  },
+  judgeFailed: {
+    message: (d: { verifier: string; problem: string }) => `Cannot judge with verifier "${d.verifier}": ${d.problem}`,
+    hint: "The cause says what failed; the answers that were with it have a verdict of kind infra",
+  },
+  requestNotValid: {
+    message: (d: { problem: string }) => `Cannot judge this request: ${d.problem}`,
+    hint: "Correct the field and send the request again; none of its items was judged",
+    exitCode: 4,
+  },
+  requestTooLarge: {
+    message: (d: { what: string; most: string }) =>
+      `Cannot judge a request of ${d.what}: at most ${d.most} may come at once`,
+    hint: "Send several requests, or raise --queue or --max-body-mb of `troupe verify serve`",
+    exitCode: 4,
+  },
+  keyReused: {
+    message: (d: { key: string }) =>
+      `Cannot answer idempotency key "${d.key}": it was used for a request with other items`,
+    hint: "Give every request a key of its own; only a repetition of the same request has the same key",
+    exitCode: 4,
+  },
+  serviceBusy: {
+    message: (d: { waiting: number; retryAfterS: number }) =>
+      `Cannot take this request now: ${d.waiting} answers wait already`,
+    hint: (d: { waiting: number; retryAfterS: number }) =>
+      `Send it again in ${d.retryAfterS} s; with the same idempotency key nothing is judged twice`,
+  },
+  serviceDraining: {
+    message: () => "Cannot take this request: the service is about to end",
+    hint: "Send it to another one, or again when this one is back",
+  },
+  tokenRefused: {
+    message: () => "Cannot answer: the token of this service is wanted",
+    hint: "Send the header Authorization: Bearer TOKEN",
+  },
+  serviceNotSecured: {
+    message: (d: { address: string; problem: string }) => `Cannot serve on "${d.address}": ${d.problem}`,
+    hint: "Whoever reaches a service can have programs run: serve on 127.0.0.1, or give a token of at least 16 characters in TROUPE_VERIFY_TOKEN or --token-file",
+    exitCode: 2,
+  },
+  serviceNotOpened: {
+    message: (d: { address: string; problem: string }) => `Cannot listen on "${d.address}": ${d.problem}`,
+    hint: "Take another port, or 0 for a free one",
+    exitCode: 3,
+  },
   rowsUnusable: {
     message: (d: { input: string; rows: number; problem: string }) =>
       `Cannot curate "${d.input}": none of its ${d.rows} rows can be used, the first as ${d.problem}`,

@@ -1,10 +1,9 @@
 import { ActorSystem } from "./actors/actor-system.js";
 import { runConfigSchema } from "./config/run-config.js";
 import { environmentParcel, loadEnvironment } from "./environments/environment-loader.js";
-import { ORIGIN } from "./records/trajectory.js";
 import type { JsonObject } from "./records/json.js";
+import { responseTrajectory } from "./records/response-trajectory.js";
 import type { Message, Task } from "./records/task.js";
-import type { Trajectory } from "./records/trajectory.js";
 import type { Verdict } from "./records/verdict.js";
 import { basePlan } from "./run-plan.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
@@ -65,7 +64,9 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
   return {
     async verify({ id, reference, prompt = [], meta = {} }, responses) {
       const task: Task = { id, domain: environment.definition.name, prompt, reference, meta };
-      const trajectories = responses.map((response, slot) => trajectoryOf(task, slot, response));
+      const trajectories = responses.map((response, slot) =>
+        responseTrajectory(task, slot, { response, assistantPrefix: "" }),
+      );
       const order = { seed: 0, step: 0, phase: "eval", mode: "default", plan: PLAN, task, trajectories } as const;
       return (await pool.verify(order)).map(({ verdict }) => verdict);
     },
@@ -77,29 +78,3 @@ const PLAN = basePlan(
   runConfigSchema.parse({ name: "verifiers", policy: { from: "." }, environment: { use: "none" } }),
   { step: 0, progress: 0 },
 );
-
-/** A response that was sampled elsewhere: its text is all that is known of it. */
-function trajectoryOf(task: Task, slot: number, responseText: string): Trajectory {
-  return {
-    id: `${task.id}/${slot}`,
-    taskId: task.id,
-    groupId: task.id,
-    slot,
-    mode: "default",
-    tokens: new Int32Array(),
-    origins: Uint8Array.of(ORIGIN.prompt).subarray(1),
-    logprobs: new Float32Array(),
-    entropies: new Float32Array(),
-    turns: [],
-    versions: [],
-    stopReason: "stop",
-    seed: "0000000000000000",
-    temperature: 1,
-    maxTokens: 0,
-    assistantPrefix: "",
-    promptText: "",
-    responseText,
-    plugins: {},
-    annotations: {},
-  };
-}

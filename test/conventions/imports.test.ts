@@ -28,6 +28,7 @@ const CORE: readonly (readonly string[])[] = [
   ["rollout", "verify", "learn", "store"],
   ["live"],
   ["run", "data"],
+  ["rpc"],
   ["plugin-kit"],
   ["sdk"],
   ["index"],

@@ -16,6 +16,7 @@ import { textTable } from "../render/table.js";
 import { verdictText } from "../render/verdict-text.js";
 import { verifyLines } from "../verify-lines.js";
 import { defineVerifyCode } from "./verify-code.js";
+import { defineVerifyServe } from "./verify-serve.js";
 
 interface MathFlags {
   readonly gold?: readonly string[];
@@ -29,7 +30,7 @@ interface MathFlags {
   readonly jsonl?: string | true;
 }
 
-/** `troupe verify math`, `troupe verify code` and `troupe verify lab`: answers judged outside of a run, and how good the judges are. */
+/** `troupe verify math`, `code`, `lab` and `serve`: answers judged outside of a run, and how good the judges are. */
 export function define(command: Command, program: Command): void {
   command
     .command("math")
@@ -70,6 +71,7 @@ export function define(command: Command, program: Command): void {
       }
     });
   defineVerifyCode(command, program);
+  defineVerifyServe(command, program);
   command
     .command("lab")
     .description("measure verifiers on their own labelled cases: precision and recall for every category")

@@ -58,7 +58,8 @@ export function checkSecurity(address: string, { token, tls }: NodeSecurity): vo
   if (tls === undefined && !isLoopback(address)) refuse("a token alone would cross the network in the clear");
 }
 
-function isLoopback(address: string): boolean {
+/** Whether nobody on another machine can reach "host:port". */
+export function isLoopback(address: string): boolean {
   const host = address.slice(0, address.lastIndexOf(":"));
   return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host);
 }

@@ -8,6 +8,7 @@ import type { Verifier } from "../environments/environment.js";
 import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
+import { Quarantine } from "./quarantine.js";
 import {
   verifyActor,
   type Finding,
@@ -34,8 +35,7 @@ export class VerifierPool {
   readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
   readonly #waiting: ((index: number) => void)[] = [];
   readonly #idle: number[];
-  /** Samples that ended an actor twice, by id, with the verdict that they got; an id may come again with other words. */
-  readonly #quarantine = new Map<string, { readonly responseText: string; readonly verdict: Verdict }>();
+  readonly #quarantine = new Quarantine();
 
   /** @param verifier who a verdict is from when its actor cannot say so any more */
   constructor(
@@ -73,7 +73,7 @@ export class VerifierPool {
       } catch (error) {
         if (!isActorFailure(error)) throw error;
         const verdict = failureVerdict(error, trajectory.id, this.#deadlineMs, this.#verifier);
-        this.#quarantine.set(trajectory.id, { responseText: trajectory.responseText, verdict });
+        this.#quarantine.put(trajectory.id, trajectory.responseText, verdict);
         findings.push({ annotations: trajectory.annotations, verdict });
       }
     }
@@ -81,8 +81,7 @@ export class VerifierPool {
   }
 
   #quarantined({ id, responseText }: Trajectory): Verdict | undefined {
-    const known = this.#quarantine.get(id);
-    return known?.responseText === responseText ? known.verdict : undefined;
+    return this.#quarantine.find(id, () => responseText);
   }
 
   /** Loads plugins beside those in use in every actor, after the order it is busy with. */
@@ -151,9 +150,10 @@ function waiterOf({ step, phase, task, trajectories }: VerifyOrder): { readonly 
   };
 }
 
-function failureVerdict(
+/** What is said of a sample that kept its verifier from answering twice. */
+export function failureVerdict(
   error: TroupeError,
-  trajectoryId: string,
+  sampleId: string,
   deadlineMs: number,
   { name, version }: VerifierIdentity,
 ): Verdict {
@@ -161,8 +161,8 @@ function failureVerdict(
   return {
     kind: timedOut ? "timeout" : "infra",
     reason: timedOut
-      ? `deadline: quarantined "${trajectoryId}" after two tries without a verdict within ${deadlineMs} ms`
-      : `verifier-died: quarantined "${trajectoryId}", which ended its verifier twice: ${error.message}`,
+      ? `deadline: quarantined "${sampleId}" after two tries without a verdict within ${deadlineMs} ms`
+      : `verifier-died: quarantined "${sampleId}", which ended its verifier twice: ${error.message}`,
     verifier: name,
     version,
     ms: timedOut ? deadlineMs : 0,

@@ -10,7 +10,8 @@ import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
-import { VERDICT_KINDS, type Verdict } from "../records/verdict.js";
+import type { Verdict } from "../records/verdict.js";
+import { checkedVerdict } from "./checked-verdict.js";
 
 /** What a verifier actor is started with. */
 export interface VerifyActorArgs {
@@ -76,7 +77,9 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
       return Promise.all(
         order.trajectories.map(async (trajectory, index): Promise<Finding> => {
           const started = ctx.clock.now();
-          const verdict = await verdictOf(state.verifier, order.task, trajectory);
+          const verdict = await checkedVerdict({ verifier: state.verifier.name, version: state.verifier.version }, () =>
+            state.verifier.verify(order.task, trajectory),
+          );
           return { annotations: annotated[index] ?? {}, verdict: { ...verdict, ms: ctx.clock.now() - started } };
         }),
       );
@@ -109,29 +112,4 @@ function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): Jso
     annotations = mergeAnnotations(loaded, "annotate", order.step, annotations, found);
   }
   return annotations;
-}
-
-/** A verifier that throws, or returns no verdict, has found nothing: "error", never a wrong answer. */
-async function verdictOf(verifier: Verifier, task: Task, trajectory: Trajectory): Promise<Verdict> {
-  const { name, version } = verifier;
-  const error = (reason: string): Verdict => ({ kind: "error", reason, verifier: name, version, ms: 0 });
-  try {
-    const verdict = await verifier.verify(task, trajectory);
-    const problem = problemOf(verdict);
-    return problem === undefined ? verdict : error(`verifier-returned: ${problem}`);
-  } catch (cause) {
-    return error(`verifier-threw: ${String(cause)}`);
-  }
-}
-
-/** What keeps a value from being a verdict: a NaN among the scores would reach every weight of the policy. */
-function problemOf(value: Partial<Verdict> | undefined): string | undefined {
-  if (Array.isArray(value)) return `a list of ${value.length} instead of one verdict`;
-  const { kind, score } = value ?? {};
-  if (kind === undefined) return "no verdict";
-  if (!VERDICT_KINDS.includes(kind)) return `kind "${kind}"`;
-  const isScored = kind === "pass" || kind === "fail" || kind === "partial";
-  return isScored && !(score !== undefined && score >= 0 && score <= 1)
-    ? `kind ${kind} with score ${score}`
-    : undefined;
 }
