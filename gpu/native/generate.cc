@@ -14,8 +14,8 @@ namespace {
 // Sequences that one part decodes together: as many as share a pass over the weights well, few enough to balance.
 constexpr long kLeastPerPart = 8, kMostPerPart = 64;
 // While the weights stay in the last-level cache, a few sequences per thread decode as fast as many, and the keys and
-// values of a few stay there too. Weights beyond it are read from memory once per step, so more should share the step.
-constexpr long kCacheFloats = 1l << 22, kCachedPerThread = 24;
+// values of a few stay there too. Weights beyond it are read from memory once per step, so all should share the step.
+constexpr long kCacheFloats = 1l << 22, kCachedPerThread = 16;
 // A part takes prompts until it has about this many rows.
 constexpr long kRowsPerPart = 512;
 // Logits held at once by one part, floats.
@@ -147,11 +147,17 @@ class Call {
 std::vector<Completion> generate(Store& store, const PackedWeights& weights, const TrRequests& requests, const GenerateOptions& options) {
   checkRequests(requests, store.model->shape, store.vocabulary() != nullptr);
   Call call(store, requests, weights);
-  long places = store.model->packedSize > kCacheFloats ? options.maxInFlight
-                                                       : std::min<long>(options.maxInFlight, kCachedPerThread * store.threads);
-  return runRequests(store.pages, store.vocabulary(), requests, places, options, [&](const std::vector<Sequence*>& chosen) {
+  Lanes lanes{1, options.maxInFlight};
+  if (store.model->packedSize <= kCacheFloats) {
+    // A thread that decodes its own sequences waits for no other's step, above all when other programs hold that one up.
+    lanes.count = std::clamp<long>((requests.count + kLeastPerPart - 1) / kLeastPerPart, 1, store.threads);
+    lanes.places = std::clamp<long>(options.maxInFlight / lanes.count, 1, kCachedPerThread);
+  }
+  int threads = lanes.count > 1 ? 1 : store.threads;
+  return runRequests(store.pages, store.vocabulary(), requests, lanes, options, [&](const std::vector<Sequence*>& chosen) {
     // Parts of about equal rows, whole sequences each.
-    long share = std::clamp<long>(((long)chosen.size() + 2 * store.threads - 1) / (2 * store.threads), kLeastPerPart, kMostPerPart);
+    long parts = threads == 1 ? 1 : 2 * threads;
+    long share = std::clamp<long>(((long)chosen.size() + parts - 1) / parts, kLeastPerPart, kMostPerPart);
     std::vector<long> bounds{0};
     long rows = 0;
     for (long i = 0; i < (long)chosen.size(); i++) {
@@ -163,7 +169,7 @@ std::vector<Completion> generate(Store& store, const PackedWeights& weights, con
       rows += chosen[i]->rows;
     }
     bounds.push_back((long)chosen.size());
-    Pool::shared().run((long)bounds.size() - 1, store.threads,
+    Pool::shared().run((long)bounds.size() - 1, threads,
                        [&](long part) { call.advance(&chosen[bounds[part]], bounds[part + 1] - bounds[part]); });
   });
 }

@@ -71,12 +71,13 @@ Page* PagePool::makeOrReuse() {
   return page;
 }
 
-PageAccount::PageAccount(PagePool& pool, long reserve, const std::atomic<bool>* abort) : pool_(pool), reserve_(reserve) {
+PageAccount::PageAccount(PagePool& pool, long reserve, const std::atomic<bool>* abort, Opening opening)
+    : pool_(pool), reserve_(reserve) {
   std::unique_lock<std::mutex> lock(pool_.mutex_);
   pool_.waiting_.push_back(this);
   auto isMyTurn = [&] { return pool_.waiting_.front() == this && pool_.spare_ >= reserve_; };
   while (!(isOpen_ = isMyTurn())) {
-    if (abort != nullptr && abort->load(std::memory_order_relaxed)) break;
+    if (opening == Opening::Tries || (abort != nullptr && abort->load(std::memory_order_relaxed))) break;
     pool_.changed_.wait_for(lock, kAbortCheck);
   }
   pool_.waiting_.remove(this);

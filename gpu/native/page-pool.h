@@ -68,8 +68,10 @@ class PagePool {
 /// One call's dealings with the pool; used by one thread at a time.
 class PageAccount {
  public:
-  /// Waits until `reserve` pages can be promised. An abort ends the wait; isOpen() is false then.
-  PageAccount(PagePool&, long reserve, const std::atomic<bool>* abort);
+  /// What to do when `reserve` pages cannot be promised at once.
+  enum class Opening { Waits, Tries };
+  /// isOpen() is false after a wait that an abort ended, and when a try found no room.
+  PageAccount(PagePool&, long reserve, const std::atomic<bool>* abort, Opening = Opening::Waits);
   PageAccount(const PageAccount&) = delete;
   /// Every page was given back before.
   ~PageAccount();

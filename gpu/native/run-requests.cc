@@ -1,14 +1,16 @@
 #include "run-requests.h"
 
 #include <algorithm>
+#include <mutex>
 #include <string>
 
 #include "failure.h"
+#include "pool.h"
 #include "schedule.h"
 
 namespace troupe {
 
-std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, long places,
+std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, Lanes lanes,
                                     const GenerateOptions& options, const std::function<void(const std::vector<Sequence*>&)>& advance) {
   long longest = 0, capacity = pool.capacity();
   for (long i = 0; i < requests.count; i++) {
@@ -20,28 +22,39 @@ std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabu
     longest = std::max(longest, pages);
   }
   std::vector<Completion> results(requests.count);
-  PageAccount account(pool, longest, options.abort);
-  if (!account.isOpen()) return results;
-  Schedule schedule(pool, std::move(vocabulary), requests, account, places);
-  auto keep = [&](Sequence& z) { results[z.request] = std::move(z.result); };
-  std::vector<int32_t> newRequests, newTokens;
-  while (!(options.abort != nullptr && options.abort->load(std::memory_order_relaxed))) {
-    const std::vector<Sequence*>& chosen = schedule.next();
-    if (chosen.empty()) break;
-    advance(chosen);
-    if (options.onTokens) {
-      newRequests.clear(), newTokens.clear();
-      for (Sequence* z : chosen)
-        for (; z->streamed < z->recorded(); z->streamed++) {
-          newRequests.push_back((int32_t)z->request);
-          newTokens.push_back(z->result.tokens[z->streamed]);
+  RequestQueue queue(requests, lanes.count);
+  std::mutex streaming;
+  Pool::shared().run(lanes.count, (int)lanes.count, [&](long lane) {
+    // One lane is enough to do everything, so only the first waits for room.
+    PageAccount account(pool, longest, options.abort, lane == 0 ? PageAccount::Opening::Waits : PageAccount::Opening::Tries);
+    if (!account.isOpen()) return;
+    Schedule schedule(pool, vocabulary, requests, queue, account, lanes.places);
+    auto keep = [&](Sequence& z) { results[z.request] = std::move(z.result); };
+    std::vector<int32_t> newRequests, newTokens;
+    try {
+      while (!(options.abort != nullptr && options.abort->load(std::memory_order_relaxed))) {
+        const std::vector<Sequence*>& chosen = schedule.next();
+        if (chosen.empty()) break;
+        advance(chosen);
+        if (options.onTokens) {
+          newRequests.clear(), newTokens.clear();
+          for (Sequence* z : chosen)
+            for (; z->streamed < z->recorded(); z->streamed++) {
+              newRequests.push_back((int32_t)z->request);
+              newTokens.push_back(z->result.tokens[z->streamed]);
+            }
+          std::lock_guard<std::mutex> lock(streaming);
+          if (!newTokens.empty()) options.onTokens(newRequests, newTokens);
         }
-      if (!newTokens.empty()) options.onTokens(newRequests, newTokens);
+        schedule.advanced(keep);
+      }
+    } catch (...) {
+      queue.close();
+      throw;
     }
-    schedule.advanced(keep);
-  }
-  schedule.unfinished(keep);
-  pool.record(schedule.preemptions(), schedule.sharedTokens());
+    schedule.unfinished(keep);
+    pool.record(schedule.preemptions(), schedule.sharedTokens());
+  });
   return results;
 }
 

@@ -11,14 +11,15 @@ constexpr long kChunkRows = 256, kPromptRows = 1024;
 
 }  // namespace
 
-Schedule::Schedule(const PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, PageAccount& account,
-                   long places)
+Schedule::Schedule(const PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, RequestQueue& queue,
+                   PageAccount& account, long places)
     : pool_(pool),
       requests_(requests),
       vocabulary_(std::move(vocabulary)),
       account_(account),
-      prompts_(requests, account),
-      places_(places) {}
+      prompts_(requests, queue, account),
+      places_(places),
+      queue_(queue) {}
 
 Schedule::~Schedule() {
   for (auto& z : flying_)
@@ -56,8 +57,12 @@ void Schedule::admit() {
   for (auto& z : flying_) free -= pagesFor((long)z->tokens.size()) - (long)z->pages.size();
   while ((long)flying_.size() < places_ && (!isFull_ || flying_.empty())) {
     if (waiting_.empty()) {
-      if (begun_ == requests_.count) return;
-      waiting_.push_back(std::make_unique<Sequence>(requests_, begun_++, vocabulary_.get()));
+      if (piece_.first == piece_.end) {
+        piece_ = queue_.take();
+        for (long i = piece_.first; i < piece_.end; i++) prompts_.expect(i);
+      }
+      if (piece_.first == piece_.end) return;
+      waiting_.push_back(std::make_unique<Sequence>(requests_, piece_.first++, vocabulary_.get()));
     }
     free -= pagesFor((long)waiting_.front()->tokens.size() + 1);
     if (free < 0 && !flying_.empty()) return;

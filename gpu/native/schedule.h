@@ -1,4 +1,4 @@
-// Which rows a generate call computes next. Decoding sequences take one row each; prompts are taken in chunks beside
+// Which rows one lane of a generate call computes next. Decoding sequences take one row each; prompts are taken in chunks beside
 // them, oldest first; a full cache makes the newest sequences give up their pages and begin again later. None of this
 // changes a sample: a token depends on its request and the weights alone.
 #pragma once
@@ -14,11 +14,11 @@ namespace troupe {
 class Schedule {
  public:
   /// `places`: sequences in flight at most.
-  Schedule(const PagePool&, std::shared_ptr<const Vocabulary>, const TrRequests&, PageAccount&, long places);
+  Schedule(const PagePool&, std::shared_ptr<const Vocabulary>, const TrRequests&, RequestQueue&, PageAccount&, long places);
   Schedule(const Schedule&) = delete;
   ~Schedule();
 
-  /// The sequences of the next iteration, each with `rows` and the pages for them; empty when all requests are done.
+  /// The sequences of the next iteration, each with `rows` and the pages for them; empty when there is nothing left to do.
   const std::vector<Sequence*>& next();
   /// After their rows were computed. Calls `finished` for every sequence that is done, and lets go of it.
   template <class Finished>
@@ -30,7 +30,7 @@ class Schedule {
     }
     retire();
   }
-  /// Everything that is not done yet, begun or not.
+  /// Everything that this lane took and is not done yet.
   template <class Each>
   void unfinished(Each each) {
     for (auto& z : flying_) each(*z);
@@ -57,7 +57,8 @@ class Schedule {
   PageAccount& account_;
   SharedPrompts prompts_;
   const long places_;
-  long begun_ = 0;  // requests that are or were in flight
+  RequestQueue& queue_;
+  RequestQueue::Piece piece_{0, 0};  // taken, and yet to begin
   std::vector<std::unique_ptr<Sequence>> flying_;   // in the order of their admission
   std::deque<std::unique_ptr<Sequence>> waiting_;  // gave up their pages; before requests that never began
   std::vector<Sequence*> chosen_;

@@ -1,25 +1,12 @@
 #include "shared-prompts.h"
 
-#include <string_view>
-#include <unordered_map>
-
 #include "kernels.h"
 
 namespace troupe {
 
-SharedPrompts::SharedPrompts(const TrRequests& r, PageAccount& account) : account_(account) {
-  std::unordered_map<std::string_view, long> byContent;
-  for (long i = 0; i < r.count; i++) {
-    long length = r.promptOffsets[i + 1] - r.promptOffsets[i];
-    std::string_view content(reinterpret_cast<const char*>(r.promptTokens + r.promptOffsets[i]), length * sizeof(int32_t));
-    auto [place, isNew] = byContent.try_emplace(content, (long)prompts_.size());
-    if (isNew) {
-      prompts_.emplace_back();
-      prompts_.back().length = length;
-    }
-    prompts_[place->second].wanted++;
-    promptOf_.push_back(place->second);
-  }
+SharedPrompts::SharedPrompts(const TrRequests& r, const RequestQueue& queue, PageAccount& account)
+    : queue_(queue), account_(account), prompts_(queue.prompts()) {
+  for (long i = 0; i < r.count; i++) prompts_[queue.promptOf(i)].length = r.promptOffsets[i + 1] - r.promptOffsets[i];
 }
 
 SharedPrompts::~SharedPrompts() {

@@ -4,16 +4,19 @@
 #pragma once
 #include <vector>
 
+#include "request-queue.h"
 #include "sequence.h"
 
 namespace troupe {
 
 class SharedPrompts {
  public:
-  SharedPrompts(const TrRequests&, PageAccount&);
+  SharedPrompts(const TrRequests&, const RequestQueue&, PageAccount&);
   SharedPrompts(const SharedPrompts&) = delete;
   ~SharedPrompts();
 
+  /// A request that will begin here.
+  void expect(long request) { prompts_[queue_.promptOf(request)].wanted++; }
   /// Gives a sequence that holds no pages its prompt's, or lets it lead. False: it waits for the one that leads.
   bool begin(Sequence&);
   /// After an iteration: keeps the pages of a leader whose prompt is complete, as long as somebody will want them.
@@ -28,17 +31,17 @@ class SharedPrompts {
 
  private:
   struct Prompt {
-    long length, wanted = 0;  // sequences that have yet to begin
+    long length = 0, wanted = 0;  // sequences that have yet to begin
     const Sequence* leader = nullptr;
     bool isReady = false;
     std::vector<Page*> pages;
   };
   void drop(Prompt&);
-  Prompt& of(const Sequence& z) { return prompts_[promptOf_[z.request]]; }
+  Prompt& of(const Sequence& z) { return prompts_[queue_.promptOf(z.request)]; }
 
+  const RequestQueue& queue_;
   PageAccount& account_;
   std::vector<Prompt> prompts_;
-  std::vector<long> promptOf_;  // by request
   int64_t sharedTokens_ = 0;
 };
 

@@ -8,11 +8,11 @@ const BLOCK_TOKENS = 32;
 
 /** Engines of the same weights; `blocks` bounds the cache. */
 const engines: NativeEngine[] = [];
-async function engineWith(blocks: number): Promise<NativeEngine> {
+async function engineWith(blocks: number, threads?: number): Promise<NativeEngine> {
   const probe = await NativeEngine.create({ shape: ODD_QWEN3, seed: 6, cacheBytes: 1 });
   const cacheBytes = blocks * probe.cache().blockBytes;
   probe.dispose();
-  const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 6, cacheBytes });
+  const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 6, cacheBytes, ...(threads && { threads }) });
   engines.push(engine);
   return engine;
 }
@@ -103,7 +103,8 @@ describe("the key/value cache", () => {
   });
 
   it("computes the prompt of a group once, and holds its blocks once", async () => {
-    const engine = await engineWith(1000);
+    // Threads take parts of a large group each, and compute its prompt each.
+    const engine = await engineWith(1000, 1);
     const group = Array.from({ length: 16 }, (_, i) =>
       requestOf(i, { promptTokens: prompt(1, 100), maxTokens: 4, seed: [i, 1] }),
     );
