@@ -8,6 +8,7 @@ import type { LossSpec } from "./records/loss-spec.js";
 import type { EnvironmentParcel } from "./environments/environment-loader.js";
 import type { Teacher } from "./environments/environment.js";
 import { errors } from "./errors.js";
+import { labelDemonstration } from "./label-demonstration.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { learnerEnd } from "./learn/learner-end.js";
 import { packLabelled, type LabelledSequence } from "./learn/pack.js";
@@ -15,7 +16,7 @@ import { deriveKey, Random } from "./numerics/random.js";
 import { mean } from "./numerics/statistics.js";
 import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
-import { tokenizerFiles, type Tokenizer } from "./engines/tokenizer.js";
+import { tokenizerFiles } from "./engines/tokenizer.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { syncTree } from "./store/durable-files.js";
 
@@ -192,36 +193,20 @@ class DemonstrationSource {
   /** Whole demonstrations of together at least `tokens` tokens. */
   take(tokens: number): readonly LabelledSequence[] {
     const taken: LabelledSequence[] = [];
-    for (let sum = 0; sum < tokens; sum += taken.at(-1)?.tokens.length ?? 0)
-      taken.push(this.#demonstrate(this.#next++));
+    for (let sum = 0; sum < tokens;) {
+      const sequences = this.#demonstrate(this.#next++);
+      taken.push(...sequences);
+      sum += sequences.reduce((all, sequence) => all + sequence.tokens.length, 0);
+    }
     return taken;
   }
 
-  #demonstrate(index: number): LabelledSequence {
+  #demonstrate(index: number): readonly LabelledSequence[] {
     const { train, tokenizer } = this.#parts;
     const random = new Random(deriveKey(this.#seed, "demonstration", index));
     const task = train.at(train.size === Infinity ? index : random.integer(0, train.size));
-    const { prefix, response } = this.#teacher.demonstrate(task, random);
-    return labelled(tokenizer, task.prompt, prefix, response);
+    return labelDemonstration(tokenizer, task.prompt, this.#teacher.demonstrate(task, random));
   }
-}
-
-/** Tokens of a demonstration; loss on the response and the end-of-turn token, none on prompt and prefix. */
-function labelled(
-  tokenizer: Tokenizer,
-  prompt: Parameters<Tokenizer["render"]>[0],
-  prefix: string,
-  response: string,
-): LabelledSequence {
-  const rendered = tokenizer.render(prompt);
-  const head = rendered.assistantPrefix.replace(/<think>\s*$/, "");
-  const context = tokenizer.encode(rendered.context + head + prefix);
-  const answer = tokenizer.encode(response);
-  const tokens = new Int32Array(context.length + answer.length + 1);
-  tokens.set(context);
-  tokens.set(answer, context.length);
-  tokens[tokens.length - 1] = tokenizer.eosToken;
-  return { tokens, lossFrom: context.length };
 }
 
 async function cacheKey(config: RunConfig, source: string, parts: RunParts): Promise<string> {

@@ -5,7 +5,7 @@ import { mean, meanInterval, wilsonInterval } from "./numerics/statistics.js";
 import type { DifficultySlice, Evaluation } from "./records/evaluation.js";
 import type { Group, Sample } from "./records/group.js";
 import { hasThought } from "./records/think-block.js";
-import { isTruncated, responseLength } from "./records/trajectory.js";
+import { isTruncated, policyLength } from "./records/trajectory.js";
 import { isGradable } from "./records/verdict.js";
 import { basePlan, evaluationSampling, progressOf } from "./run-plan.js";
 import type { RunSession } from "./run-session.js";
@@ -120,7 +120,7 @@ export function summarise(
 function slice(samples: readonly Sample[]): { accuracy: number; tokensPerAnswer: number; thinkRate: number } {
   return {
     accuracy: mean(samples.map(({ verdict }) => verdict.score ?? 0)),
-    tokensPerAnswer: mean(samples.map(({ trajectory }) => responseLength(trajectory))),
+    tokensPerAnswer: mean(samples.map(({ trajectory }) => policyLength(trajectory))),
     thinkRate: mean(samples.map(({ trajectory }) => (hasThought(trajectory) ? 1 : 0))),
   };
 }

@@ -17,6 +17,7 @@ import type { PluginArchive } from "./live/plugin-archive.js";
 import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
 import type { JsonObject } from "./records/json.js";
 import { PolicyCopy, PublishedVersions, type CopiedPolicy } from "./policy-copies.js";
+import type { EpisodeArgs } from "./rollout/rollout-actor.js";
 import { RolloutPool, type RolloutPlace } from "./rollout/rollout-pool.js";
 import { learnerArgs, startLearner } from "./start-learner.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
@@ -102,7 +103,12 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     const sampled = rolloutPlaces(await places.of(config.rollout.placement), system, policy, versions, engine);
     const rollouts = await RolloutPool.start(
       system,
-      { ...shared, engine: args.engine, maxPositions: shape.maxPositions },
+      {
+        ...shared,
+        engine: args.engine,
+        maxPositions: shape.maxPositions,
+        ...(environment.definition.episodes ? { episodes: episodeArgs(environment, config.rollout) } : {}),
+      },
       { ...config.rollout, places: sampled },
     );
     const verifiers = new VerifierPool(
@@ -167,6 +173,11 @@ function rolloutPlaces(
       ? new PolicyCopy(system, placement, policy, versions)
       : { placement, access: async () => ({ args }) },
   );
+}
+
+function episodeArgs({ bundle, config }: LoadedEnvironment, rollout: RunConfig["rollout"]): EpisodeArgs {
+  const { environmentDeadlineMs: deadlineMs, maxTurns, maxTurnTokens } = rollout;
+  return { environment: { bundle, config }, deadlineMs, maxTurns, maxTurnTokens: maxTurnTokens || Infinity };
 }
 
 /** The config's plugins, or those that a run had taken in place of them while it worked. */

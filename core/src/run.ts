@@ -7,7 +7,7 @@ import type { Cohort, Group } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
-import { responseLength } from "./records/trajectory.js";
+import { policyLength } from "./records/trajectory.js";
 import { nextTasks } from "./rollout/task-order.js";
 import type { InFlight, LaunchedStep } from "./run-ahead.js";
 import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf, stepsAhead } from "./run-plan.js";
@@ -144,7 +144,7 @@ export class Run {
 
     // What was carried over from an earlier step was counted there.
     const sampled = collected.sampled.flatMap(({ id, samples }) => (id.startsWith(`${step}/`) ? samples : []));
-    const tokens = sampled.reduce((sum, { trajectory }) => sum + responseLength(trajectory), 0);
+    const tokens = sampled.reduce((sum, { trajectory }) => sum + policyLength(trajectory), 0);
     const base: StepReport = {
       step,
       stage: plan.stage,

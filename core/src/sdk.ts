@@ -3,7 +3,9 @@ export { defineErrors, TroupeError, type ErrorEntry } from "./error-catalogue.js
 export { systemClock, type Clock } from "./actors/clock.js";
 export * from "./config/define-config.js";
 export * from "./environments/environment.js";
+export type * from "./environments/episode.js";
 export type * from "./environments/judge.js";
+export { outcomeVerifier } from "./environments/outcome-verifier.js";
 export * from "./hooks/hooks.js";
 export * from "./hooks/plugin-context.js";
 export * from "./hooks/plugin.js";

@@ -2,7 +2,7 @@ import type { Collected } from "./collect.js";
 import { mean } from "./numerics/statistics.js";
 import { samplesOf, type Sample } from "./records/group.js";
 import type { SampleView } from "./records/run-event.js";
-import { responseLength } from "./records/trajectory.js";
+import { policyLength } from "./records/trajectory.js";
 import { hashTokens, type LedgerSample } from "./store/ledger.js";
 import { describeRollout, type Rollout } from "./store/rollouts.js";
 
@@ -83,7 +83,7 @@ export class StepRecords {
       verdict: verdict.kind,
       reason: verdict.reason,
       reward: this.#rewards.get(trajectory.id) ?? 0,
-      tokens: responseLength(trajectory),
+      tokens: policyLength(trajectory),
     };
   }
 }

@@ -163,7 +163,18 @@ const rollout = z.strictObject({
   placement: placement.describe(
     'Where each of them lives: "thread"; "process", which reads the weights in shared memory; or nodes ("host:port") that `troupe node` opened, by turns: each keeps a copy of the policy and is sent every version',
   ),
-  maxTokens: count.default(256).describe("Sampled tokens per trajectory at most; the prompt does not count"),
+  maxTokens: count
+    .default(256)
+    .describe("Sampled tokens per trajectory at most, all turns together; prompt and environment do not count"),
+  maxTurns: count.default(10).describe("Turns of the policy in an episode at most"),
+  maxTurnTokens: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Sampled tokens of one turn at most; a turn that is cut ends the episode. 0 means no bound of its own"),
+  environmentDeadlineMs: positive
+    .default(30_000)
+    .describe("An environment that has not answered by then ends the episode with a verdict of kind timeout"),
   temperature: positive
     .default(1)
     .describe("Sampling temperature in training; above 0, as a greedy policy has no gradient"),

@@ -1,8 +1,9 @@
 import type { z } from "zod";
 import type { Random } from "../numerics/random.js";
-import type { Task } from "../records/task.js";
+import type { Message, Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
+import type { Episodes } from "./episode.js";
 import type { Judge, JudgeDefinition } from "./judge.js";
 
 /** Which part of the tasks: what is trained on, or what is held out. */
@@ -30,6 +31,15 @@ export interface Demonstration {
   readonly prefix: string;
   /** The text to learn, without the end-of-turn token. */
   readonly response: string;
+  /** In an episode, the turns after the first, each beginning with the same prefix. */
+  readonly turns?: readonly DemonstratedTurn[];
+}
+
+/** What the environment says, and what is said to it then. */
+export interface DemonstratedTurn {
+  /** As the environment's episode gives them. No loss. */
+  readonly messages: readonly Message[];
+  readonly response: string;
 }
 
 /** Writes demonstrations, mistakes included, of known quality. */
@@ -52,6 +62,8 @@ export interface EnvironmentDefinition<Config = unknown> {
   readonly config: z.ZodType<Config>;
   taskset(config: Config, split: Split, context: EnvironmentContext): Promise<Taskset>;
   verifier(config: Config): Verifier;
+  /** Present when the policy and the environment talk in turns; without, a trajectory is one answer to the prompt. */
+  readonly episodes?: (config: Config) => Episodes;
   /** Present when the environment can teach. */
   readonly teacher?: (config: Config) => Teacher;
   /** Present when single cases can be judged outside of a run. */

@@ -33,7 +33,7 @@ const PLAN_FIELDS: Readonly<Record<keyof StepPlan, z.ZodType>> = {
 
 const PROMPT_FIELDS: Readonly<Record<keyof Prompt, z.ZodType>> = {
   messages: z
-    .array(z.strictObject({ role: z.enum(["system", "user", "assistant"]), content: z.string() }))
+    .array(z.strictObject({ role: z.enum(["system", "user", "assistant", "tool"]), content: z.string() }))
     .describe("a list of messages with role and content"),
   assistantPrefix: z.string().describe("a text"),
   forcedPrefix: z

@@ -1,6 +1,6 @@
 import type { LossSpec } from "../records/loss-spec.js";
 import type { Batch } from "../records/batch.js";
-import { isTruncated, ORIGIN, promptLength, type Trajectory } from "../records/trajectory.js";
+import { isTruncated, ORIGIN, promptLength, segmentStarts, type Trajectory } from "../records/trajectory.js";
 import { groupTokenMeanWeights, tokenWeights } from "../numerics/token-weights.js";
 
 /** One trajectory with what the update makes of it. */
@@ -16,12 +16,15 @@ export interface WeighedTrajectory {
 export interface LabelledSequence {
   readonly tokens: Int32Array;
   readonly lossFrom: number;
+  /** Tokens [start, end) after it that carry none: what an environment said. */
+  readonly without?: readonly (readonly [number, number])[];
 }
 
 /**
  * Packs one update's trajectories without padding. Here every mask is made: prompt tokens weigh 0, each response token
  * that the policy sampled or was forced to say (the stop token included) weighs what the aggregation says, one that a
- * budget rule injected weighs 0, and a truncated trajectory weighs 0 when the loss masks those.
+ * budget rule injected or that an environment said weighs 0, and a truncated trajectory weighs 0 when the loss masks
+ * those. Segments of an episode are sequences of their own; aggregation sees their trajectory whole.
  *
  * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
  *   `spec.nextTokenCoefficient` in the loss
@@ -31,15 +34,15 @@ export function packTrajectories(
   spec: LossSpec,
   auxiliary: readonly LabelledSequence[] = [],
 ): Batch {
-  const sequences = [...samples.map(({ trajectory }) => trajectory.tokens), ...auxiliary.map(({ tokens }) => tokens)];
-  const { tokens_N, offsets_S1 } = join(sequences);
+  const wholes = [...samples.map(({ trajectory }) => trajectory.tokens), ...auxiliary.map(({ tokens }) => tokens)];
+  const { tokens_N, offsets_S1: starts } = join(wholes);
   const mask_N = new Float32Array(tokens_N.length);
   const advantages_N = new Float32Array(tokens_N.length);
   const behaviourLogprobs_N = new Float32Array(tokens_N.length);
   samples.forEach(({ trajectory, advantage }, s) => {
-    const start = offsets_S1[s]!;
+    const start = starts[s]!;
     const response = start + promptLength(trajectory);
-    const end = offsets_S1[s + 1]!;
+    const end = starts[s + 1]!;
     behaviourLogprobs_N.set(trajectory.logprobs, start);
     if (spec.maskTruncated && isTruncated(trajectory)) return;
     trajectory.origins.forEach(
@@ -48,7 +51,7 @@ export function packTrajectories(
     if (typeof advantage === "number") advantages_N.fill(advantage, response, end);
     else advantages_N.set(advantage, response);
   });
-  const policyOffsets = offsets_S1.subarray(0, samples.length + 1);
+  const policyOffsets = starts.subarray(0, samples.length + 1);
   const weights_N = new Float32Array(tokens_N.length);
   const policyMask_N = mask_N.subarray(0, policyOffsets.at(-1));
   const { aggregation, normConstant } = spec;
@@ -58,17 +61,25 @@ export function packTrajectories(
       : tokenWeights({ mask_N: policyMask_N, offsets_S1: policyOffsets, aggregation, normConstant }),
   );
   samples.forEach(({ trajectory, factors }, s) => {
-    const response = offsets_S1[s]! + promptLength(trajectory);
+    const response = starts[s]! + promptLength(trajectory);
     factors?.forEach((factor, t) => (weights_N[response + t]! *= factor));
   });
   return {
     tokens_N,
-    offsets_S1,
+    offsets_S1: segmentOffsets(samples, starts),
     weights_N,
     advantages_N,
     behaviourLogprobs_N,
-    ...(auxiliary.length > 0 ? { nextTokenWeights_N: nextTokenWeights(offsets_S1, samples.length, auxiliary) } : {}),
+    ...(auxiliary.length > 0 ? { nextTokenWeights_N: nextTokenWeights(starts, samples.length, auxiliary) } : {}),
   };
+}
+
+/** Where sequences begin: one for each segment, then the texts. */
+function segmentOffsets(samples: readonly WeighedTrajectory[], starts: Int32Array): Int32Array {
+  const ofSamples = samples.flatMap(({ trajectory }, s) =>
+    segmentStarts(trajectory).map((start) => starts[s]! + start),
+  );
+  return Int32Array.from([...ofSamples, ...starts.subarray(samples.length)]);
 }
 
 /** Index of each sample's group. */
@@ -93,10 +104,16 @@ export function packLabelled(sequences: readonly LabelledSequence[]): Batch {
 
 function nextTokenWeights(offsets_S1: Int32Array, first: number, sequences: readonly LabelledSequence[]): Float32Array {
   const weights_N = new Float32Array(offsets_S1.at(-1) ?? 0);
-  const tokens = sequences.reduce((sum, { tokens, lossFrom }) => sum + tokens.length - Math.max(1, lossFrom), 0);
-  sequences.forEach(({ lossFrom }, i) => {
+  const tokens = sequences.reduce(
+    (sum, { tokens, lossFrom, without = [] }) =>
+      sum + tokens.length - Math.max(1, lossFrom) - without.reduce((lost, [start, end]) => lost + end - start, 0),
+    0,
+  );
+  sequences.forEach(({ lossFrom, without = [] }, i) => {
+    const begin = offsets_S1[first + i]!;
     // A sequence's first token is predicted from nothing.
-    weights_N.fill(1 / tokens, offsets_S1[first + i]! + Math.max(1, lossFrom), offsets_S1[first + i + 1]!);
+    weights_N.fill(1 / tokens, begin + Math.max(1, lossFrom), offsets_S1[first + i + 1]!);
+    for (const [start, end] of without) weights_N.fill(0, begin + start, begin + end);
   });
   return weights_N;
 }

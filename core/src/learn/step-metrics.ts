@@ -1,13 +1,20 @@
 import { mean, quantile, standardDeviation } from "../numerics/statistics.js";
 import type { Sample } from "../records/group.js";
 import { hasThought } from "../records/think-block.js";
-import { isTruncated, promptLength, responseLength } from "../records/trajectory.js";
+import {
+  isEpisode,
+  isTruncated,
+  policyLength,
+  promptLength,
+  segmentStarts,
+  type Trajectory,
+} from "../records/trajectory.js";
 
 /** Metrics of what was sampled in a step, whatever became of it. */
 export function sampleMetrics(samples: readonly Sample[]): Readonly<Record<string, number>> {
   const trajectories = samples.map(({ trajectory }) => trajectory);
-  const lengths = trajectories.map(responseLength);
-  const ended = trajectories.filter((trajectory) => !isTruncated(trajectory)).map(responseLength);
+  const lengths = trajectories.map(policyLength);
+  const ended = trajectories.filter((trajectory) => !isTruncated(trajectory)).map(policyLength);
   const share = (count: number): number => count / Math.max(1, samples.length);
   const entropies = trajectories.map((trajectory) =>
     trajectory.entropies.subarray(promptLength(trajectory)).reduce((sum, entropy) => sum + entropy, 0),
@@ -26,6 +33,19 @@ export function sampleMetrics(samples: readonly Sample[]): Readonly<Record<strin
         1,
         lengths.reduce((sum, length) => sum + length, 0),
       ),
+    ...episodeMetrics(trajectories.filter(isEpisode)),
+  };
+}
+
+/** Metrics of episodes; none without any. */
+function episodeMetrics(episodes: readonly Trajectory[]): Readonly<Record<string, number>> {
+  if (episodes.length === 0) return {};
+  const turns = episodes.map((episode) => episode.turns.filter(({ role }) => role === "policy").length);
+  return {
+    "turn/mean": mean(turns),
+    "turn/max": Math.max(...turns),
+    "turn/out_of": mean(episodes.map(({ stopReason }) => (stopReason === "turns" ? 1 : 0))),
+    "turn/breaks": episodes.reduce((sum, episode) => sum + segmentStarts(episode).length - 1, 0),
   };
 }
 

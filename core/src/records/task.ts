@@ -2,7 +2,8 @@ import type { JsonObject } from "./json.js";
 
 /** One message of a conversation, before any chat template. */
 export interface Message {
-  readonly role: "system" | "user" | "assistant";
+  /** "tool" is what an environment's tool answers; not every chat template knows it. */
+  readonly role: "system" | "user" | "assistant" | "tool";
   readonly content: string;
 }
 

@@ -21,6 +21,21 @@ export interface Verdict {
   readonly ms: number;
 }
 
+/** A finding without its verifier: how an environment says what became of an episode. */
+export type EpisodeOutcome = Pick<Verdict, "kind" | "score" | "reason" | "parts">;
+
+/** What keeps a value from being a verdict; a NaN among the scores would reach every weight of the policy. */
+export function verdictProblem(value: Partial<EpisodeOutcome> | undefined): string | undefined {
+  if (Array.isArray(value)) return `a list of ${value.length} instead of one verdict`;
+  const { kind, score } = value ?? {};
+  if (kind === undefined) return "no verdict";
+  if (!VERDICT_KINDS.includes(kind)) return `kind "${kind}"`;
+  const isScored = kind === "pass" || kind === "fail" || kind === "partial";
+  return isScored && !(score !== undefined && score >= 0 && score <= 1)
+    ? `kind ${kind} with score ${score}`
+    : undefined;
+}
+
 /** Whether a verdict may reach a gradient. */
 export function isGradable(verdict: Verdict): verdict is Verdict & { readonly score: number } {
   return (

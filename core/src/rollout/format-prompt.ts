@@ -4,11 +4,12 @@ import { runHook, mergeAnnotations, type HookCall } from "../hooks/hook-runner.j
 import type { LoadedPlugin } from "../hooks/plugin-loader.js";
 import type { Prompt, SamplingPlan } from "../hooks/prompt.js";
 import type { JsonObject } from "../records/json.js";
-import type { Task } from "../records/task.js";
+import type { Message, Task } from "../records/task.js";
 import type { Tokenizer } from "../engines/tokenizer.js";
 
 /** A prompt ready for the engine. */
 export interface FormattedPrompt {
+  readonly messages: readonly Message[];
   readonly tokens: Int32Array;
   readonly forcedTokens: Int32Array;
   readonly forcedLogprob: number | undefined;
@@ -58,6 +59,7 @@ export function formatPrompt(
   if (tokens.length + 1 > maxPositions)
     throw errors.promptTooLong({ taskId: task.id, tokens: tokens.length, maxPositions });
   return {
+    messages: prompt.messages,
     tokens,
     forcedTokens: prompt.forcedPrefix ? tokenizer.encode(prompt.forcedPrefix.text) : new Int32Array(),
     forcedLogprob: prompt.forcedPrefix?.logprob,

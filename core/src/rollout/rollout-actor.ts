@@ -1,8 +1,10 @@
 import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
+import { unpackEnvironment, type EnvironmentParcel } from "../environments/environment-loader.js";
 import { unpackPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
 import { PluginShelf, type PluginProtocol } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
+import type { EpisodeTools } from "./episode-player.js";
 import { rollOut, type RolloutOrder, type RolloutTools } from "./rollout.js";
 import { Tokenizer } from "../engines/tokenizer.js";
 
@@ -15,6 +17,13 @@ export interface RolloutActorArgs {
   readonly hookDeadlineMs: number;
   readonly plugins: readonly PluginParcel[];
   readonly evalPlugins: readonly PluginParcel[];
+  /** Present where the policy talks with its environment in turns. */
+  readonly episodes?: EpisodeArgs;
+}
+
+/** The environment that a rollout actor has its policy talk with. */
+export interface EpisodeArgs extends Omit<EpisodeTools, "episodes"> {
+  readonly environment: EnvironmentParcel;
 }
 
 /** Messages of a rollout actor. */
@@ -26,6 +35,12 @@ export type RolloutProtocol = {
 interface State {
   readonly tools: Omit<RolloutTools, "plugins">;
   readonly shelf: PluginShelf;
+}
+
+/** The loader has seen to it that the environment has episodes. */
+function unpackEpisodes({ environment, ...limits }: EpisodeArgs): EpisodeTools {
+  const { definition, config } = unpackEnvironment(environment);
+  return { ...limits, episodes: definition.episodes!(config) };
 }
 
 /** Samples groups from the live policy version; many may run beside each other. */
@@ -45,6 +60,7 @@ export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs
         evalPlugins: args.evalPlugins.map(unpackPlugin),
         maxPositions: args.maxPositions,
         hookDeadlineMs: args.hookDeadlineMs,
+        ...(args.episodes ? { episodes: unpackEpisodes(args.episodes) } : {}),
       },
       shelf: new PluginShelf(args.plugins),
     };

@@ -33,6 +33,13 @@ export const METRICS = {
   "len/mean_terminated": { unit: "tokens", meaning: "Mean length of the responses that ended by themselves" },
   "len/truncated": { unit: "1", meaning: "Share of responses cut at the token budget" },
   "think/rate": { unit: "1", meaning: "Share of responses whose thinking block is not empty" },
+  "turn/mean": { unit: "count", meaning: "Mean number of the policy's turns, in episodes" },
+  "turn/max": { unit: "count", meaning: "Largest number of the policy's turns in an episode" },
+  "turn/out_of": { unit: "1", meaning: "Share of episodes that ended because their turns were used up" },
+  "turn/breaks": {
+    unit: "count",
+    meaning: "Turns whose chat template wrote the conversation so far in another way; each begins a new segment",
+  },
   "loss/policy": { unit: "1", meaning: "Policy term of the loss" },
   "loss/kl": { unit: "nats", meaning: "KL term of the loss, coefficient included" },
   "loss/entropy": { unit: "nats", meaning: "Entropy term of the loss, coefficient included" },

@@ -22,6 +22,7 @@ function sampleOf({ record, tokens }: Rollout): { readonly task: Task; readonly 
         versions: record.versions,
         stopReason: record.stopReason,
         ...(record.failure === undefined ? {} : { failure: record.failure }),
+        ...(record.outcome === undefined ? {} : { outcome: record.outcome }),
         seed: record.seed,
         temperature: record.temperature,
         maxTokens: record.maxTokens,

@@ -12,7 +12,7 @@ import {
   type Turn,
   type VersionSpan,
 } from "../records/trajectory.js";
-import type { Verdict } from "../records/verdict.js";
+import type { EpisodeOutcome, Verdict } from "../records/verdict.js";
 import { isMissing, onFile } from "./durable-files.js";
 import { field, readJsonl } from "./jsonl.js";
 import { packTokens, readTokens, type RolloutTokens, type TokenPlace } from "./token-file.js";
@@ -53,6 +53,8 @@ export interface RolloutRecord {
   readonly truncated: boolean;
   /** Error text when `stopReason` is "failed". */
   readonly failure?: string;
+  /** What the environment found at the end of an episode, or how it failed. */
+  readonly outcome?: EpisodeOutcome;
   readonly promptTokens: number;
   readonly responseTokens: number;
   readonly maxTokens: number;
@@ -117,6 +119,7 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
       stopReason: trajectory.stopReason,
       truncated: isTruncated(trajectory),
       ...(trajectory.failure === undefined ? {} : { failure: trajectory.failure }),
+      ...(trajectory.outcome === undefined ? {} : { outcome: trajectory.outcome }),
       promptTokens: start,
       responseTokens: responseLength(trajectory),
       maxTokens: trajectory.maxTokens,

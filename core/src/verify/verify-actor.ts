@@ -10,7 +10,7 @@ import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
-import type { Verdict } from "../records/verdict.js";
+import type { Verdict, VerdictKind } from "../records/verdict.js";
 import { checkedVerdict } from "./checked-verdict.js";
 
 /** What a verifier actor is started with. */
@@ -45,6 +45,9 @@ export type VerifyProtocol = {
   verify: { in: VerifyOrder; out: readonly Finding[] };
 } & PluginProtocol;
 
+/** Kinds of outcome that say nothing of the policy. */
+const FAILURES: readonly VerdictKind[] = ["error", "timeout", "infra"];
+
 interface State {
   readonly verifier: Verifier;
   readonly tokenizer: Tokenizer | undefined;
@@ -77,9 +80,7 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
       return Promise.all(
         order.trajectories.map(async (trajectory, index): Promise<Finding> => {
           const started = ctx.clock.now();
-          const verdict = await checkedVerdict({ verifier: state.verifier.name, version: state.verifier.version }, () =>
-            state.verifier.verify(order.task, trajectory),
-          );
+          const verdict = await verdictOf(state.verifier, order.task, trajectory);
           return { annotations: annotated[index] ?? {}, verdict: { ...verdict, ms: ctx.clock.now() - started } };
         }),
       );
@@ -112,4 +113,12 @@ function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): Jso
     annotations = mergeAnnotations(loaded, "annotate", order.step, annotations, found);
   }
   return annotations;
+}
+
+/** An episode that its environment could not finish is judged by nobody: what went wrong is the verdict. */
+async function verdictOf(verifier: Verifier, task: Task, trajectory: Trajectory): Promise<Verdict> {
+  const identity = { verifier: verifier.name, version: verifier.version };
+  const { outcome } = trajectory;
+  if (outcome && FAILURES.includes(outcome.kind)) return { ...outcome, ...identity, ms: 0 };
+  return checkedVerdict(identity, () => verifier.verify(task, trajectory));
 }
