@@ -175,9 +175,10 @@ function rolloutPlaces(
   );
 }
 
-function episodeArgs({ bundle, config }: LoadedEnvironment, rollout: RunConfig["rollout"]): EpisodeArgs {
+function episodeArgs(environment: LoadedEnvironment, rollout: RunConfig["rollout"]): EpisodeArgs {
   const { environmentDeadlineMs: deadlineMs, maxTurns, maxTurnTokens } = rollout;
-  return { environment: { bundle, config }, deadlineMs, maxTurns, maxTurnTokens: maxTurnTokens || Infinity };
+  const limits = { deadlineMs, maxTurns, maxTurnTokens: maxTurnTokens || Infinity };
+  return { environment: environmentParcel(environment), ...limits };
 }
 
 /** The config's plugins, or those that a run had taken in place of them while it worked. */

@@ -1,4 +1,6 @@
+import type { JsonValue } from "../records/json.js";
 import type { Task } from "../records/task.js";
+import type { Episodes, Reply } from "./episode.js";
 import type { EnvironmentContext, EnvironmentDefinition, Split, Taskset, Teacher, Verifier } from "./environment.js";
 
 /** One environment of a mixture with its checked settings. */
@@ -26,6 +28,7 @@ export function mixtureOf(
     config,
     taskset: (_config, split, context) => mixedTaskset(parts, split, context),
     verifier: () => mixedVerifier({ name, version }, parts),
+    ...(parts.some(({ definition }) => definition.episodes) ? { episodes: () => mixedEpisodes(parts) } : {}),
     ...(parts.every(({ definition }) => definition.teacher) ? { teacher: () => mixedTeacher(parts) } : {}),
   };
 }
@@ -101,6 +104,32 @@ function mixedVerifier(identity: Pick<Verifier, "name" | "version">, parts: read
     },
   };
 }
+
+/** The part that a task comes from talks with the policy; one that does not talk ends with the first answer. */
+function mixedEpisodes(parts: readonly MixturePart[]): Episodes {
+  const episodes = new Map(
+    parts.map(({ domain, definition, config }) => [domain, definition.episodes?.(config) ?? ONE_ANSWER]),
+  );
+  // Tasks of a mixture have the domain of one of its parts, and a state says whose it is.
+  const of = (domain: string): Episodes => episodes.get(domain)!;
+  const marked = (domain: string, reply: Reply): Reply<MixedState> => ({
+    ...reply,
+    state: { domain, of: reply.state },
+  });
+  return {
+    reset: async (scene) => marked(scene.task.domain, await of(scene.task.domain).reset(scene)),
+    step: async (scene, state: MixedState, turn) =>
+      marked(state.domain, await of(state.domain).step(scene, state.of, turn)),
+    close: (state: MixedState) => of(state.domain).close?.(state.of),
+  };
+}
+
+type MixedState = { readonly domain: string; readonly of: JsonValue };
+
+const ONE_ANSWER: Episodes = {
+  reset: () => ({ state: null, messages: [], isDone: false }),
+  step: () => ({ state: null, messages: [], isDone: true }),
+};
 
 function mixedTeacher(parts: readonly MixturePart[]): Teacher {
   const teachers = new Map(parts.map(({ domain, definition, config }) => [domain, definition.teacher!(config)]));

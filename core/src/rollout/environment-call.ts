@@ -24,20 +24,22 @@ export async function askEnvironment(
   call: (signal: AbortSignal) => Reply | Promise<Reply>,
 ): Promise<Answer> {
   const stop = new AbortController();
-  const onAbort = (): void => stop.abort(signal.reason);
-  if (signal.aborted) onAbort();
-  signal.addEventListener("abort", onAbort, { once: true });
+  let onAbort = (): void => {};
   let cancel = (): void => {};
   const late: Answer = {
     failure: { kind: "timeout", reason: `environment-late: ${about} took over ${deadlineMs} ms` },
   };
   try {
+    const stopped = new Promise<"stopped">((resolve) => {
+      onAbort = () => {
+        stop.abort(signal.reason);
+        resolve("stopped");
+      };
+      if (signal.aborted) onAbort();
+      signal.addEventListener("abort", onAbort, { once: true });
+    });
     const reply = withinDeadline(deadlineMs, () => call(stop.signal));
     const timeUp = new Promise<"late">((resolve) => (cancel = systemClock.after(deadlineMs, () => resolve("late"))));
-    const stopped = new Promise<"stopped">((resolve) => {
-      if (signal.aborted) resolve("stopped");
-      signal.addEventListener("abort", () => resolve("stopped"), { once: true });
-    });
     const first = await Promise.race([reply, timeUp, stopped]);
     if (first === "late") return late;
     if (first === "stopped") return { failure: { kind: "infra", reason: `stopped: ${about} was not waited for` } };
@@ -63,8 +65,8 @@ export function replyProblem(value: unknown): string | undefined {
   if (state === undefined) return "a reply without state";
   if (typeof isDone !== "boolean") return "a reply without isDone";
   if (!Array.isArray(messages)) return "a reply without messages";
-  // The elements of an array of unknown origin.
-  for (const message of messages as readonly unknown[]) {
+  for (const message of messages) {
+    // Both properties are checked before they are relied on.
     const { role, content } = (message ?? {}) as { role?: unknown; content?: unknown };
     if (typeof content !== "string") return "a message without text";
     if (role !== "system" && role !== "user" && role !== "tool") return `a message of role ${JSON.stringify(role)}`;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { GenerateRequest, Sampler } from "../engines/policy-engine.js";
 import { withinDeadline } from "../hooks/hook-deadline.js";
 import { versionsOf } from "../hooks/hook-runner.js";
@@ -59,6 +60,8 @@ export async function rollOut(
   const plugins = activePlugins(tools.plugins, tools.evalPlugins, order);
   const slots = order.groups.flatMap((group) => Array.from({ length: group.size }, (_, slot) => ({ group, slot })));
   const { episodes } = tools;
+  // Every episode of the order listens, however many there are.
+  if (episodes) setMaxListeners(0, signal);
   const players = await Promise.all(
     slots.map(({ group, slot }) => {
       const seat = { task: group.task, seed: order.seed, key: keyOf(order, group, slot), signal };

@@ -7,6 +7,7 @@ import {
 import { mixtureOf, type MixturePart } from "../../../core/src/environments/mixture.js";
 import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
+import type { JsonValue } from "../../../core/src/records/json.js";
 import { z } from "../../../core/src/sdk.js";
 import { makeTrajectory } from "../../plugins/hook-contexts.js";
 
@@ -106,5 +107,30 @@ describe("environment mixed", () => {
     await expect(loadEnvironment("mixed", {}, ".")).rejects.toMatchObject({
       message: expect.stringContaining("at least one environment"),
     });
+  });
+
+  test("has the part that a task comes from talk, and one that does not talk end with the first answer", async () => {
+    const talker = part("b", 2);
+    const episodes = {
+      reset: () => ({ state: 1, messages: [], isDone: false }),
+      step: (_scene: unknown, state: JsonValue) => ({ state: [state], messages: [], isDone: state !== 1 }),
+    };
+    const { episodes: talk } = mixtureOf(about, [
+      part("a", 2),
+      { ...talker, definition: { ...talker.definition, episodes: () => episodes } },
+    ]);
+    const play = async (domain: string): Promise<number> => {
+      const task = { id: "x", domain, prompt: [], reference: "", meta: {} };
+      const scene = { task, random: new Random(deriveKey(1)), signal: new AbortController().signal };
+      let reply = await talk!({}).reset(scene);
+      let turns = 0;
+      while (!reply.isDone) {
+        const turn = { index: turns++, assistantPrefix: "", responseText: "" };
+        reply = await talk!({}).step(scene, JSON.parse(JSON.stringify(reply.state)), turn);
+      }
+      return turns;
+    };
+    expect([await play("a"), await play("b")]).toEqual([1, 2]);
+    expect(mixtureOf(about, [part("a", 2)])).not.toHaveProperty("episodes");
   });
 });

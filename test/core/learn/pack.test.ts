@@ -53,6 +53,25 @@ describe("packTrajectories()", () => {
     expect([...weights_N]).toEqual([0, 0, 0, 1, 1, 0, 1].map((mask) => Math.fround(mask / 3)));
   });
 
+  test("makes a sequence of every segment of an episode, and one of all of them for the aggregation", () => {
+    // Two prompts of 3 tokens, each with an answer of 2; then a sibling.
+    const turns = [
+      { role: "prompt", start: 0, end: 3 },
+      { role: "policy", start: 3, end: 5 },
+      { role: "prompt", start: 5, end: 8 },
+      { role: "policy", start: 8, end: 10 },
+    ] as const;
+    const origins = Uint8Array.of(0, 0, 0, 1, 1, 0, 0, 0, 1, 1);
+    const broken = trajectory("a", 7, { turns, origins });
+    const spec: LossSpec = { ...SPEC, aggregation: "seq-mean-token-mean" };
+    const text = { tokens: Int32Array.of(1, 2, 3), lossFrom: 1 };
+    const batch = packTrajectories([weighed(broken, 2), weighed(trajectory("b", 2))], spec, [text]);
+    expect([...batch.offsets_S1]).toEqual([0, 5, 10, 15, 18]);
+    const masks = [0, 0, 0, 1, 1, 0, 0, 0, 1, 1].map((mask) => mask / 8);
+    expect([...batch.weights_N]).toEqual([...masks, 0, 0, 0, 1 / 4, 1 / 4, 0, 0, 0]);
+    expect([...batch.nextTokenWeights_N!].slice(15)).toEqual([0, 0.5, 0.5]);
+  });
+
   test("gives every group the same say when the mean is of groups", () => {
     // A4: groups of 10 and 90 tokens.
     const samples = [
@@ -107,6 +126,13 @@ describe("packTrajectories()", () => {
 });
 
 describe("packLabelled()", () => {
+  test("weighs nothing of what an environment says between the responses", () => {
+    const { nextTokenWeights_N } = packLabelled([
+      { tokens: Int32Array.of(1, 2, 3, 4, 5, 6), lossFrom: 2, without: [[3, 5]] },
+    ]);
+    expect([...nextTokenWeights_N!]).toEqual([0, 0, 0.5, 0, 0, 0.5]);
+  });
+
   test("weighs everything from lossFrom on alike, over the whole batch", () => {
     const batch = packLabelled([
       { tokens: Int32Array.of(1, 2, 3, 4), lossFrom: 2 },
