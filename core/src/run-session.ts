@@ -145,6 +145,11 @@ export class RunSession {
     }
     const inFlight = await readInFlight(saved?.inFlight, checkpoint?.path ?? "");
     session.current = new RunSession(options, state, store, parts, inFlight);
+    const { kernelSet } = parts.engine;
+    if (saved && saved.kernelSet !== kernelSet) {
+      const message = `the checkpoint was computed with ${saved.kernelSet} kernels, this process has ${kernelSet}: the run goes on, but not with the bits it would have had`;
+      session.current.notice(state.step, message, "warning");
+    }
     return session.current;
   }
 

@@ -256,6 +256,20 @@ describe("a run", () => {
     expect(ledgers[1]).toBe(ledgers[0]);
   });
 
+  test("warns when a checkpoint was computed with other kernels", async () => {
+    const own = join(folder, "other-kernels");
+    const { session, path, again } = await openSession(own, SETTINGS);
+    await session.checkpoint({ ahead: [], carried: [] });
+    await session.close("stopped");
+    const file = join(path, "checkpoints", "000000", "state.json");
+    const state = JSON.parse(readFileSync(file, "utf8"));
+    writeFileSync(file, JSON.stringify({ ...state, kernelSet: "abacus" }));
+    const events: RunEvent[] = [];
+    await (await again((event) => events.push(event))).close("stopped");
+    const warnings = events.filter((event) => event.type === "notice" && event.level === "warning");
+    expect(warnings).toMatchObject([{ message: expect.stringMatching(/with abacus kernels, this process has /) }]);
+  });
+
   test("ends when what it asks for ends every rollout actor", async () => {
     const own = join(folder, "deadly");
     writePlugin(own, "deadly", {

@@ -11,6 +11,8 @@ import { writeTinyRun } from "./tiny-run.js";
 export interface OpenSession {
   readonly session: RunSession;
   readonly path: string;
+  /** The run once more, after the session was closed. */
+  again(onEvent: (event: RunEvent) => void): Promise<RunSession>;
 }
 
 /** Starts a run of its own folder below `folder`, on a policy with random weights. */
@@ -21,6 +23,10 @@ export async function openSession(
 ): Promise<OpenSession> {
   const { config, baseDirectory } = loadConfig(writeTinyRun(folder, settings), [], runConfigSchema);
   const directory = await RunDirectory.create({ root: `${folder}/runs`, name: config.name });
-  const session = await RunSession.open({ config, baseDirectory, directory, attempt: 1, onEvent });
-  return { session, path: directory.path };
+  const options = { config, baseDirectory, directory };
+  return {
+    session: await RunSession.open({ ...options, attempt: 1, onEvent }),
+    path: directory.path,
+    again: (listener) => RunSession.open({ ...options, attempt: 2, onEvent: listener }),
+  };
 }
