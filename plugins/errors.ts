@@ -20,6 +20,23 @@ export const errors = defineErrors({
     hint: "Measure the starting policy (`troupe eval RUN`) and give its accuracy by task or by difficulty",
     exitCode: 2,
   },
+  updatesTooMany: {
+    message: (d: { stage: string; updatesPerBatch: number }) =>
+      `Cannot plan stage "${d.stage}" as ${d.updatesPerBatch} updates per batch are asked for: strictly on-policy is 1`,
+    hint: "Set train.updatesPerBatch: 1, or strictlyOnPolicy: false where more are meant",
+    exitCode: 2,
+  },
+  stageDomainUnknown: {
+    message: (d: { stage: string; domain: string; known: readonly string[] }) =>
+      `Cannot train stage "${d.stage}" on domain "${d.domain}": the tasks are of ${d.known.map((name) => `"${name}"`).join(", ")}`,
+    hint: "Give the run an environment of that domain: environment: { use: mixed, with: { <domain>: { use: … } } }",
+    exitCode: 2,
+  },
+  measureEndless: {
+    message: (d: { stage: string }) => `Cannot measure the tasks of stage "${d.stage}": they have no end`,
+    hint: "Leave measure out, or take an environment with a finite train split",
+    exitCode: 2,
+  },
   stageWithoutTasks: {
     message: (d: { stage: string; wanted: number; looked: number; conditions: readonly string[] }) =>
       `Cannot choose ${d.wanted} tasks for stage "${d.stage}": of ${d.looked} looked at too few have ${d.conditions.join(", ") || "what it asks"}`,

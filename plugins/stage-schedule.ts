@@ -11,8 +11,16 @@ export const stageFields = {
   updatesPerBatch: z.int().min(1).optional().describe("Optimizer updates per cohort; absent keeps the run's"),
 };
 
+/** What becomes of the optimizer's moments where a stage begins; the weights always carry over. */
+export const optimizerField = z
+  .enum(["fresh", "carried"])
+  .default("fresh")
+  .describe("Whether a stage begins with cleared optimizer moments, or with those of the stage before");
+
 /** One stage of a run. The last stage lasts until the run ends. */
 export type Stage = z.output<z.ZodObject<typeof stageFields>>;
+
+type StageLength = Pick<Stage, "name" | "share" | "steps">;
 
 /** A moment of a run: its step, and how far it is, in [0, 1]. */
 export interface Moment {
@@ -34,7 +42,7 @@ export const firstStage = (): StagePosition => ({ index: 0, start: null });
  * Problems of a list of stages, for a schema's check: a stage with two lengths, a stage before the last without any,
  * shares that sum to more than the run.
  */
-export function problemsOfStages(stages: readonly Stage[], endsByTrigger: boolean): readonly string[] {
+export function problemsOfStages(stages: readonly StageLength[], endsByTrigger: boolean): readonly string[] {
   const shares = stages.reduce((sum, stage) => sum + (stage.share ?? 0), 0);
   return [
     ...stages
@@ -51,10 +59,11 @@ export function problemsOfStages(stages: readonly Stage[], endsByTrigger: boolea
  * Moves on to the stage that the plan has for this moment. A stage begins where the one before was planned to end, so
  * steps of uneven size do not push later stages back.
  *
- * @returns whether the stage changed
+ * @returns whether a stage begins where another ended, of this method or, in the middle of a run, of the one before it
  */
-export function followStages(position: StagePosition, stages: readonly Stage[], now: Moment): boolean {
+export function followStages(position: StagePosition, stages: readonly StageLength[], now: Moment): boolean {
   const before = position.index;
+  const takesOver = position.start === null && now.step > 1;
   position.start ??= { step: now.step, progress: now.progress };
   while (position.index < stages.length - 1) {
     const { share, steps } = stages[position.index]!;
@@ -67,11 +76,11 @@ export function followStages(position: StagePosition, stages: readonly Stage[], 
     position.index++;
     position.start = end;
   }
-  return position.index !== before;
+  return takesOver || position.index !== before;
 }
 
 /** Ends the present stage now, whatever its planned length. @returns whether there was a next stage */
-export function endStage(position: StagePosition, stages: readonly Stage[], now: Moment): boolean {
+export function endStage(position: StagePosition, stages: readonly StageLength[], now: Moment): boolean {
   if (position.index >= stages.length - 1) return false;
   position.index++;
   position.start = { step: now.step, progress: now.progress };

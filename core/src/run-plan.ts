@@ -55,14 +55,14 @@ export function samplingOf(plan: StepPlan): SamplingPlan {
   return { maxTokens, temperature, topP, topK, minP, logitBias: {}, stopStrings: [], budgetRules: [] };
 }
 
-/** How evaluation samples: its own temperature and token budget, nothing truncated. */
+/** How evaluation samples: by settings and a token budget of its own. */
 export function evaluationSampling(config: RunConfig): SamplingPlan {
   return {
     maxTokens: config.eval.maxTokens || config.rollout.maxTokens,
     temperature: config.eval.temperature,
-    topP: 1,
-    topK: 0,
-    minP: 0,
+    topP: config.eval.topP,
+    topK: config.eval.topK,
+    minP: config.eval.minP,
     logitBias: {},
     stopStrings: [],
     budgetRules: [],

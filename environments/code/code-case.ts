@@ -8,9 +8,9 @@ export const limitsSchema = z.strictObject({
   totalMs: z
     .int()
     .min(1)
-    .default(60_000)
+    .optional()
     .describe(
-      "Wall time of all tests of a program together, milliseconds; time spent waiting for a core does not count",
+      "Wall time of all tests of a program together, milliseconds; time spent waiting for a core does not count. Absent is LiveCodeBench's: (testMs + 1000) for each test, and 5000",
     ),
   memoryMb: z.int().min(16).max(65_536).default(512).describe("Memory of a program, all its processes together, MiB"),
   outputKb: z.int().min(1).max(8192).default(1024).describe("What a test may write, KiB"),

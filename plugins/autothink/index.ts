@@ -11,6 +11,7 @@ import { errors } from "../errors.js";
 import {
   firstStage,
   followStages,
+  optimizerField,
   planOfStage,
   problemsOfStages,
   stageFields,
@@ -53,9 +54,18 @@ const config = z
       .default(-1)
       .describe("Reward of an answer without thinking and without box: -1 as in the paper, 0 as in the authors' code"),
     degenerationGuard: z
-      .boolean()
-      .default(true)
-      .describe("Gives -2 to wrong answers without thinking that repeat themselves"),
+      .enum(["response", "prompt-and-response", "off"])
+      .default("response")
+      .describe(
+        "Which text is looked at for repetition that makes a wrong answer without thinking cost 2; the authors' code looks at both, so that a long word in a problem is punished too",
+      ),
+    lengthPool: z
+      .enum(["both-modes", "per-mode"])
+      .default("both-modes")
+      .describe(
+        "Whether the length reward compares right, or wrong, answers of a group across the modes, as the authors' code does, or within each",
+      ),
+    optimizer: optimizerField,
     collapse: z
       .strictObject({
         above: z.number().min(0).max(1).default(0.98).describe("Highest think rate that keeps both modes alive"),
@@ -104,7 +114,7 @@ export default definePlugin<typeof config, State>({
         }
         return {
           ...(stage && planOfStage(stage)),
-          resetOptimizer: plan.resetOptimizer || hasSwitched,
+          resetOptimizer: plan.resetOptimizer || (hasSwitched && ctx.config.optimizer === "fresh"),
           parameters: { ...plan.parameters, [ctx.plugin]: { gamma, alpha, beta } },
         };
       },
@@ -145,6 +155,7 @@ export default definePlugin<typeof config, State>({
               reward: naiveReward(outcome, ctx.config.formatErrorReward),
               correct: outcome.correct,
               length: responseLength(samples[i]!.trajectory),
+              pool: ctx.config.lengthPool === "per-mode" && outcome.think ? 1 : 0,
             })),
             alpha,
             beta,
@@ -192,8 +203,12 @@ function outcomeOf({ trajectory, verdict }: Sample, config: Config): NaiveOutcom
     think: isThinking(trajectory, config.detection),
     correct: verdict.kind === "pass",
     isFormatError: !splitThinking(trajectory).answer?.includes("\\boxed{"),
-    isDegenerate: config.degenerationGuard && isDegenerate(trajectory.responseText),
+    isDegenerate: config.degenerationGuard !== "off" && isDegenerate(guardedText(trajectory, config)),
   };
+}
+
+function guardedText({ promptText, responseText }: Sample["trajectory"], { degenerationGuard }: Config): string {
+  return degenerationGuard === "response" ? responseText : promptText + responseText;
 }
 
 function numberIn(object: JsonObject, key: string): number | undefined {

@@ -11,8 +11,8 @@ export interface ModeSample extends Outcome {
 }
 
 /**
- * Think rate of the cohort (the balance's z) and by difficulty, and accuracy, length and answer length of each mode. Answers without thinking
- * that grow towards the length of thinking show reasoning that moved behind the tag.
+ * Think rate of the cohort (the balance's z) and by difficulty, and accuracy, length and answer length of all and of each
+ * mode. Answers without thinking that grow towards the length of thinking show reasoning that moved behind the tag.
  *
  * @returns metric → value; a mode or difficulty without samples has no metric
  */
@@ -29,11 +29,11 @@ export function modeMetrics(samples: readonly ModeSample[]): Record<string, numb
       samples.filter((sample) => sample.difficulty === difficulty).map(thinkFlag),
     );
   }
-  for (const [mode, think] of [
-    ["think", true],
-    ["nothink", false],
+  for (const [mode, ofMode] of [
+    ["all", samples],
+    ["think", samples.filter(({ think }) => think)],
+    ["nothink", samples.filter(({ think }) => !think)],
   ] as const) {
-    const ofMode = samples.filter((sample) => sample.think === think);
     put(
       `autothink/accuracy/${mode}`,
       ofMode.map((sample) => (sample.correct ? 1 : 0)),

@@ -35,6 +35,8 @@ export interface LengthSample {
   readonly correct: boolean;
   /** Response tokens, thought and answer. */
   readonly length: number;
+  /** Answers are compared with those of the same pool; absent is one pool for all. */
+  readonly pool?: number;
 }
 
 /**
@@ -42,22 +44,22 @@ export interface LengthSample {
  *
  *     y_i = (L_i − μ) / σ        right: r − 1 + exp(−α y)        wrong: r + 1 − exp(−β y)
  *
- * μ and the sample deviation σ (at least 1e-6) are those of the group's right, or wrong, answers of both modes together;
- * a subset of one is left alone. Source: AutoThink, stage 3.
+ * μ and the sample deviation σ (at least 1e-6) are those of the group's right, or wrong, answers of one pool: of both modes
+ * together unless the samples say otherwise. A subset of one is left alone. Source: AutoThink, stage 3.
  *
  * @returns rewards_G, in the order of the samples
  */
 export function lengthAwareRewards(samples_G: readonly LengthSample[], alpha: number, beta: number): number[] {
-  const z = (correct: boolean): ((length: number) => number) => {
-    const lengths = samples_G.filter((sample) => sample.correct === correct).map((sample) => sample.length);
-    if (lengths.length < 2) return () => 0;
-    const center = mean(lengths);
-    const scale = Math.max(standardDeviation(lengths, "sample"), 1e-6);
-    return (length) => (length - center) / scale;
+  const deviation = ({ correct, pool, length }: LengthSample): number => {
+    const peers = samples_G.filter((sample) => sample.correct === correct && sample.pool === pool);
+    if (peers.length < 2) return 0;
+    const lengths = peers.map((sample) => sample.length);
+    return (length - mean(lengths)) / Math.max(standardDeviation(lengths, "sample"), 1e-6);
   };
-  const [right, wrong] = [z(true), z(false)];
-  return samples_G.map(({ reward, correct, length }) =>
-    correct ? reward - 1 + Math.exp(-alpha * right(length)) : reward + 1 - Math.exp(-beta * wrong(length)),
+  return samples_G.map((sample) =>
+    sample.correct
+      ? sample.reward - 1 + Math.exp(-alpha * deviation(sample))
+      : sample.reward + 1 - Math.exp(-beta * deviation(sample)),
   );
 }
 

@@ -1,122 +1,119 @@
 import {
   definePlugin,
+  isTruncated,
   mean,
-  responseLength,
+  type Cohort,
+  type DriverContext,
   type Random,
-  type RewardedGroup,
   type Selection,
   type StepPlan,
-  z,
 } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
-import {
-  firstStage,
-  followStages,
-  planOfStage,
-  problemsOfStages,
-  stageFields,
-  type StagePosition,
-} from "../stage-schedule.js";
-import { admits, chooseTasks, type TaskFilter, type TaskWalk } from "./choose-tasks.js";
+import { firstStage, followStages, planOfStage, type StagePosition } from "../stage-schedule.js";
+import { admits, belongs, chooseTasks, nextToMeasure, type SolvedShares, type TaskWalk } from "./choose-tasks.js";
+import { groupFactors } from "./group-factors.js";
+import { settingsSchema, type Settings, type Stage } from "./settings.js";
 
-const range = z.strictObject({
-  from: z.number().gt(0).describe("At the stage's first step"),
-  to: z.number().gt(0).describe("At its last"),
-});
-
-const config = z
-  .strictObject({
-    stages: z
-      .array(
-        z.strictObject({
-          ...stageFields,
-          domain: z.string().min(1).optional().describe("Tasks of this domain alone: a stage never mixes two"),
-          difficulty: z
-            .strictObject({ min: z.number().optional(), max: z.number().optional() })
-            .optional()
-            .describe("Tasks whose known difficulty lies in this range"),
-          maxSolved: z
-            .number()
-            .min(0)
-            .max(1)
-            .optional()
-            .describe(
-              "Drops tasks that the policy solved more often than this when they were last tried; 0.375 is 6 of 16",
-            ),
-          temperature: z
-            .union([z.number().gt(0), range])
-            .optional()
-            .describe("Sampling temperature, or a ramp over the stage"),
-          learningRate: z.number().gt(0).optional().describe("Step size of AdamW; absent keeps the run's"),
-          filterOverlong: z
-            .boolean()
-            .default(false)
-            .describe("Masks the loss of answers that are cut: useful at short budgets, harmful at long ones"),
-        }),
-      )
-      .min(1)
-      .describe("Stages in order, the last until the run ends"),
-    normaliser: z
-      .enum(["batch", "group"])
-      .default("batch")
-      .describe("Token mean over the update, or within each group and then over groups"),
-  })
-  .check(({ value, issues }) => {
-    for (const message of problemsOfStages(value.stages, false))
-      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
-  });
-
-type Config = z.output<typeof config>;
-type Stage = Config["stages"][number];
-
-interface State {
+interface State extends SolvedShares {
   readonly position: StagePosition;
   /** Where the choice of tasks stands; a new stage begins a new walk. */
   walk: TaskWalk | null;
-  /** Task → share of its samples that passed when it was last tried. Kept for tasksets that end. */
-  readonly solved: Record<string, number>;
-  /** Share of the tasks looked at that the stage's filter let through, in the last selection. */
+  /** Index of the next task to measure; null when the stage's tasks are measured, or need not be. */
+  measuring: number | null;
+  /** The step whose policy version measured them. */
+  measuredAt: number | null;
+  measured: Record<string, number>;
+  /** Kept for tasksets that end. */
+  readonly trained: Record<string, number>;
+  /** Share of the stage's tasks looked at that its filters let through, in the last selection. */
   admitted: number;
 }
 
-export default definePlugin<typeof config, State>({
+type Context = DriverContext<Settings, State>;
+
+export default definePlugin<typeof settingsSchema, State>({
   name: "curriculum",
-  version: "1.0.0",
+  version: "1.1.0",
   description: "Stages by domain, response length and difficulty, with one update for every batch",
-  config,
-  // A state is what a checkpoint of this plugin held.
-  init: (_config, previous) =>
-    (previous as unknown as State | undefined) ?? { position: firstStage(), walk: null, solved: {}, admitted: 1 },
+  config: settingsSchema,
+  init: ({ stages }, previous) =>
+    // A state is what a checkpoint of this plugin held.
+    (previous as unknown as State | undefined) ?? {
+      position: firstStage(),
+      walk: null,
+      measuring: stages[0]?.measure ? 0 : null,
+      measuredAt: null,
+      measured: {},
+      trained: {},
+      admitted: 1,
+    },
   hooks: {
     plan: {
-      writes: ["plan.stage", "plan.maxTokens", "plan.resetOptimizer", "plan.temperature", "plan.learningRate"],
+      writes: [
+        "plan.stage",
+        "plan.maxTokens",
+        "plan.resetOptimizer",
+        "plan.temperature",
+        "plan.learningRate",
+        "plan.parameters",
+      ],
       run: (ctx, plan) => {
         const { position } = ctx.state;
-        const hasSwitched = followStages(position, ctx.config.stages, ctx);
-        const stage = ctx.config.stages[position.index]!; // the schema wants at least one
-        if (hasSwitched) {
-          ctx.state.walk = null;
-          ctx.event(`stage "${stage.name}": ${stage.domain ?? "every domain"}, at most ${stage.maxTokens} tokens`);
-        }
+        const { stages, strictlyOnPolicy, optimizer } = ctx.config;
+        endMeasuring(ctx);
+        const isMeasuring = ctx.state.measuring !== null && position.start !== null;
+        const hasSwitched = !isMeasuring && followStages(position, stages, ctx);
+        const stage = stages[position.index]!; // the schema wants at least one
+        if (hasSwitched) begin(ctx, stage);
+        const { updatesPerBatch = plan.updatesPerBatch } = stage;
+        if (strictlyOnPolicy && updatesPerBatch > 1)
+          throw errors.updatesTooMany({ stage: stage.name, updatesPerBatch });
+        const measures = ctx.state.measuring !== null;
+        const { groupSize, ...steady } = stage;
         return {
-          ...planOfStage(stage),
-          // One update: the policy that is updated is the one that sampled, and no ratio ever leaves 1.
-          updatesPerBatch: stage.updatesPerBatch ?? 1,
-          resetOptimizer: plan.resetOptimizer || hasSwitched,
-          ...temperatureOf(stage, position, ctx),
+          ...planOfStage(steady),
+          ...groupSizeOf(groupSize, doneOf(stage, ctx)),
+          updatesPerBatch,
+          resetOptimizer: plan.resetOptimizer || (hasSwitched && optimizer === "fresh"),
+          ...temperatureOf(stage.temperature, doneOf(stage, ctx)),
           ...(stage.learningRate === undefined ? {} : { learningRate: stage.learningRate }),
+          ...(measures ? measuringPlan(stage, plan) : {}),
+          parameters: { ...plan.parameters, [ctx.plugin]: { stage: position.index, measures } },
         };
       },
     },
     select: {
       writes: ["select"],
       run: (ctx, selection) => {
-        const stage = ctx.config.stages[ctx.state.position.index]!; // as above
+        const { stage, measures } = ofStep(ctx);
+        if (ctx.state.walk === null) checkDomains(ctx.config.stages, selection);
         ctx.state.walk ??= newWalk(ctx.random);
-        const { indices, looked } = chooseTasks(selection, ctx.state.walk, filterOf(stage, ctx.state));
+        const { walk } = ctx.state;
+        if (measures) return measure(ctx, stage, selection);
+        const { indices, looked } = chooseTasks(selection, walk, (task) =>
+          belongs(task, stage) ? admits(task, stage, ctx.state, walk.epoch) : undefined,
+        );
         if (indices.length < selection.count) throw noneLeft(stage, selection, looked);
         ctx.state.admitted = indices.length / looked;
         return indices;
+      },
+    },
+    reward: {
+      reads: ["reward", "trajectory"],
+      writes: ["reward"],
+      run: (ctx, cohort, rewards_N) =>
+        ctx.config.overlongReward === "mean" && ofStep(ctx).stage.filterOverlong
+          ? withoutTruncated(cohort, rewards_N)
+          : undefined,
+    },
+    keep: {
+      reads: ["task"],
+      writes: ["keep"],
+      run: (ctx, { group }, decision) => {
+        const { stage, measures } = ofStep(ctx);
+        // What is carried over from the stage before may be of another domain.
+        if (decision === "keep" && stage.domain !== undefined && group.task.domain !== stage.domain) return "resample";
+        return measures ? "drop" : undefined;
       },
     },
     loss: {
@@ -127,7 +124,7 @@ export default definePlugin<typeof config, State>({
           ratio: "token",
           aggregation: "token-mean",
           entropyCoefficient: 0,
-          maskTruncated: ctx.config.stages[ctx.state.position.index]!.filterOverlong, // as above
+          maskTruncated: ofStep(ctx).stage.filterOverlong,
         },
         ...(ctx.config.normaliser === "group" ? { tokenWeights: groupFactors(groups) } : {}),
       }),
@@ -135,64 +132,128 @@ export default definePlugin<typeof config, State>({
     observe: {
       reads: ["verdict", "task"],
       run: (ctx, _report, cohort) => {
+        const { measures } = ofStep(ctx);
         const shares = cohort.groups.map(({ task, samples }) => {
           const share = mean(samples.map(({ verdict }) => (verdict.kind === "pass" ? 1 : 0)));
-          if (ctx.state.walk?.isFinite) ctx.state.solved[task.id] = share;
+          if (measures) ctx.state.measured[task.id] = share;
+          else if (ctx.state.walk?.isFinite) ctx.state.trained[task.id] = share;
           return share;
         });
-        return { "curriculum/admitted": ctx.state.admitted, "curriculum/solved/mean": mean(shares) };
+        return {
+          "curriculum/admitted": ctx.state.admitted,
+          "curriculum/solved/mean": mean(shares),
+          "curriculum/solved/never": mean(shares.map((share) => (share === 0 ? 1 : 0))),
+        };
       },
     },
   },
 });
 
+/** The stage that a step was planned in; by the time it is learned from, later ones may be planned. */
+function ofStep({ config, plan, plugin, step }: Pick<Context, "config" | "plan" | "plugin" | "step">): {
+  readonly stage: Stage;
+  readonly measures: boolean;
+} {
+  const { stage, measures } = plan.parameters[plugin] ?? {};
+  const found = typeof stage === "number" ? config.stages[stage] : undefined;
+  if (!found) throw errors.stageParametersMissing({ plugin, step });
+  return { stage: found, measures: measures === true };
+}
+
+function begin({ state, event }: Context, stage: Stage): void {
+  state.walk = null;
+  state.measuring = stage.measure ? 0 : null;
+  state.measured = {};
+  event(`stage "${stage.name}": ${stage.domain ?? "every domain"}, at most ${stage.maxTokens} tokens`);
+}
+
+function measuringPlan({ name, measure: { attempts, promptsPerStep } = { attempts: 2 } }: Stage, plan: StepPlan) {
+  return {
+    stage: `${name}, measuring`,
+    groupSize: attempts,
+    maxRounds: 1,
+    ...(promptsPerStep === undefined ? {} : { promptsPerStep }),
+    resetOptimizer: plan.resetOptimizer,
+  };
+}
+
+/** Chooses the next tasks to try; with the last of them the stage's tasks are measured. */
+function measure({ state, step }: Context, stage: Stage, selection: Selection): readonly number[] {
+  if (selection.size === Infinity) throw errors.measureEndless({ stage: stage.name });
+  const { indices, next } = nextToMeasure(selection, state.measuring ?? 0, (task) => belongs(task, stage));
+  if (indices.length < selection.count) throw noneLeft({ ...stage, maxSolved: undefined }, selection, indices.length);
+  state.measuring = next;
+  if (next >= selection.size) state.measuredAt = step;
+  return indices;
+}
+
+/** A stage's planned length begins once its tasks are measured. */
+function endMeasuring({ state, config, step, progress, event }: Context): void {
+  if (state.measuredAt === null || step <= state.measuredAt) return;
+  const { name, maxSolved } = config.stages[state.position.index]!; // it was in force a step ago
+  const shares = Object.values(state.measured);
+  const left = shares.filter((share) => maxSolved === undefined || share <= maxSolved).length;
+  event(
+    `stage "${name}": policy version ${state.measuredAt - 1} was tried on ${shares.length} tasks, of which ${left} are left`,
+  );
+  state.position.start = { step, progress };
+  state.measuring = null;
+  state.measuredAt = null;
+}
+
 function newWalk(random: Random): TaskWalk {
   return { taken: 0, epoch: 0, key: random.integer(0, 2 ** 31), isFinite: false };
 }
 
-function temperatureOf(
-  { temperature, steps, share }: Stage,
-  { start }: StagePosition,
-  now: { readonly step: number; readonly progress: number },
-): Partial<StepPlan> {
+/** How much of a stage is done, in [0, 1]. */
+function doneOf({ steps, share }: Stage, { state: { position }, step, progress }: Context): number {
+  const { start } = position;
+  if (start === null) return 0;
+  const done =
+    steps === undefined ? (progress - start.progress) / (share ?? 1) : (step - start.step) / Math.max(1, steps - 1);
+  return Math.min(1, Math.max(0, done));
+}
+
+function temperatureOf(temperature: Stage["temperature"], done: number): Partial<StepPlan> {
   if (temperature === undefined) return {};
   if (typeof temperature === "number") return { temperature };
-  const done =
-    start === null
-      ? 0
-      : steps === undefined
-        ? (now.progress - start.progress) / (share ?? 1)
-        : (now.step - start.step) / Math.max(1, steps - 1);
-  return { temperature: temperature.from + (temperature.to - temperature.from) * Math.min(1, Math.max(0, done)) };
+  return { temperature: temperature.from + (temperature.to - temperature.from) * done };
 }
 
-function filterOf({ domain, difficulty, maxSolved }: Stage, { solved }: State): TaskFilter {
-  return (task) => admits(task, { domain, difficulty, maxSolved }, solved[task.id]);
+function groupSizeOf(groupSize: Stage["groupSize"], done: number): Partial<StepPlan> {
+  if (groupSize === undefined) return {};
+  return { groupSize: typeof groupSize === "number" ? groupSize : done < 0.5 ? groupSize.from : groupSize.to };
 }
 
-function noneLeft({ name, domain, difficulty, maxSolved }: Stage, { count }: Selection, looked: number): Error {
+/** Rewards in which a truncated answer has the mean of its siblings, so that it does not move the group's. */
+function withoutTruncated({ groups }: Cohort, rewards_N: readonly number[]): number[] {
+  let next = 0;
+  return groups.flatMap(({ samples }) => {
+    const rewards_G = rewards_N.slice(next, (next += samples.length));
+    const whole = rewards_G.filter((_, i) => !isTruncated(samples[i]!.trajectory));
+    return rewards_G.map((reward, i) =>
+      isTruncated(samples[i]!.trajectory) && whole.length > 0 ? mean(whole) : reward,
+    );
+  });
+}
+
+function checkDomains(stages: readonly Stage[], { size, domains, at }: Selection): void {
+  if (size === 0) return;
+  const known = domains ?? [at(0).domain];
+  const missing = stages.find(({ domain }) => domain !== undefined && !known.includes(domain));
+  if (missing) throw errors.stageDomainUnknown({ stage: missing.name, domain: missing.domain ?? "", known });
+}
+
+function noneLeft(
+  { name, domain, difficulty, maxSolved, dropMastered }: Stage,
+  { count }: Selection,
+  looked: number,
+): Error {
   const conditions = [
     ...(domain === undefined ? [] : [`domain "${domain}"`]),
     ...(difficulty === undefined ? [] : [`difficulty ${difficulty.min ?? "any"} to ${difficulty.max ?? "any"}`]),
     ...(maxSolved === undefined ? [] : [`solved at most ${maxSolved}`]),
+    ...(dropMastered ? ["an answer that failed in the epoch before"] : []),
   ];
   return errors.stageWithoutTasks({ stage: name, wanted: count, looked, conditions });
-}
-
-/**
- * Factors that turn the update's token mean into one of groups: with T tokens in P groups, one of n gets T / (P n).
- */
-export function groupFactors(groups: readonly RewardedGroup[]): ReadonlyMap<string, Float32Array> {
-  const lengths = groups.map(({ group }) => group.samples.map(({ trajectory }) => responseLength(trajectory)));
-  const sums = lengths.map((of) => of.reduce((sum, length) => sum + length, 0));
-  const total = sums.reduce((sum, length) => sum + length, 0);
-  const weighed = sums.filter((sum) => sum > 0).length;
-  return new Map(
-    groups.flatMap(({ group }, g) =>
-      group.samples.map(({ trajectory }, i) => {
-        const factors = new Float32Array(lengths[g]![i]!).fill(total / (weighed * sums[g]!));
-        return [trajectory.id, factors] as const;
-      }),
-    ),
-  );
 }

@@ -12,6 +12,13 @@ export default definePlugin({
       .boolean()
       .default(true)
       .describe("Samples again in place of groups whose answers are all right or all wrong"),
+    wrongReward: z
+      .number()
+      .max(0)
+      .default(0)
+      .describe(
+        "Reward of a wrong answer; DAPO has -1. Without a punishment of length it changes nothing, as advantages are normalised",
+      ),
     overlongBuffer: z
       .int()
       .min(0)
@@ -23,12 +30,14 @@ export default definePlugin({
       reads: ["length", "reward", "plan.maxTokens"],
       writes: ["reward"],
       run: ({ config, plan }, cohort, rewards_N) =>
-        config.overlongBuffer === 0
+        config.overlongBuffer === 0 && config.wrongReward === 0
           ? undefined
-          : samplesOf(cohort).map(
-              ({ trajectory }, i) =>
-                rewards_N[i]! + overlongPenalty(responseLength(trajectory), plan.maxTokens, config.overlongBuffer),
-            ),
+          : samplesOf(cohort).map(({ trajectory }, i) => {
+              const reward = config.wrongReward + (1 - config.wrongReward) * rewards_N[i]!;
+              return config.overlongBuffer === 0
+                ? reward
+                : reward + overlongPenalty(responseLength(trajectory), plan.maxTokens, config.overlongBuffer);
+            }),
     },
     keep: {
       reads: ["verdict"],

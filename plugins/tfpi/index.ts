@@ -1,8 +1,9 @@
-import { definePlugin, samplesOf, z } from "@troupe/core/sdk";
+import { definePlugin, mean, responseLength, samplesOf, type Trajectory, z } from "@troupe/core/sdk";
 import {
   endStage,
   firstStage,
   followStages,
+  optimizerField,
   planOfStage,
   problemsOfStages,
   stageFields,
@@ -37,6 +38,15 @@ const config = z
       })
       .optional()
       .describe("Ends a stage early once truncation and validation accuracy are flat"),
+    optimizer: optimizerField,
+    decoding: z
+      .strictObject({
+        temperature: z.number().min(0).optional().describe("Absent takes eval.temperature"),
+        topP: z.number().gt(0).max(1).optional().describe("Absent takes eval.topP"),
+        topK: z.int().min(0).optional().describe("Absent takes eval.topK"),
+      })
+      .prefault({})
+      .describe("Sampling in evaluation mode thinkfree; absent fields are those of every evaluation"),
     verificationMarkers: z
       .array(z.string().min(1).toLowerCase())
       .default(["check", "verify", "wait"])
@@ -88,7 +98,7 @@ export default definePlugin<typeof config, State>({
         }
         return {
           ...(stage && planOfStage(stage)),
-          resetOptimizer: plan.resetOptimizer || hasSwitched,
+          resetOptimizer: plan.resetOptimizer || (hasSwitched && ctx.config.optimizer === "fresh"),
           parameters: { ...plan.parameters, [ctx.plugin]: { thinkFree: isThinkFree } },
         };
       },
@@ -111,8 +121,15 @@ export default definePlugin<typeof config, State>({
         };
       },
     },
+    sampling: {
+      writes: ["sampling.temperature", "sampling.topP", "sampling.topK"],
+      run: (ctx) =>
+        ctx.phase === "eval" && ctx.mode === "thinkfree"
+          ? Object.fromEntries(Object.entries(ctx.config.decoding).filter(([, value]) => value !== undefined))
+          : undefined,
+    },
     observe: {
-      reads: ["annotation.thinkFree", "annotation.doubledThink", "trajectory"],
+      reads: ["length", "annotation.thinkFree", "annotation.doubledThink", "trajectory"],
       run: (ctx, _report, cohort) => {
         const trajectories = samplesOf(cohort).map((sample) => sample.trajectory);
         if (!ctx.state.hasWarned && trajectories.some(({ annotations }) => annotations["doubledThink"] === true)) {
@@ -121,11 +138,16 @@ export default definePlugin<typeof config, State>({
             'warning: prompts open "<think>" twice; set template: normalize unless you replay the original code',
           );
         }
-        const texts = trajectories
-          .filter(({ annotations }) => annotations["thinkFree"] === true)
-          .map((trajectory) => trajectory.responseText);
+        const isThinkFree = ({ annotations }: Trajectory): boolean => annotations["thinkFree"] === true;
+        const closed = trajectories.filter(isThinkFree);
+        const open = trajectories.filter((trajectory) => !isThinkFree(trajectory));
+        const texts = closed.map((trajectory) => trajectory.responseText);
         const share = verificationShare(texts, ctx.config.verificationMarkers);
-        return share === undefined ? undefined : { "tfpi/verification/share": share };
+        return {
+          ...(share === undefined ? {} : { "tfpi/verification/share": share }),
+          ...(closed.length === 0 ? {} : { "tfpi/length/thinkfree": mean(closed.map(responseLength)) }),
+          ...(open.length === 0 ? {} : { "tfpi/length/think": mean(open.map(responseLength)) }),
+        };
       },
     },
   },

@@ -148,6 +148,13 @@ describe("dapo", () => {
     expect(plain.hooks.reward!.run(plain.driver({ plan }), cohort, rewards)).toBeUndefined();
   });
 
+  it("reward() gives wrong answers what wrongReward says, before any punishment", () => {
+    const cohort = makeCohort([makeGroup("g", [{ verdict: "pass" }, { verdict: "fail" }])]);
+    const { hooks, driver } = stage(dapo, { wrongReward: -1 });
+    expect(hooks.reward!.run(driver(), cohort, [1, 0])).toEqual([1, -1]);
+    close(advantagesOf(dapo, { wrongReward: -1 }, [[1, -1]]), [0.70711, -0.70711]);
+  });
+
   const groupWith = (correct: number) =>
     makeGroup(
       `c${correct}`,

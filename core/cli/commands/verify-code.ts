@@ -54,7 +54,7 @@ A line of --jsonl is {"id"?, "language": "python" or "javascript", "program", "m
   mode "stdin"     tests [{"input", "output"}], "checker"? "lines", "tokens", "exact" or {"language"?, "program"}
   mode "function"  "functionName", tests [{"args", "expected"}], or {"input", "output"} with one JSON argument a line
   mode "asserts"   "functionName", tests ["assert f(1) == 2"], "setup"? source that the tests build on
-  limits           {"testMs": 6000, "totalMs": 60000, "memoryMb": 512, "outputKb": 1024}
+  limits           {"testMs": 6000, "memoryMb": 512, "outputKb": 1024}
   "tolerance"      of numbers with a point, 1e-6;  "runAll" goes on after the first failure
 Its verdict line is {"id", "verdict": {"kind", "score"?, "reason", "parts", "verifier", "version", "ms"}}, in the same
 order. A line that is no case gives {"line", "error"} and stops nothing.

@@ -208,6 +208,9 @@ const evaluation = z.strictObject({
   tasks: count.default(200).describe("Held-out tasks"),
   samples: count.default(1).describe("Samples per task"),
   temperature: z.number().min(0).default(1).describe("Sampling temperature in evaluation"),
+  topP: fraction.default(1).describe("Nucleus in evaluation; 1 keeps every token"),
+  topK: z.int().min(0).default(0).describe("0 keeps every token"),
+  minP: fraction.default(0),
   maxTokens: z.int().min(0).default(0).describe("Token budget in evaluation; 0 takes rollout.maxTokens"),
   modes: z
     .array(z.string())

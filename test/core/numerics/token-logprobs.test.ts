@@ -10,6 +10,14 @@ describe("tokenLogprob()", () => {
     expect(Math.exp(logprob)).toBeCloseTo(Math.exp(0.2) / (Math.exp(0.2) + Math.exp(-0.1) + Math.exp(0.4)), 12);
   });
 
+  it.each([
+    [1, 0.8324],
+    [0.85, 0.7568],
+    [0.6, 0.5567],
+  ])("has the entropy of check A13 when logits 2, 1, 0 are sampled at temperature %d", (temperature, entropy) => {
+    expect(tokenLogprob([2, 1, 0], 0, temperature).entropy).toBeCloseTo(entropy, 4);
+  });
+
   it("has entropy log V when all logits are equal and 0 when one token has all the mass", () => {
     expect(tokenLogprob([3, 3, 3, 3], 1, 0.5).entropy).toBeCloseTo(Math.log(4), 12);
     expect(tokenLogprob([0, -Infinity], 0, 1)).toEqual({ logprob: 0, entropy: 0 });

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { CodeCaseInput } from "../../../environments/code/code-case.js";
+import { wallLimitMs } from "../../../environments/code/verify-code.js";
 import { judgeStrongly as judge, strongSandbox } from "../../support/strong-sandbox.js";
 
 afterAll(() => strongSandbox?.close());
@@ -57,6 +58,10 @@ describe.skipIf(strongSandbox === undefined)("verifyCode() in tier A", () => {
       reason: expect.stringMatching(/^time-limit: test 2 of 3/),
       parts: { ran: 3, passed: 2, passRate: 2 / 3 },
     });
+  });
+
+  it("allows all tests together what LiveCodeBench does (check A6)", () => {
+    expect(wallLimitMs(3, 6000)).toBe(26_000);
   });
 
   it("ends a program at the limit for all tests together", async () => {

@@ -73,6 +73,21 @@ describe("autothink", () => {
     expect(rewardsOf([noBox], plan, { formatErrorReward: 0 })).toEqual([0]);
   });
 
+  it("reward() compares lengths within each mode, and looks for repetition in the problem too, where asked to", () => {
+    const sketch = (cell: string, length: number) => ({ ...SKETCHES[cell]!, length });
+    const group = makeGroup("g", [sketch("NC", 10), sketch("TC", 100), sketch("TC", 300)]);
+    const plan = planWith({ gamma: null, alpha: 0.05, beta: 0 });
+    const both = rewardsOf([group], plan)!;
+    const apart = rewardsOf([group], plan, { lengthPool: "per-mode" })!;
+    expect(both[0]).toBeGreaterThan(2);
+    expect(apart[0]).toBe(2);
+    expect(apart[1]).toBeCloseTo(Math.exp(0.05 / Math.SQRT2), 12);
+    const long = makeGroup("g", [{ ...SKETCHES["NW"]!, prefix: `${"7".repeat(120)} ${PREFIX}` }]);
+    const naive = planWith({ gamma: null, alpha: 0, beta: 0 });
+    expect(rewardsOf([long], naive)).toEqual([-1]);
+    expect(rewardsOf([long], naive, { degenerationGuard: "prompt-and-response" })).toEqual([-2]);
+  });
+
   it("reward() gives -2 to degenerate wrong answers without thinking alone when the guard is on", () => {
     const plan = planWith({ gamma: null, alpha: 0, beta: 0 });
     const text = "so ".repeat(12);
@@ -81,7 +96,7 @@ describe("autothink", () => {
       { prefix: PREFIX, response: `${text}</think>\n\n\\boxed{5}` },
     ]);
     expect(rewardsOf([group], plan)).toEqual([-2, 0]);
-    expect(rewardsOf([group], plan, { degenerationGuard: false })).toEqual([-1, 0]);
+    expect(rewardsOf([group], plan, { degenerationGuard: "off" })).toEqual([-1, 0]);
   });
 
   it("reward() and grpo's advantage() give the worked numbers when the cohort's think share is 0.75", () => {
@@ -170,6 +185,9 @@ describe("autothink", () => {
     ]);
     const report = { step: 1, stage: "", version: 1, trainTokens: 0, metrics: {} };
     expect(hooks.observe!.run(driver({ step: 1 }), report, cohort)).toEqual({
+      "autothink/accuracy/all": 0.5,
+      "autothink/length/all": 14.5,
+      "autothink/answer_length/all": 4.75,
       "autothink/think_rate/all": 0.25,
       "autothink/think_rate/difficulty_1": 0,
       "autothink/think_rate/difficulty_5": 0.5,

@@ -3,11 +3,16 @@ import { EVERY_TERM } from "../../gpu/engine-fixtures.js";
 import type { Selection } from "../../../core/src/hooks/hooks.js";
 import { groupTokenMeanWeights } from "../../../core/src/numerics/token-weights.js";
 import type { Task } from "../../../core/src/records/task.js";
-import curriculum, { groupFactors } from "../../../plugins/curriculum/index.js";
-import { admits, chooseTasks, type TaskWalk } from "../../../plugins/curriculum/choose-tasks.js";
+import {
+  admits,
+  belongs,
+  chooseTasks,
+  nextToMeasure,
+  type TaskWalk,
+} from "../../../plugins/curriculum/choose-tasks.js";
+import { groupFactors } from "../../../plugins/curriculum/group-factors.js";
+import curriculum from "../../../plugins/curriculum/index.js";
 import { makeCohort, makeGroup, PLAN, stage } from "../hook-contexts.js";
-
-const ANY = { domain: undefined, difficulty: undefined, maxSolved: undefined };
 
 function taskAt(index: number): Task {
   const domain = index % 2 === 0 ? "math" : "code";
@@ -15,21 +20,69 @@ function taskAt(index: number): Task {
 }
 
 function selection(size: number, count: number): Selection {
-  return { size, count, at: taskAt };
+  return { size, count, domains: ["math", "code"], at: taskAt };
 }
 
 describe("admits()", () => {
-  test("drops what was solved more than 6 times of 16; unknown and unsolved tasks stay", () => {
-    const hard = { ...ANY, maxSolved: 0.375 };
-    const shares = [undefined, 0, 6 / 16, 7 / 16, 1];
-    expect(shares.map((share) => admits(taskAt(0), hard, share))).toEqual([true, true, true, false, false]);
+  test.each([
+    ["Easy", 14, [0, 3, 6, 7, 11]],
+    ["Medium", 10, [0, 3, 6, 7]],
+    ["Hard", 6, [0, 3, 6]],
+  ])("keeps for %s what was solved at most %i times of 16; what was never tried stays", (_name, most, kept) => {
+    const filter = { maxSolved: most / 16, dropMastered: false };
+    const counts = [0, 3, 6, 7, 11, 15, 16];
+    const measured = Object.fromEntries(counts.map((count) => [`t${count}`, count / 16]));
+    const left = counts.filter((count) => admits({ id: `t${count}` }, filter, { measured, trained: {} }, 0));
+    expect(left).toEqual(kept);
+    expect(admits({ id: "new" }, filter, { measured, trained: {} }, 0)).toBe(true);
   });
 
+  test("drops what every answer of the epoch before solved, and nothing before the end of the first epoch", () => {
+    const filter = { maxSolved: undefined, dropMastered: true };
+    const known = { measured: {}, trained: { all: 1, most: 7 / 8, none: 0 } };
+    const left = (epoch: number) => ["all", "most", "none"].filter((id) => admits({ id }, filter, known, epoch));
+    expect([0, 1].map(left)).toEqual([
+      ["all", "most", "none"],
+      ["most", "none"],
+    ]);
+  });
+
+  test("trusts what the stage measured before what training saw", () => {
+    const filter = { maxSolved: 0.5, dropMastered: false };
+    expect(admits({ id: "a" }, filter, { measured: { a: 0.25 }, trained: { a: 1 } }, 0)).toBe(true);
+    expect(admits({ id: "a" }, filter, { measured: {}, trained: { a: 1 } }, 0)).toBe(false);
+  });
+});
+
+describe("belongs()", () => {
   test("never mixes domains, and needs a known difficulty where a range is given", () => {
-    expect([0, 1].map((index) => admits(taskAt(index), { ...ANY, domain: "math" }, undefined))).toEqual([true, false]);
-    const range = { ...ANY, difficulty: { min: 1, max: 3 } };
-    expect([0, 1, 3, 4].map((index) => admits(taskAt(index), range, undefined))).toEqual([false, true, true, false]);
-    expect(admits({ ...taskAt(1), meta: {} }, range, undefined)).toBe(false);
+    const math = { domain: "math", difficulty: undefined };
+    expect([0, 1].map((index) => belongs(taskAt(index), math))).toEqual([true, false]);
+    const range = { domain: undefined, difficulty: { min: 1, max: 3 } };
+    expect([0, 1, 3, 4].map((index) => belongs(taskAt(index), range))).toEqual([false, true, true, false]);
+    expect(belongs({ ...taskAt(1), meta: {} }, range)).toBe(false);
+  });
+
+  test.each([
+    [5, [0, 1, 2, 3, 4, 5]],
+    [7, [0, 1, 2, 3, 4, 5, 6, 7]],
+  ])("keeps what a teacher failed at most %i times of 8", (max, kept) => {
+    const failures = (count: number): Task => ({ ...taskAt(1), meta: { difficulty: count } });
+    const left = [0, 1, 2, 3, 4, 5, 6, 7, 8].filter((count) =>
+      belongs(failures(count), { domain: undefined, difficulty: { max } }),
+    );
+    expect(left).toEqual(kept);
+  });
+});
+
+describe("nextToMeasure()", () => {
+  test("passes over a stage's tasks once, and fills the last step up with its first ones", () => {
+    const isMath = (task: Task): boolean => task.domain === "math";
+    const first = nextToMeasure(selection(10, 3), 0, isMath);
+    expect(first).toEqual({ indices: [0, 2, 4], next: 6 });
+    expect(nextToMeasure(selection(10, 3), first.next, isMath)).toEqual({ indices: [6, 8, 0], next: 10 });
+    expect(nextToMeasure(selection(10, 5), 0, isMath)).toEqual({ indices: [0, 2, 4, 6, 8], next: 10 });
+    expect(nextToMeasure(selection(2, 3), 0, isMath).indices).toEqual([0]);
   });
 });
 
@@ -74,7 +127,7 @@ describe("curriculum", () => {
     const { hooks, driver, events } = stage(curriculum, settings);
     const plans = [1, 2, 3, 4, 5, 6].map((step) => ({
       ...PLAN,
-      ...hooks.plan?.run(driver({ step }), { ...PLAN, updatesPerBatch: 4 }, undefined),
+      ...hooks.plan?.run(driver({ step }), PLAN, undefined),
     }));
     expect(plans.map(({ stage: name, maxTokens }) => [name, maxTokens])).toEqual([
       ["math-short", 8],
@@ -92,7 +145,8 @@ describe("curriculum", () => {
 
   test("drops what the policy mastered, and says when nothing is left", () => {
     const { hooks, driver, state } = stage(curriculum, { stages: [{ name: "hard", maxTokens: 8, maxSolved: 0.375 }] });
-    const all = hooks.select?.run(driver(), selection(4, 4)) ?? [];
+    const plan = { ...PLAN, ...hooks.plan?.run(driver(), PLAN, undefined) };
+    const all = hooks.select?.run(driver({ plan }), selection(4, 4)) ?? [];
     expect([...all].toSorted()).toEqual([0, 1, 2, 3]);
     const groups = [0, 1, 2].map((index) => {
       const group = makeGroup(`g${index}`, [
@@ -103,10 +157,12 @@ describe("curriculum", () => {
       return { ...group, task: { ...group.task, id: `t${index}` } };
     });
     const report = { step: 1, stage: "", version: 1, trainTokens: 0, metrics: {} };
-    expect(hooks.observe?.run(driver(), report, makeCohort(groups))).toMatchObject({ "curriculum/admitted": 1 });
-    expect(Object.values(state.solved).map((share) => share.toFixed(6))).toEqual(["0.666667", "0.333333", "0.333333"]);
-    expect([...(hooks.select?.run(driver(), selection(4, 3)) ?? [])].toSorted()).toEqual([1, 2, 3]);
-    expect(() => hooks.select?.run(driver(), selection(4, 4))).toThrow(
+    expect(hooks.observe?.run(driver({ plan }), report, makeCohort(groups))).toMatchObject({
+      "curriculum/admitted": 1,
+    });
+    expect(Object.values(state.trained).map((share) => share.toFixed(6))).toEqual(["0.666667", "0.333333", "0.333333"]);
+    expect([...(hooks.select?.run(driver({ plan }), selection(4, 3)) ?? [])].toSorted()).toEqual([1, 2, 3]);
+    expect(() => hooks.select?.run(driver({ plan }), selection(4, 4))).toThrow(
       expect.objectContaining({
         code: "STAGE_WITHOUT_TASKS",
         message: expect.stringContaining("solved at most 0.375"),
@@ -116,11 +172,140 @@ describe("curriculum", () => {
 
   test("masks overlong answers in the stages that say so, and turns the entropy term off", () => {
     const { hooks, driver } = stage(curriculum, settings);
-    hooks.plan?.run(driver({ step: 1 }), PLAN, undefined);
+    const plan = { ...PLAN, ...hooks.plan?.run(driver({ step: 1 }), PLAN, undefined) };
     const spec = { ...EVERY_TERM, entropyCoefficient: 0.1 };
-    expect(hooks.loss?.run(driver(), { spec, tokenWeights: new Map(), auxiliaryTexts: [] }, [])).toMatchObject({
+    expect(hooks.loss?.run(driver({ plan }), { spec, tokenWeights: new Map(), auxiliaryTexts: [] }, [])).toMatchObject({
       spec: { ratio: "token", aggregation: "token-mean", entropyCoefficient: 0, maskTruncated: true },
     });
+  });
+});
+
+describe("curriculum that measures", () => {
+  const settings = {
+    stages: [
+      { name: "warm", domain: "code", maxTokens: 8, steps: 2 },
+      { name: "hard", domain: "math", maxTokens: 16, groupSize: 4, steps: 2, measure: {}, maxSolved: 0.375 },
+      { name: "end", maxTokens: 32 },
+    ],
+  };
+  const report = { step: 1, stage: "", version: 1, trainTokens: 0, metrics: {} };
+
+  test("tries every task of a stage 16 times with the policy that it begins with, learns nothing meanwhile, then keeps the hard ones", () => {
+    const { hooks, driver, events, state } = stage(curriculum, settings);
+    const seen: unknown[] = [];
+    for (let step = 1; step <= 8; step++) {
+      const plan = { ...PLAN, promptsPerStep: 2, ...hooks.plan!.run(driver({ step }), PLAN, undefined) };
+      const at = driver({ step, plan });
+      const tasks = hooks.select!.run(at, selection(8, 2))!.map(taskAt);
+      const groups = tasks.map((task, g) => {
+        // The policy solves what stands at 0 and 4 always, the rest never.
+        const verdict = task.id === "t0" || task.id === "t4" ? ("pass" as const) : ("fail" as const);
+        return { ...makeGroup(`${step}/${g}`, [{ verdict }, { verdict }]), task };
+      });
+      const decisions = groups.map((group) => hooks.keep!.run(at, { group, rewards_G: [0, 0] }, "keep"));
+      hooks.observe!.run(at, report, makeCohort(groups, plan));
+      seen.push([
+        plan.stage,
+        plan.groupSize,
+        tasks
+          .map(({ id }) => id)
+          .toSorted()
+          .join(" "),
+        ...new Set(decisions),
+      ]);
+    }
+    expect(seen.slice(2, 4)).toEqual([
+      ["hard, measuring", 16, "t0 t2", "drop"],
+      ["hard, measuring", 16, "t4 t6", "drop"],
+    ]);
+    expect(seen.slice(4, 6)).toEqual([
+      ["hard", 4, "t2 t6", undefined],
+      ["hard", 4, "t2 t6", undefined],
+    ]);
+    expect(seen.map((one) => (one as [string])[0]).slice(6)).toEqual(["end", "end"]);
+    expect(state.measured).toEqual({});
+    expect(events).toEqual([
+      'stage "hard": math, at most 16 tokens',
+      'stage "hard": policy version 3 was tried on 4 tasks, of which 2 are left',
+      'stage "end": every domain, at most 32 tokens',
+    ]);
+  });
+
+  test("says that tasks without end cannot be measured", () => {
+    const { hooks, driver } = stage(curriculum, { stages: [{ name: "a", maxTokens: 8, measure: {} }] });
+    const plan = { ...PLAN, ...hooks.plan!.run(driver({ step: 1 }), PLAN, undefined) };
+    expect(() => hooks.select!.run(driver({ step: 1, plan }), selection(Infinity, 2))).toThrow(
+      expect.objectContaining({ code: "MEASURE_ENDLESS" }),
+    );
+  });
+});
+
+describe("curriculum on its guard", () => {
+  const one = (more: object) => ({ stages: [{ name: "a", domain: "math", maxTokens: 8, ...more }] });
+
+  test("refuses more than one update per batch, of a stage and of the run, unless told otherwise", () => {
+    const parsed = curriculum.config.safeParse(one({ updatesPerBatch: 4 }));
+    expect(parsed.error?.issues.map(({ message }) => message)).toEqual([
+      'stage "a" asks for 4 updates per batch: strictly on-policy is 1; strictlyOnPolicy: false allows more',
+    ]);
+    const strict = stage(curriculum, one({}));
+    expect(() => strict.hooks.plan!.run(strict.driver(), { ...PLAN, updatesPerBatch: 2 }, undefined)).toThrow(
+      expect.objectContaining({ code: "UPDATES_TOO_MANY" }),
+    );
+    const free = stage(curriculum, { ...one({ updatesPerBatch: 4 }), strictlyOnPolicy: false });
+    expect(free.hooks.plan!.run(free.driver(), PLAN, undefined)).toMatchObject({ updatesPerBatch: 4 });
+  });
+
+  test("refuses before the first step a stage whose domain no task has", () => {
+    const { hooks, driver } = stage(curriculum, {
+      stages: [
+        { name: "a", domain: "math", maxTokens: 8, steps: 1 },
+        { name: "b", domain: "proofs", maxTokens: 8 },
+      ],
+    });
+    const plan = { ...PLAN, ...hooks.plan!.run(driver(), PLAN, undefined) };
+    expect(() => hooks.select!.run(driver({ plan }), selection(4, 1))).toThrow(
+      'Cannot train stage "b" on domain "proofs": the tasks are of "math", "code"',
+    );
+  });
+
+  test("has a group of another domain sampled again, so that no batch mixes two", () => {
+    const { hooks, driver } = stage(curriculum, one({}));
+    const plan = { ...PLAN, ...hooks.plan!.run(driver(), PLAN, undefined) };
+    const of = (domain: string) => ({ ...makeGroup("g", []), task: { ...taskAt(0), domain } });
+    const decide = (domain: string) => hooks.keep!.run(driver({ plan }), { group: of(domain), rewards_G: [] }, "keep");
+    expect(["math", "code"].map(decide)).toEqual([undefined, "resample"]);
+  });
+
+  test("doubles the group from the middle of a stage on, and carries optimizer moments over where asked to", () => {
+    const { hooks, driver } = stage(curriculum, {
+      stages: [
+        { name: "a", maxTokens: 8, steps: 4, groupSize: { from: 8, to: 16 }, temperature: { from: 0.6, to: 1 } },
+        { name: "b", maxTokens: 8 },
+      ],
+      optimizer: "carried",
+    });
+    const plans = [1, 2, 3, 4, 5].map((step) => ({ ...PLAN, ...hooks.plan!.run(driver({ step }), PLAN, undefined) }));
+    expect(plans.map(({ groupSize }) => groupSize)).toEqual([8, 8, 16, 16, PLAN.groupSize]);
+    expect(plans.map(({ temperature }) => Number(temperature.toFixed(4)))).toEqual([0.6, 0.7333, 0.8667, 1, 1]);
+    expect(plans.map(({ resetOptimizer }) => resetOptimizer)).toEqual([false, false, false, false, false]);
+  });
+
+  test("takes a masked answer out of its group's mean where asked to", () => {
+    const group = makeGroup("g", [{ verdict: "pass" }, { verdict: "fail" }, { verdict: "fail" }]);
+    const cut = (index: number) => ({
+      ...group,
+      samples: group.samples.map((sample, i) =>
+        i === index ? { ...sample, trajectory: { ...sample.trajectory, stopReason: "length" as const } } : sample,
+      ),
+    });
+    const rewardsWith = (settings: object) => {
+      const { hooks, driver } = stage(curriculum, { ...one({ filterOverlong: true }), ...settings });
+      const plan = { ...PLAN, ...hooks.plan!.run(driver(), PLAN, undefined) };
+      return hooks.reward!.run(driver({ plan }), makeCohort([cut(2)], plan), [1, 0, 0]);
+    };
+    expect(rewardsWith({})).toBeUndefined();
+    expect(rewardsWith({ overlongReward: "mean" })).toEqual([1, 0, 0.5]);
   });
 });
 

@@ -93,6 +93,50 @@ describe("tfpi", () => {
     );
   });
 
+  it("sampling() decodes by its own settings in its evaluation mode alone", () => {
+    const { hooks, worker } = stage(tfpi, { decoding: { temperature: 0.7, topP: 0.8 } });
+    const sampling = {
+      maxTokens: 8,
+      temperature: 0.6,
+      topP: 0.95,
+      topK: 20,
+      minP: 0,
+      logitBias: {},
+      stopStrings: [],
+      budgetRules: [],
+    };
+    const run = (phase: "train" | "eval", mode: string) =>
+      hooks.sampling!.run(worker({ phase, mode }), sampling, makeGroup("g", []).task);
+    expect(run("eval", "thinkfree")).toEqual({ temperature: 0.7, topP: 0.8 });
+    expect(run("eval", "default")).toBeUndefined();
+    expect(run("train", "default")).toBeUndefined();
+  });
+
+  it("plan() begins with a fresh optimizer when it takes over in the middle of a run, and carries it over when asked to", () => {
+    const resets = (settings: object) => {
+      const { hooks, driver } = stage(tfpi, { ...QWEN3_4B, ...settings });
+      return [5, 6, 7].map((step) => hooks.plan!.run(driver({ step }), PLAN, undefined)?.resetOptimizer);
+    };
+    expect(resets({})).toEqual([true, false, true]);
+    expect(resets({ optimizer: "carried" })).toEqual([false, false, false]);
+  });
+
+  it("observe() gives the mean response length of each mode", () => {
+    const { hooks, driver } = stage(tfpi, QWEN3_4B);
+    const cohort = makeCohort([
+      makeGroup("g", [
+        { length: 4, annotations: { thinkFree: true } },
+        { length: 8, annotations: { thinkFree: true } },
+        { length: 30 },
+      ]),
+    ]);
+    const report = { step: 1, stage: "", version: 1, trainTokens: 0, metrics: {} };
+    expect(hooks.observe!.run(driver(), report, cohort)).toEqual({
+      "tfpi/length/thinkfree": 6,
+      "tfpi/length/think": 30,
+    });
+  });
+
   it("observe() warns once when the literal template opened the block twice", () => {
     const { hooks, driver, worker, events } = stage(tfpi, { ...QWEN3_4B, template: "literal" });
     const prompt = { messages: [], assistantPrefix: "<think>\n", annotations: {} };
@@ -104,7 +148,10 @@ describe("tfpi", () => {
     ]);
     const report = { step: 0, stage: "", version: 0, trainTokens: 0, metrics: {} };
     for (const step of [0, 1]) {
-      expect(hooks.observe!.run(driver({ step }), report, cohort)).toEqual({ "tfpi/verification/share": 0.5 });
+      expect(hooks.observe!.run(driver({ step }), report, cohort)).toEqual({
+        "tfpi/verification/share": 0.5,
+        "tfpi/length/thinkfree": 5,
+      });
     }
     expect(events).toHaveLength(1);
     expect(events[0]).toContain('open "<think>" twice');
