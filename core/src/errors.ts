@@ -463,6 +463,18 @@ export const errors = defineErrors({
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',
   },
+  presetNotFound: {
+    message: (d: { name: string; guess: string | undefined; known: readonly string[] }) =>
+      `Cannot extend "${d.name}": ${d.guess === undefined ? `known presets are ${d.known.map((one) => `"${one}"`).join(", ")}` : `did you mean "${d.guess}"?`}`,
+    hint: "A preset is named after its plugin: extends: <plugin>/<preset>; `troupe config presets` lists them",
+    exitCode: 2,
+  },
+  presetNotValid: {
+    message: (d: { name: string; file: string; problem: string }) =>
+      `Cannot extend "${d.name}" as its file "${d.file}" is no preset: ${d.problem}`,
+    hint: "A preset is a part of a run's config with a section about: description, source, positions, models",
+    exitCode: 2,
+  },
   configNotFound: {
     message: (d: { path: string; problem: string }) => `Cannot read the config "${d.path}": ${d.problem}`,
     hint: "Give the path of a YAML file, for example examples/gsm8k.yaml",

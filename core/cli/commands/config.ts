@@ -2,12 +2,17 @@ import type { Command } from "commander";
 import { stringify } from "yaml";
 import { isExperimentFile, loadExperiment } from "../../src/config/experiment-config.js";
 import { loadConfig, type LoadedConfig } from "../../src/config/load-config.js";
+import { presetNames, readPreset } from "../../src/config/preset.js";
 import { runConfigSchema } from "../../src/config/run-config.js";
 import { textTable } from "../render/table.js";
 import { wholePaths } from "./run.js";
 
-/** `troupe config print FILE`: the resolved config, with `--origin` where each value came from. */
+/** `troupe config print FILE`: the resolved config, with `--origin` where each value came from; `troupe config presets`. */
 export function define(command: Command, program: Command): void {
+  command
+    .command("presets")
+    .description("list what a config can extend: methods as their papers ran them")
+    .action(() => printPresets(program.opts<{ json?: boolean }>().json === true));
   command
     .command("print")
     .description("print every setting with its value")
@@ -37,6 +42,23 @@ export function define(command: Command, program: Command): void {
         process.stdout.write(stringify(loaded.config, { aliasDuplicateObjects: false }));
       }
     });
+}
+
+/** Every preset of the installed plugins, with the models that it was made for. */
+function printPresets(json: boolean): void {
+  const rows = presetNames(process.cwd()).map((name) => ({ name, ...readPreset(name, process.cwd()).about }));
+  if (json) {
+    for (const row of rows) process.stdout.write(`${JSON.stringify({ type: "preset", ...row })}\n`);
+    return;
+  }
+  process.stdout.write(
+    `${textTable(rows, [
+      { title: "preset", cell: ({ name }) => name },
+      { title: "made for", cell: ({ models }) => models.map(({ name }) => name).join(", ") },
+      { title: "what it does", cell: ({ description }) => description },
+      { title: "source", cell: ({ source }) => source },
+    ])}\n`,
+  );
 }
 
 /** A run's config, or an experiment's as its file has it: arms by name, here with everything that they inherit. */

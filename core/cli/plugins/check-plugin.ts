@@ -1,6 +1,6 @@
 import { relative } from "node:path";
 import { z } from "zod";
-import { resolveModule } from "../../src/hooks/module-bundle.js";
+import { resolveModule } from "../../src/config/resolve-module.js";
 import { buildPlugin } from "../../src/hooks/plugin-loader.js";
 import { tryContract, type ContractResult } from "../../src/plugin-kit/contract-kit.js";
 import type { Plugin } from "../../src/hooks/plugin.js";

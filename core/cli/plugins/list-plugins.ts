@@ -1,6 +1,4 @@
-import { existsSync, readdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
+import { installedModules } from "../../src/config/resolve-module.js";
 import { buildPlugin } from "../../src/hooks/plugin-loader.js";
 import { TroupeError } from "../../src/error-catalogue.js";
 import { textTable } from "../render/table.js";
@@ -8,7 +6,7 @@ import { textTable } from "../render/table.js";
 /** Prints the plugins that a config can name, with their hooks. */
 export async function listPlugins(paths: readonly string[], json: boolean): Promise<void> {
   const listed = [];
-  for (const name of [...installedPlugins(), ...paths]) listed.push(await describe(name));
+  for (const name of [...installedModules("plugin", process.cwd()), ...paths]) listed.push(await describe(name));
   if (json) {
     for (const line of listed) process.stdout.write(`${JSON.stringify({ type: "plugin", ...line })}\n`);
     return;
@@ -47,17 +45,4 @@ async function describe(name: string): Promise<Listed> {
     if (!(error instanceof TroupeError)) throw error;
     return { name, version: "-", hooks: [], modes: [], description: `${error.code}: ${error.message}` };
   }
-}
-
-/** Folders of the plugins package that hold a plugin. */
-function installedPlugins(): readonly string[] {
-  const folder = dirname(createRequire(import.meta.url).resolve("@troupe/plugins/package.json"));
-  return readdirSync(folder, { withFileTypes: true })
-    .filter(
-      (entry) =>
-        entry.isDirectory() &&
-        !["dist", "node_modules"].includes(entry.name) &&
-        existsSync(join(folder, entry.name, "index.ts")),
-    )
-    .map(({ name }) => name);
 }

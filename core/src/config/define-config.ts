@@ -2,7 +2,10 @@ import type { z } from "zod";
 import type { experimentSchema, runConfigSchema } from "./run-config.js";
 
 /** Settings of a run as a config file gives them: what has a default may be left out. */
-export type RunSettings = z.input<typeof runConfigSchema>;
+export type RunSettings = Partial<z.input<typeof runConfigSchema>> & {
+  /** A plugin's preset, "<plugin>/<preset>", that these settings are laid over. */
+  readonly extends?: string;
+};
 
 /** Settings of an experiment as a config file gives them. */
 export type ExperimentSettings = z.input<typeof experimentSchema>;

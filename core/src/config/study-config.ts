@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { errors } from "../errors.js";
 import { describeProblems } from "./describe-problems.js";
-import { finishArms, overlay, type ExperimentConfig } from "./experiment-config.js";
+import { finishArms, type ExperimentConfig } from "./experiment-config.js";
+import { overlay } from "./overlay.js";
 import { loadConfig, type LoadedConfig } from "./load-config.js";
 import { experimentSchema } from "./run-config.js";
 

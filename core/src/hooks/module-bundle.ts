@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
-import { existsSync, statSync } from "node:fs";
 import { createRequire, SourceMap } from "node:module";
-import { basename, dirname, isAbsolute, join, resolve } from "node:path";
+import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { resolveModule, type ModuleKind } from "../config/resolve-module.js";
 import { errors } from "../errors.js";
 import * as sdk from "../sdk.js";
 
@@ -18,56 +18,6 @@ export interface ModuleBundle {
   readonly path: string;
   /** Every file that went into it: what a watcher looks at. */
   readonly inputs: readonly string[];
-}
-
-/** What a name in a config may stand for. */
-export type ModuleKind = "plugin" | "environment";
-
-const INDEX_FILES = ["index.ts", "index.js", "index.mjs"];
-
-/**
- * Finds the entry file of a plugin or environment. A path (it begins with "." or "/") is taken from `baseDirectory`;
- * a name is looked up as a folder of `@troupe/plugins` or `@troupe/environments`, then as the package
- * `troupe-plugin-<name>` (`troupe-environment-<name>`), then as a package of that very name.
- *
- * @throws MODULE_NOT_FOUND
- */
-export function resolveModule(kind: ModuleKind, name: string, baseDirectory: string): string {
-  if (name.startsWith(".") || isAbsolute(name)) {
-    const path = resolve(baseDirectory, name);
-    const file = entryFile(path);
-    if (file) return file;
-    throw errors.moduleNotFound({ kind, name, tried: [path] });
-  }
-  const requires = [createRequire(join(resolve(baseDirectory), "x.js")), createRequire(import.meta.url)];
-  const family = kind === "plugin" ? "@troupe/plugins" : "@troupe/environments";
-  const tried: string[] = [];
-  for (const require of requires) {
-    const own = tryResolve(require, `${family}/package.json`);
-    const file = own && entryFile(join(dirname(own), name));
-    if (file) return file;
-    for (const packageName of [`troupe-${kind}-${name}`, name]) {
-      const manifest = tryResolve(require, `${packageName}/package.json`);
-      const entry = manifest && tryResolve(require, packageName);
-      if (entry) return entry;
-      tried.push(packageName);
-    }
-  }
-  throw errors.moduleNotFound({ kind, name, tried: [`${family}/${name}`, ...new Set(tried)] });
-}
-
-function entryFile(path: string): string | undefined {
-  if (!existsSync(path)) return undefined;
-  if (statSync(path).isFile()) return path;
-  return INDEX_FILES.map((file) => join(path, file)).find((file) => existsSync(file));
-}
-
-function tryResolve(require: NodeJS.Require, id: string): string | undefined {
-  try {
-    return require.resolve(id);
-  } catch {
-    return undefined;
-  }
 }
 
 /**

@@ -1,6 +1,7 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { loadExperiment } from "../../../core/src/config/experiment-config.js";
 import { loadConfig, type LoadedConfig } from "../../../core/src/config/load-config.js";
 import { pluginEntries, runConfigSchema, type RunConfig } from "../../../core/src/config/run-config.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -194,5 +195,71 @@ describe("pluginEntries()", () => {
       { use: "b", with: {} },
       { use: "c", with: { d: 1 } },
     ]);
+  });
+});
+
+describe("loadConfig() of settings that extend a preset", () => {
+  const OWN = `extends: ./method/two
+policy: { from: ./policy }
+environment: { use: arithmetic }
+train: { steps: 7 }
+`;
+  const presets = join(folder, "method", "presets");
+  mkdirSync(presets, { recursive: true });
+  writeFileSync(join(folder, "method", "index.ts"), "export default {};\n");
+  const about = "about: { description: d, source: ours, positions: 64, models: [{ name: m, parameters: 1.0e+6 }] }\n";
+  writeFileSync(
+    join(presets, "two.yaml"),
+    `${about}name: two\ntrain:\n  steps: 9\n  groupSize: 4\nplugins:\n  - use: grpo\n    with: { clipLow: 0.1 }\n`,
+  );
+  writeFileSync(join(presets, "wrong.yaml"), "about: { description: d }\nname: wrong\n");
+
+  test("lays the file over the preset, the command line over both, and says where each value came from", () => {
+    const { config, origins } = load(OWN, "train.promptsPerStep=3");
+    expect(config).toMatchObject({ name: "two", train: { steps: 7, groupSize: 4, promptsPerStep: 3 } });
+    const from = (path: string) => origins.get(path)?.replaceAll(`${folder}/`, "");
+    expect(["name", "train.groupSize", "train.steps", "train.promptsPerStep", "seed"].map(from)).toEqual([
+      "./method/two:2",
+      "./method/two:5",
+      "run.yaml:4",
+      "command line",
+      "default",
+    ]);
+  });
+
+  test("changes one setting inside a preset's list of plugins", () => {
+    const { config, origins } = load(OWN, "plugins.0.with.clipHigh=0.3");
+    expect(pluginEntries(config.plugins)).toMatchObject([{ use: "grpo", with: { clipLow: 0.1, clipHigh: 0.3 } }]);
+    expect(origins.get("plugins")).toBe("./method/two:6, command line");
+  });
+
+  test("takes another preset from the command line, for an experiment's base too", () => {
+    expect(load(`${LEAST}extends: ./method/none\n`, "extends=./method/two").config.train.groupSize).toBe(4);
+    writeFileSync(file, `base:\n  ${OWN.trim().replaceAll("\n", "\n  ")}\narms: { a: { train: { steps: 1 } } }\n`);
+    const { base, arms } = loadExperiment(file, []).config;
+    expect([base.train.steps, base.train.groupSize, arms[0]?.config.train]).toMatchObject([
+      7,
+      4,
+      { steps: 1, groupSize: 4 },
+    ]);
+  });
+
+  test("names the place in the preset when what is there is wrong", () => {
+    writeFileSync(join(presets, "typo.yaml"), `${about}name: typo\ntrain:\n  groupSise: 4\n`);
+    expect(problems(OWN.replace("two", "typo"))).toEqual([
+      './method/typo:4:3 unknown key "groupSise" in train: did you mean "groupSize"?',
+    ]);
+  });
+
+  test.each([
+    ["./method/tow", 'did you mean "./method/two"?', "PRESET_NOT_FOUND"],
+    ["tfpi/qwen3-4v", 'did you mean "tfpi/qwen3-4b"?', "PRESET_NOT_FOUND"],
+    ["tpfi/qwen3-4b", 'did you mean "tfpi/qwen3-4b"?', "PRESET_NOT_FOUND"],
+    ["nothing-like-it", '"autothink/small"', "PRESET_NOT_FOUND"],
+    ["./method/wrong", "about.source:", "PRESET_NOT_VALID"],
+  ])("refuses %s with what is known or wrong", (name, text, code) => {
+    expect(() => load(OWN.replace("./method/two", name))).toThrow(
+      expect.objectContaining({ code, exitCode: 2, message: expect.stringContaining(text) }),
+    );
   });
 });

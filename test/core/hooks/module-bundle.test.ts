@@ -1,7 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { bundleModule, evaluateBundle, placeOf, resolveModule } from "../../../core/src/hooks/module-bundle.js";
+import { resolveModule } from "../../../core/src/config/resolve-module.js";
+import { bundleModule, evaluateBundle, placeOf } from "../../../core/src/hooks/module-bundle.js";
 import { runScript } from "../../support/run-script.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 

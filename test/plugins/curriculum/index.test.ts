@@ -192,7 +192,7 @@ describe("curriculum that measures", () => {
 
   test("tries every task of a stage 16 times with the policy that it begins with, learns nothing meanwhile, then keeps the hard ones", () => {
     const { hooks, driver, events, state } = stage(curriculum, settings);
-    const seen: unknown[] = [];
+    const seen: unknown[][] = [];
     for (let step = 1; step <= 8; step++) {
       const plan = { ...PLAN, promptsPerStep: 2, ...hooks.plan!.run(driver({ step }), PLAN, undefined) };
       const at = driver({ step, plan });
@@ -222,7 +222,7 @@ describe("curriculum that measures", () => {
       ["hard", 4, "t2 t6", undefined],
       ["hard", 4, "t2 t6", undefined],
     ]);
-    expect(seen.map((one) => (one as [string])[0]).slice(6)).toEqual(["end", "end"]);
+    expect(seen.slice(6).map(([name]) => name)).toEqual(["end", "end"]);
     expect(state.measured).toEqual({});
     expect(events).toEqual([
       'stage "hard": math, at most 16 tokens',
