@@ -50,6 +50,17 @@ export const errors = defineErrors({
     hint: "Raise the highest difficulty, widen what problems are made of, or move heldOut towards 0.5",
     exitCode: 2,
   },
+  corpusWithoutTasks: {
+    message: (d: { split: string; passages: number; threshold: number }) =>
+      `Cannot make tasks of the corpus: of ${d.passages} passages for "${d.split}", no token that can be boxed has an entropy above ${d.threshold} nats`,
+    hint: "Lower the first of thresholds, give more or harder documents, or measure with another policy (entropy.policy)",
+    exitCode: 4,
+  },
+  notAPlace: {
+    message: (d: { taskId: string }) => `Cannot demonstrate task "${d.taskId}" as it stands in no text`,
+    hint: "Give the corpus teacher tasks of the corpus environment",
+    exitCode: 2,
+  },
   taskOfAnotherEnvironment: {
     message: (d: { environment: string; taskId: string }) =>
       `Cannot demonstrate task "${d.taskId}" as it is none of environment "${d.environment}"`,

@@ -37,6 +37,12 @@ export const errors = defineErrors({
     hint: "Leave measure out, or take an environment with a finite train split",
     exitCode: 2,
   },
+  tiersUsedUp: {
+    message: (d: { wanted: number; found: number }) =>
+      `Cannot draw ${d.wanted} tasks of the curriculum's tiers: only ${d.found} are there`,
+    hint: "Give the corpus more documents, lower its thresholds, or ask for fewer prompts a step",
+    exitCode: 4,
+  },
   stageWithoutTasks: {
     message: (d: { stage: string; wanted: number; looked: number; conditions: readonly string[] }) =>
       `Cannot choose ${d.wanted} tasks for stage "${d.stage}": of ${d.looked} looked at too few have ${d.conditions.join(", ") || "what it asks"}`,

@@ -6,6 +6,7 @@ import { readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
 import { planLoaded } from "../src/hooks/planner.js";
+import { readTexts } from "../src/read-texts.js";
 import { checkModes, loadPlugins } from "../src/run-parts.js";
 import type { Job } from "./job-file.js";
 import { hookColumns } from "./render/hook-columns.js";
@@ -29,7 +30,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const tokenizer = Tokenizer.fromDirectory(policy);
   const shape = readModelShape(policy, tokenizer.vocabSize);
   const environment = await loadEnvironment(config.environment.use, config.environment.with, baseDirectory);
-  const context = { baseDirectory, seed: config.seed };
+  const context = { baseDirectory, seed: config.seed, reader: readTexts({ config, baseDirectory, tokenizer }, false) };
   const train = await environment.definition.taskset(environment.config, "train", context);
   const held = await environment.definition.taskset(environment.config, "eval", context);
   const loaded = await loadPlugins(config.plugins, baseDirectory);

@@ -76,7 +76,7 @@ export async function distillPolicy(
       rollout: { ...config.rollout, actors: 1 },
     },
     baseDirectory,
-    { weights: undefined },
+    { weights: undefined, isUntaught: true },
   );
   try {
     const source = resolve(baseDirectory, config.policy.from);
@@ -205,6 +205,8 @@ class DemonstrationSource {
     const { train, tokenizer } = this.#parts;
     const random = new Random(deriveKey(this.#seed, "demonstration", index));
     const task = train.at(train.size === Infinity ? index : random.integer(0, train.size));
+    const text = this.#teacher.read?.(task, random);
+    if (text !== undefined) return [{ tokens: tokenizer.encode(text), lossFrom: 1 }];
     return labelDemonstration(tokenizer, task.prompt, this.#teacher.demonstrate(task, random));
   }
 }

@@ -210,6 +210,30 @@ export const errors = defineErrors({
     hint: "Filter long prompts out of the data, or use a policy with more positions",
     exitCode: 4,
   },
+  textNotTokenised: {
+    message: (d: { text: string; bytes: number; found: number }) =>
+      `Cannot tell where the tokens of the text ${JSON.stringify(d.text)} begin: it has ${d.bytes} bytes, and its tokens stand for ${d.found}`,
+    hint: "Give the text in Unicode's NFC and without special tokens, or use a policy whose tokenizer keeps every byte",
+    exitCode: 4,
+  },
+  textTooLong: {
+    message: (d: { text: string; tokens: number; maxPositions: number }) =>
+      `Cannot score the text ${JSON.stringify(d.text)}: it has ${d.tokens} tokens and the policy takes ${d.maxPositions}`,
+    hint: "Cut the texts into shorter passages",
+    exitCode: 4,
+  },
+  tokensDiffer: {
+    message: (d: { policy: string; text: string }) =>
+      `Cannot score texts with policy "${d.policy}" as it divides ${JSON.stringify(d.text)} into other tokens than the run's policy`,
+    hint: "Choose a scoring policy of the same tokenizer, or none: then the run's own policy scores",
+    exitCode: 3,
+  },
+  taskWithoutPlace: {
+    message: (d: { taskId: string; mode: string }) =>
+      `Cannot evaluate in mode "${d.mode}" as task "${d.taskId}" stands in no text`,
+    hint: "Use the mode with an environment whose tasks are places in texts, such as corpus",
+    exitCode: 2,
+  },
   engineNotFound: {
     message: (d: { name: string; problem: string }) => `Cannot load policy engine "${d.name}": ${d.problem}`,
     hint: "policy.engine names an installed module; `npm run build` builds the native one",

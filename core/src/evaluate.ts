@@ -1,8 +1,9 @@
 import { checkErrorRate, collect } from "./collect.js";
 import { systemClock } from "./actors/clock.js";
+import { evaluateNextToken } from "./evaluate-next-token.js";
 import { passAtK } from "./numerics/pass-at-k.js";
 import { mean, meanInterval, wilsonInterval } from "./numerics/statistics.js";
-import type { DifficultySlice, Evaluation } from "./records/evaluation.js";
+import { NEXT_TOKEN_MODE, type DifficultySlice, type Evaluation } from "./records/evaluation.js";
 import type { Group, Sample } from "./records/group.js";
 import { hasThought } from "./records/think-block.js";
 import { isTruncated, policyLength } from "./records/trajectory.js";
@@ -24,6 +25,8 @@ export interface EvaluationOptions {
  * Held-out performance of the live policy version in one mode. Reward hooks never run here, and chance is keyed by mode
  * and task alone, so versions and arms answer the same problems with the same draws.
  *
+ * Mode "next-token" generates nothing; see `evaluateNextToken`.
+ *
  * @throws VERIFIER_ERROR_RATE
  */
 export async function evaluate(
@@ -34,6 +37,12 @@ export async function evaluate(
   const { config, parts, state } = session;
   const started = systemClock.now();
   const count = Math.min(options.tasks ?? config.eval.tasks, parts.held.size);
+  if (mode === NEXT_TOKEN_MODE) {
+    const tasks = Array.from({ length: count }, (_, index) => parts.held.at(index));
+    const found = await evaluateNextToken(session, tasks);
+    if (!options.isProbe) await session.recordEvaluation(found, []);
+    return found;
+  }
   const samples = options.samples ?? config.eval.samples;
   const sampling = {
     ...evaluationSampling(config),

@@ -9,12 +9,13 @@ import { continueConversation, type Conversation } from "./rollout/conversation.
  * on prompt, prefix and what the environment says. Several sequences where the chat template writes the conversation so
  * far in another way when it goes on.
  *
+ * @param task the task's prompt, for a demonstration without one of its own
  * @throws CHAT_TEMPLATE_FAILED
  */
 export function labelDemonstration(
   tokenizer: Tokenizer,
-  prompt: readonly Message[],
-  { prefix, response, turns = [] }: Demonstration,
+  task: readonly Message[],
+  { prompt = task, prefix, response, turns = [] }: Demonstration,
 ): readonly LabelledSequence[] {
   const rendered = tokenizer.render(prompt);
   const assistantPrefix = rendered.assistantPrefix.replace(/<think>\s*$/, "") + prefix;

@@ -1,6 +1,5 @@
 import { collectCohort, type Collected } from "./collect.js";
 import { pluginEntries, type RunConfig } from "./config/run-config.js";
-import { loadEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
 import { errors } from "./errors.js";
 import { versionOf } from "./hooks/hook-runner.js";
@@ -22,6 +21,7 @@ import { METRICS, readMetrics } from "./store/metrics.js";
 import { groupsOf } from "./store/recorded-groups.js";
 import { readStep, type Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
+import { trainTasks } from "./train-tasks.js";
 
 /** What to replay, and with what in place of what was. */
 export interface ReplayOptions {
@@ -104,7 +104,7 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
     if (replace?.from === step || (replace && replace.from < step && isFirst))
       method = await history.replaced(method, replace);
     if (tasks === undefined && method.plugins.some(({ plugin }) => plugin.hooks.select))
-      tasks = await trainTasks(options);
+      tasks = await trainTasks(options.config, options.baseDirectory, options.directory.entropies);
     yield await decideAgain(method, config, report, last, rollouts, tasks, ahead);
     last = withEvaluation(report, events, config);
   }
@@ -196,16 +196,6 @@ function withEvaluation(report: StepReport, events: readonly RunEvent[], config:
   return found?.type === "evaluated"
     ? { ...report, metrics: { ...report.metrics, ...accuraciesOf(found.evaluation) } }
     : report;
-}
-
-async function trainTasks({ config, baseDirectory }: ReplayOptions): Promise<Taskset> {
-  const { definition, config: settings } = await loadEnvironment(
-    config.environment.use,
-    config.environment.with,
-    baseDirectory,
-  );
-  const tasks = await definition.taskset(settings, "train", { baseDirectory, seed: config.seed });
-  return tasks!; // every environment has a train split
 }
 
 /** The plugins of every step, as the run's folder tells them. */

@@ -15,11 +15,13 @@ import type { LearnerDescription, LearnProtocol } from "./learn/learn-actor.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { PluginArchive } from "./live/plugin-archive.js";
 import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
+import { NEXT_TOKEN_MODE } from "./records/evaluation.js";
 import type { JsonObject } from "./records/json.js";
 import { PolicyCopy, PublishedVersions, type CopiedPolicy } from "./policy-copies.js";
 import type { EpisodeArgs } from "./rollout/rollout-actor.js";
 import { RolloutPool, type RolloutPlace } from "./rollout/rollout-pool.js";
 import { learnerArgs, startLearner } from "./start-learner.js";
+import { readTexts } from "./read-texts.js";
 import { VerifierPool } from "./verify/verifier-pool.js";
 
 /** Everything a run is made of, started and connected. */
@@ -42,6 +44,10 @@ export interface RunParts {
 export interface StartingPoint {
   /** Folder with the weights; undefined draws them from the seed. */
   readonly weights: string | undefined;
+  /** Folder of the run that keeps the entropies of texts. */
+  readonly entropies?: string;
+  /** The policy is about to be taught: what it predicts now says nothing about texts. */
+  readonly isUntaught?: true;
   /** What is known of the plugins, and who hears of them; absent for work that lasts no longer than this call. */
   readonly plugins?: {
     readonly states: JsonObject;
@@ -77,11 +83,11 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     ({ plugin }) => !names.includes(plugin.name),
   );
   checkModes(config.eval.modes, [...plugins, ...onlyEval]);
-  const context = { baseDirectory, seed: config.seed };
-  const [train, held] = await Promise.all(
-    (["train", "eval"] as const).map((split) => environment.definition.taskset(environment.config, split, context)),
-  );
   const tokenizer = Tokenizer.fromDirectory(policyDirectory);
+  const reader = readTexts({ config, baseDirectory, tokenizer, keptIn: start.entropies }, start.isUntaught !== true);
+  const context = { baseDirectory, seed: config.seed, reader };
+  const train = await environment.definition.taskset(environment.config, "train", context);
+  const held = await environment.definition.taskset(environment.config, "eval", context);
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
 
   const system = new ActorSystem();
@@ -134,13 +140,11 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       },
       start.plugins?.live,
     );
-    // Both splits were asked for above.
-    const [trainTasks, heldTasks] = [train!, held!];
     return {
       system,
       environment,
-      train: trainTasks,
-      held: heldTasks,
+      train,
+      held,
       tokenizer,
       learner,
       engine,
@@ -211,9 +215,9 @@ export async function loadPlugins(
   return loaded;
 }
 
-/** Checks that each mode is "default" or one that a plugin formats. @throws EVALUATION_MODE_UNKNOWN */
+/** Checks that each mode is "default", "next-token" or one that a plugin formats. @throws EVALUATION_MODE_UNKNOWN */
 export function checkModes(modes: readonly string[], plugins: readonly LoadedPlugin[]): void {
-  const known = ["default", ...plugins.flatMap(({ plugin }) => plugin.modes ?? [])];
+  const known = ["default", NEXT_TOKEN_MODE, ...plugins.flatMap(({ plugin }) => plugin.modes ?? [])];
   const unknown = modes.find((mode) => !known.includes(mode));
   if (unknown !== undefined) throw errors.evaluationModeUnknown({ mode: unknown, known });
 }

@@ -126,6 +126,7 @@ export class RunSession {
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
       weights: firstWeights(config, options.baseDirectory, options.weights),
+      entropies: options.directory.entropies,
       plugins: {
         states: saved?.plugins ?? {},
         live: saved?.live,
@@ -257,7 +258,7 @@ export class RunSession {
       };
     }
     this.state.evaluations.push({ step: this.state.step, trainTokens: this.state.trainTokens, evaluation });
-    await this.#store?.rollouts(this.state.step, rollouts, evaluation.mode);
+    if (rollouts.length > 0) await this.#store?.rollouts(this.state.step, rollouts, evaluation.mode);
     const done = progressOf(this.config, this.state);
     this.emit({
       type: "evaluated",

@@ -250,6 +250,7 @@ const METHODS = [
   "shorterbetter",
   "dler",
   "l1",
+  "rmt",
 ];
 const OBJECTIVES = ["grpo", "dapo", "dr-grpo", "rloo", "reinforce-plus-plus"];
 const ALL = [...METHODS, ...OBJECTIVES];
@@ -288,6 +289,12 @@ const CLASHES: Readonly<Record<string, string>> = {
   "thinkless dler": "advantage",
   "thinkprune l1": "prompt.lengthTarget",
   "shorterbetter l1": "reward.base",
+  "curriculum rmt": "select",
+  "autothink rmt": "reward.base",
+  "thinkless rmt": "reward.base",
+  "thinkprune rmt": "prompt.lengthTarget",
+  "shorterbetter rmt": "reward.base",
+  "l1 rmt": "prompt.lengthTarget",
 };
 const OWN_OBJECTIVE = ["adaptthink", "thinkless", "dler", ...OBJECTIVES];
 

@@ -32,6 +32,7 @@ export class Tokenizer {
   readonly #template: Template;
   readonly #specials: Readonly<Record<string, string>>;
   readonly #model: Readonly<Record<string, unknown>>;
+  #bytes: VocabularyBytes | undefined;
 
   private constructor(
     model: Readonly<Record<string, unknown>>,
@@ -104,7 +105,22 @@ export class Tokenizer {
 
   /** The bytes that each id stands for, special tokens as their text. */
   vocabularyBytes(): VocabularyBytes {
-    return vocabularyBytes(this.#inner.get_vocab(true), this.#model);
+    return (this.#bytes ??= vocabularyBytes(this.#inner.get_vocab(true), this.#model));
+  }
+
+  /**
+   * Where each of a text's tokens ends, in bytes of its UTF-8; shape [T].
+   *
+   * @param tokens the ids that `encode` gave for the text
+   * @throws TEXT_NOT_TOKENISED when they stand for other bytes than the text's: the tokenizer changes what it reads
+   */
+  endsOf(tokens: Int32Array, text: string): Int32Array {
+    const { offsets_V1 } = this.vocabularyBytes();
+    let end = 0;
+    const ends_T = tokens.map((token) => (end += offsets_V1[token + 1]! - offsets_V1[token]!));
+    const bytes = Buffer.byteLength(text);
+    if (end !== bytes) throw errors.textNotTokenised({ text: text.slice(0, 60), bytes, found: end });
+    return ends_T;
   }
 
   /**

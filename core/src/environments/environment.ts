@@ -27,6 +27,8 @@ export interface Verifier {
 
 /** One worked answer of a teacher, for supervised training. */
 export interface Demonstration {
+  /** The conversation, where it is not the task's prompt as it stands: for example with an instruction of a method. */
+  readonly prompt?: readonly Message[];
   /** What the assistant's turn holds before the response, after the template's header: "<think>\n". No loss. */
   readonly prefix: string;
   /** The text to learn, without the end-of-turn token. */
@@ -45,12 +47,39 @@ export interface DemonstratedTurn {
 /** Writes demonstrations, mistakes included, of known quality. */
 export interface Teacher {
   demonstrate(task: Task, random: Random): Demonstration;
+  /** A raw text to learn in place of a worked answer, outside of any conversation; undefined demonstrates. */
+  read?(task: Task, random: Random): string | undefined;
+}
+
+/** How the entropy of a prediction is taken over the most probable tokens alone. */
+export interface EntropyOptions {
+  readonly topK: number;
+  /** Whether their probabilities are scaled to sum to 1 first. */
+  readonly renormalise: boolean;
+  /** Folder of the policy that predicts; the run's own, before any training, when absent. */
+  readonly policy?: string;
+}
+
+/** Texts as the run's policy sees them. */
+export interface TextReader {
+  /** Where each token of a text ends, in bytes of its UTF-8; shape [T]. @throws TEXT_NOT_TOKENISED */
+  tokenEnds(text: string): Int32Array;
+  /**
+   * Entropy of the prediction of every token of the texts, nats, 0 for each text's first; arrays of shape [T]. Kept on
+   * disk while it works, by all that goes in, so that it can be interrupted and is never done twice. Absent where the
+   * policy has yet to learn its texts.
+   *
+   * @throws TEXT_TOO_LONG, TOKENS_DIFFER
+   */
+  readonly entropies?: (texts: readonly string[], options: EntropyOptions) => Promise<readonly Float32Array[]>;
 }
 
 /** Where paths in an environment's config start, and the seed for procedural tasks. */
 export interface EnvironmentContext {
   readonly baseDirectory: string;
   readonly seed: number;
+  /** For tasks that depend on the run's policy; absent outside of a run. */
+  readonly reader?: TextReader;
 }
 
 /** Tasks with their verifier: the default export of an environment's module, made by `defineEnvironment`. */

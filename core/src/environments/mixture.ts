@@ -136,5 +136,6 @@ function mixedTeacher(parts: readonly MixturePart[]): Teacher {
   return {
     // Tasks of a mixture have the domain of one of its parts.
     demonstrate: (task, random) => teachers.get(task.domain)!.demonstrate(task, random),
+    read: (task, random) => teachers.get(task.domain)!.read?.(task, random),
   };
 }

@@ -52,13 +52,23 @@ export interface Selection {
 /** What becomes of a group before the update. "resample" drops it and asks for another round. */
 export type KeepDecision = "keep" | "drop" | "resample";
 
+/** A raw text of an auxiliary next-token loss. */
+export interface AuxiliaryText {
+  readonly text: string;
+  /** Spans of the text's UTF-8, [start, end) in bytes: tokens that begin in one have no loss. */
+  readonly masked: readonly (readonly [start: number, end: number])[];
+}
+
 /** What `loss` hooks pass on. */
 export interface LossPlan {
   readonly spec: LossSpec;
   /** Factor on each response token's weight, by trajectory id; shape [response length]. Absent means 1. */
   readonly tokenWeights: ReadonlyMap<string, Float32Array>;
-  /** Raw texts for an auxiliary next-token loss; weighted by `spec.nextTokenCoefficient`. */
-  readonly auxiliaryTexts: readonly string[];
+  /**
+   * Raw texts for an auxiliary next-token loss, which has a forward pass of its own at temperature 1: the mean over
+   * their tokens that are not masked, times `spec.nextTokenCoefficient`. No chat template is put around them.
+   */
+  readonly auxiliaryTexts: readonly AuxiliaryText[];
 }
 
 /** Kept groups with the rewards after shaping; `rewards_G` has the order of `group.samples`. */

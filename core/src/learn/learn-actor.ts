@@ -1,6 +1,13 @@
 import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
-import type { EngineCapabilities, EngineOptions, OptimizerStep, PolicyEngine } from "../engines/policy-engine.js";
+import type {
+  EngineCapabilities,
+  EngineOptions,
+  OptimizerStep,
+  PolicyEngine,
+  Scores,
+} from "../engines/policy-engine.js";
+import { combineLossMetrics } from "../numerics/policy-loss.js";
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
 
@@ -26,6 +33,8 @@ export interface LearnerDescription {
 /** One or more optimizer updates, in order. */
 export interface UpdateOrder {
   readonly batches: readonly Batch[];
+  /** For each batch, raw texts of the next-token term: a forward pass of their own, at temperature 1. */
+  readonly auxiliary?: readonly Batch[];
   readonly spec: LossSpec;
   readonly optimizer: OptimizerStep;
   /** Clears the optimizer's moments first. */
@@ -37,6 +46,8 @@ export type LearnProtocol = {
   describe: { in: null; out: LearnerDescription };
   /** Metrics are means over the updates, maxima for names that end in "/max". */
   update: { in: UpdateOrder; out: Readonly<Record<string, number>> };
+  /** Logprobs and most probable tokens of the live version, at temperature 1. */
+  score: { in: { tokens_N: Int32Array; offsets_S1: Int32Array; topK: number }; out: Scores };
   publish: { in: { version: number }; out: number };
   save: { in: { directory: string; optimizer: boolean }; out: null };
   load: { in: { directory: string; optimizer: boolean; version: number }; out: null };
@@ -75,11 +86,15 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
       const totals: Record<string, number> = {};
       // Before any update: importance weights compare the policy that the updates begin with to the one that sampled.
       const batches = order.spec.importance ? await withOldLogprobs(order.batches, engine, order.spec) : order.batches;
-      for (const batch of batches) {
-        const metrics = await engine.forwardBackward(
+      for (const [index, batch] of batches.entries()) {
+        const policyMetrics = await engine.forwardBackward(
           hasReference ? await withReference(batch, engine, order.spec) : batch,
           order.spec,
         );
+        const auxiliary = order.auxiliary?.[index];
+        const metrics = auxiliary
+          ? combineLossMetrics([policyMetrics, await engine.forwardBackward(auxiliary, nextTokenSpec(order.spec))])
+          : policyMetrics;
         const { gradNorm } = await engine.optimStep(order.optimizer);
         for (const [name, value] of Object.entries({ ...metrics, "grad/norm": gradNorm })) {
           totals[name] = name.endsWith("/max")
@@ -88,6 +103,9 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
         }
       }
       return totals;
+    },
+    score({ engine }, { tokens_N, offsets_S1, topK }) {
+      return engine.score(tokens_N, offsets_S1, 1, { topK });
     },
     publish({ engine }, { version }) {
       return engine.publish(version);
@@ -106,6 +124,11 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
     engine.dispose();
   },
 });
+
+/** The next-token term alone: raw text has no reference, no behaviour and no sampling temperature. */
+function nextTokenSpec(spec: LossSpec): LossSpec {
+  return { ...spec, temperature: 1, klCoefficient: 0, entropyCoefficient: 0, importance: null };
+}
 
 async function withOldLogprobs(
   batches: readonly Batch[],

@@ -1,10 +1,10 @@
 import type { ActorRef } from "../actors/actor-ref.js";
 import type { Tokenizer } from "../engines/tokenizer.js";
-import type { LossPlan, RewardedGroup } from "../hooks/hooks.js";
+import type { AuxiliaryText, LossPlan, RewardedGroup } from "../hooks/hooks.js";
 import type { OptimizerStep } from "../engines/policy-engine.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { LearnProtocol } from "./learn-actor.js";
-import { packTrajectories, type WeighedTrajectory } from "./pack.js";
+import { packLabelled, packTrajectories, type LabelledSequence, type WeighedTrajectory } from "./pack.js";
 
 /** Longest wait for one answer of the learner; an update of a large batch on a slow machine stays far below. */
 export const LEARNER_DEADLINE_MS = 3_600_000;
@@ -38,22 +38,34 @@ export function updatePolicy(
       return { trajectory, advantage: advantages[next++]!, ...(factors ? { factors } : {}) };
     }),
   );
-  const auxiliary = loss.auxiliaryTexts.map((text) => ({ tokens: tokenizer.encode(text), lossFrom: 1 }));
+  const auxiliary = loss.auxiliaryTexts.map((text) => labelledText(tokenizer, text));
   const parts = Math.min(plan.updatesPerBatch, Math.max(1, groups.length));
   const batches = Array.from({ length: parts }, (_, part) => {
     const share = weighed.filter((_, index) => index % parts === part).flat();
-    return packTrajectories(
-      share,
-      loss.spec,
-      auxiliary.filter((_, index) => index % parts === part),
-    );
+    return packTrajectories(share, loss.spec);
   });
   const order = {
     batches,
+    ...(auxiliary.length > 0
+      ? { auxiliary: batches.map((_, part) => packLabelled(auxiliary.filter((_, index) => index % parts === part))) }
+      : {}),
     spec: loss.spec,
     optimizer: { ...input.optimizer, learningRate: plan.learningRate },
     resetOptimizer: plan.resetOptimizer,
   };
   const why = `update the policy with ${batches.length} ${batches.length === 1 ? "batch" : "batches"}`;
   return learner.ask("update", order, { deadlineMs: LEARNER_DEADLINE_MS, by: "the step", why });
+}
+
+/** A raw text as it stands, its masked spans as places of tokens. @throws TEXT_NOT_TOKENISED */
+function labelledText(tokenizer: Tokenizer, { text, masked }: AuxiliaryText): LabelledSequence {
+  const tokens = tokenizer.encode(text);
+  if (masked.length === 0) return { tokens, lossFrom: 1 };
+  const ends = tokenizer.endsOf(tokens, text);
+  const isMasked = (t: number): boolean => {
+    const start = t === 0 ? 0 : ends[t - 1]!;
+    return masked.some(([from, to]) => start >= from && start < to);
+  };
+  const without = [...tokens.keys()].filter(isMasked).map((t) => [t, t + 1] as const);
+  return { tokens, lossFrom: 1, without };
 }

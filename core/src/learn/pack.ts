@@ -16,7 +16,7 @@ export interface WeighedTrajectory {
 export interface LabelledSequence {
   readonly tokens: Int32Array;
   readonly lossFrom: number;
-  /** Tokens [start, end) after it that carry none: what an environment said. */
+  /** Tokens [start, end) that carry none: what an environment said, or what is learned in another way. */
   readonly without?: readonly (readonly [number, number])[];
 }
 
@@ -25,17 +25,9 @@ export interface LabelledSequence {
  * that the policy sampled or was forced to say (the stop token included) weighs what the aggregation says, one that a
  * budget rule injected or that an environment said weighs 0, and a truncated trajectory weighs 0 when the loss masks
  * those. Segments of an episode are sequences of their own; aggregation sees their trajectory whole.
- *
- * @param auxiliary texts of the next-token loss, if the method adds one: mean over their tokens, times
- *   `spec.nextTokenCoefficient` in the loss
  */
-export function packTrajectories(
-  samples: readonly WeighedTrajectory[],
-  spec: LossSpec,
-  auxiliary: readonly LabelledSequence[] = [],
-): Batch {
-  const wholes = [...samples.map(({ trajectory }) => trajectory.tokens), ...auxiliary.map(({ tokens }) => tokens)];
-  const { tokens_N, offsets_S1: starts } = join(wholes);
+export function packTrajectories(samples: readonly WeighedTrajectory[], spec: LossSpec): Batch {
+  const { tokens_N, offsets_S1: starts } = join(samples.map(({ trajectory }) => trajectory.tokens));
   const mask_N = new Float32Array(tokens_N.length);
   const advantages_N = new Float32Array(tokens_N.length);
   const behaviourLogprobs_N = new Float32Array(tokens_N.length);
@@ -51,35 +43,24 @@ export function packTrajectories(
     if (typeof advantage === "number") advantages_N.fill(advantage, response, end);
     else advantages_N.set(advantage, response);
   });
-  const policyOffsets = starts.subarray(0, samples.length + 1);
-  const weights_N = new Float32Array(tokens_N.length);
-  const policyMask_N = mask_N.subarray(0, policyOffsets.at(-1));
   const { aggregation, normConstant } = spec;
-  weights_N.set(
+  const weights_N =
     aggregation === "group-token-mean"
-      ? groupTokenMeanWeights(policyMask_N, policyOffsets, groupsOf(samples))
-      : tokenWeights({ mask_N: policyMask_N, offsets_S1: policyOffsets, aggregation, normConstant }),
-  );
+      ? groupTokenMeanWeights(mask_N, starts, groupsOf(samples))
+      : tokenWeights({ mask_N, offsets_S1: starts, aggregation, normConstant });
   samples.forEach(({ trajectory, factors }, s) => {
     const response = starts[s]! + promptLength(trajectory);
     factors?.forEach((factor, t) => (weights_N[response + t]! *= factor));
   });
-  return {
-    tokens_N,
-    offsets_S1: segmentOffsets(samples, starts),
-    weights_N,
-    advantages_N,
-    behaviourLogprobs_N,
-    ...(auxiliary.length > 0 ? { nextTokenWeights_N: nextTokenWeights(starts, samples.length, auxiliary) } : {}),
-  };
+  return { tokens_N, offsets_S1: segmentOffsets(samples, starts), weights_N, advantages_N, behaviourLogprobs_N };
 }
 
-/** Where sequences begin: one for each segment, then the texts. */
+/** Where sequences begin: one for each segment. */
 function segmentOffsets(samples: readonly WeighedTrajectory[], starts: Int32Array): Int32Array {
   const ofSamples = samples.flatMap(({ trajectory }, s) =>
     segmentStarts(trajectory).map((start) => starts[s]! + start),
   );
-  return Int32Array.from([...ofSamples, ...starts.subarray(samples.length)]);
+  return Int32Array.from([...ofSamples, starts.at(-1)!]);
 }
 
 /** Index of each sample's group. */
@@ -88,34 +69,27 @@ function groupsOf(samples: readonly WeighedTrajectory[]): number[] {
   return samples.map(({ trajectory }) => ids.indexOf(trajectory.groupId));
 }
 
-/** Packs a supervised batch: token mean over everything after each sequence's `lossFrom`. */
+/** Packs a supervised batch: token mean over everything from each sequence's `lossFrom` on that is not taken out. */
 export function packLabelled(sequences: readonly LabelledSequence[]): Batch {
   const { tokens_N, offsets_S1 } = join(sequences.map(({ tokens }) => tokens));
   const zeros = (): Float32Array => new Float32Array(tokens_N.length);
+  const nextTokenWeights_N = zeros();
+  sequences.forEach(({ lossFrom, without = [] }, s) => {
+    const begin = offsets_S1[s]!;
+    // A sequence's first token is predicted from nothing.
+    nextTokenWeights_N.fill(1, begin + Math.max(1, lossFrom), offsets_S1[s + 1]!);
+    for (const [start, end] of without) nextTokenWeights_N.fill(0, begin + start, begin + end);
+  });
+  const count = nextTokenWeights_N.reduce((sum, weight) => sum + weight, 0);
+  if (count > 0) nextTokenWeights_N.forEach((weight, n) => (nextTokenWeights_N[n] = weight / count));
   return {
     tokens_N,
     offsets_S1,
     weights_N: zeros(),
     advantages_N: zeros(),
     behaviourLogprobs_N: zeros(),
-    nextTokenWeights_N: nextTokenWeights(offsets_S1, 0, sequences),
+    nextTokenWeights_N,
   };
-}
-
-function nextTokenWeights(offsets_S1: Int32Array, first: number, sequences: readonly LabelledSequence[]): Float32Array {
-  const weights_N = new Float32Array(offsets_S1.at(-1) ?? 0);
-  const tokens = sequences.reduce(
-    (sum, { tokens, lossFrom, without = [] }) =>
-      sum + tokens.length - Math.max(1, lossFrom) - without.reduce((lost, [start, end]) => lost + end - start, 0),
-    0,
-  );
-  sequences.forEach(({ lossFrom, without = [] }, i) => {
-    const begin = offsets_S1[first + i]!;
-    // A sequence's first token is predicted from nothing.
-    weights_N.fill(1 / tokens, begin + Math.max(1, lossFrom), offsets_S1[first + i + 1]!);
-    for (const [start, end] of without) weights_N.fill(0, begin + start, begin + end);
-  });
-  return weights_N;
 }
 
 function join(sequences: readonly Int32Array[]): { tokens_N: Int32Array; offsets_S1: Int32Array } {

@@ -1,3 +1,9 @@
+/**
+ * The mode of evaluation without generation: of tasks that are places in texts, whether the token there is the most
+ * probable one, and the perplexity of the texts.
+ */
+export const NEXT_TOKEN_MODE = "next-token";
+
 /** Part of an evaluation: the tasks of one difficulty. */
 export interface DifficultySlice {
   readonly difficulty: number;
@@ -42,6 +48,8 @@ export interface Evaluation {
   readonly byDifficulty: readonly DifficultySlice[];
   /** Where the tasks are of several domains. */
   readonly byDomain?: readonly DomainSlice[];
+  /** exp of the mean next-token loss over the texts that tasks stand in; in mode "next-token" alone. */
+  readonly perplexity?: number;
   readonly seconds: number;
 }
 

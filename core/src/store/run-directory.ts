@@ -21,6 +21,7 @@ import { liveAttempt, lockRun, type RunLock } from "./run-lock.js";
  *       ledger.jsonl            which samples each step consumed
  *       rollouts/000214.jsonl   every trajectory of step 214, and 000214.tok.bin with its token arrays
  *       checkpoints/000200/     weights, optimizer, state
+ *       entropies/              of the texts that tasks stand in, under the policy that the run began with
  *       arms/rlvr/              an arm of a comparison: a run directory of its own
  *       actors.json             its actors, mailboxes and waits, as of a second ago
  *       progress.json           a comparison's seconds so far and the base policy's headroom
@@ -107,6 +108,9 @@ export class RunDirectory {
   }
   get rollouts(): string {
     return join(this.path, "rollouts");
+  }
+  get entropies(): string {
+    return join(this.path, "entropies");
   }
   get checkpoints(): string {
     return join(this.path, "checkpoints");

@@ -52,4 +52,39 @@ describe("learnActor", () => {
     expect(first).toBe(0);
     for (const kl of later) expect(kl).toBeGreaterThan(0);
   });
+
+  test("adds raw texts with a pass of their own: masked tokens and a weight of 0 change no bit", async () => {
+    const { stdout, stderr } = await runScript(
+      script(`
+        import { packLabelled } from "CORE/learn/pack.js";
+        const probe = { tokens_N: Int32Array.of(5, 6, 7, 8), offsets_S1: Int32Array.of(0, 4), topK: 2 };
+        const after = async (nextTokenCoefficient, sequences) => {
+          const learner = await spawn();
+          const auxiliary = sequences && [packLabelled(sequences)];
+          const metrics = await learner.ask("update", { batches: [batch], ...(auxiliary && { auxiliary }), spec: { ...spec, nextTokenCoefficient, temperature: 0.7 }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
+          await learner.ask("publish", { version: 1 }, { deadlineMs: 60_000 });
+          const scores = await learner.ask("score", probe, { deadlineMs: 60_000 });
+          await learner.stop();
+          return { loss: metrics["loss/next_token"], logprobs: [...scores.logprobs_N], topIds: [...scores.topIds_NK] };
+        };
+        const text = { tokens: Int32Array.of(9, 8, 7, 6), lossFrom: 1 };
+        console.log(JSON.stringify({
+          pure: await after(0),
+          weightless: await after(0, [text]),
+          masked: await after(0.5, [{ ...text, without: [[1, 2], [2, 3], [3, 4]] }]),
+          read: await after(0.5, [text]),
+          // A masked token is predicted from, but not learned.
+          partly: await after(0.5, [{ ...text, without: [[2, 3]] }]),
+        }));
+      `),
+    );
+    expect(stderr).toBe("");
+    const { pure, weightless, masked, read, partly } = JSON.parse(stdout);
+    expect(weightless).toEqual(pure);
+    expect(masked).toEqual(pure);
+    expect(pure.topIds.slice(0, 2)).toEqual([-1, -1]);
+    expect(read.loss).toBeGreaterThan(0);
+    expect(read.logprobs).not.toEqual(pure.logprobs);
+    expect(partly.logprobs).not.toEqual(read.logprobs);
+  });
 });

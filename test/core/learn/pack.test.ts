@@ -64,12 +64,10 @@ describe("packTrajectories()", () => {
     const origins = Uint8Array.of(0, 0, 0, 1, 1, 0, 0, 0, 1, 1);
     const broken = trajectory("a", 7, { turns, origins });
     const spec: LossSpec = { ...SPEC, aggregation: "seq-mean-token-mean" };
-    const text = { tokens: Int32Array.of(1, 2, 3), lossFrom: 1 };
-    const batch = packTrajectories([weighed(broken, 2), weighed(trajectory("b", 2))], spec, [text]);
-    expect([...batch.offsets_S1]).toEqual([0, 5, 10, 15, 18]);
+    const batch = packTrajectories([weighed(broken, 2), weighed(trajectory("b", 2))], spec);
+    expect([...batch.offsets_S1]).toEqual([0, 5, 10, 15]);
     const masks = [0, 0, 0, 1, 1, 0, 0, 0, 1, 1].map((mask) => mask / 8);
-    expect([...batch.weights_N]).toEqual([...masks, 0, 0, 0, 1 / 4, 1 / 4, 0, 0, 0]);
-    expect([...batch.nextTokenWeights_N!].slice(15)).toEqual([0, 0.5, 0.5]);
+    expect([...batch.weights_N]).toEqual([...masks, 0, 0, 0, 1 / 4, 1 / 4]);
   });
 
   test("gives every group the same say when the mean is of groups", () => {
@@ -108,17 +106,6 @@ describe("packTrajectories()", () => {
     expect([...advantages_N]).toEqual([0, 0, 0, 1, 2, 3]);
   });
 
-  test("appends auxiliary texts: no policy loss on them, a mean next-token loss from their second token on", () => {
-    const auxiliary = [
-      { tokens: Int32Array.of(1, 2, 3), lossFrom: 1 },
-      { tokens: Int32Array.of(4, 5, 6), lossFrom: 0 },
-    ];
-    const batch = packTrajectories([weighed(trajectory("a", 2))], SPEC, auxiliary);
-    expect([...batch.offsets_S1]).toEqual([0, 5, 8, 11]);
-    expect([...batch.weights_N].slice(5)).toEqual([0, 0, 0, 0, 0, 0]);
-    expect([...(batch.nextTokenWeights_N ?? [])]).toEqual([0, 0, 0, 0, 0, 0, 0.25, 0.25, 0, 0.25, 0.25]);
-  });
-
   test("packs nothing into nothing", () => {
     const batch = packTrajectories([], SPEC);
     expect([batch.tokens_N.length, [...batch.offsets_S1]]).toEqual([0, [0]]);
@@ -140,5 +127,15 @@ describe("packLabelled()", () => {
     ]);
     expect([...(batch.nextTokenWeights_N ?? [])]).toEqual([0, 0, 0.25, 0.25, 0, 0.25, 0.25]);
     expect([...batch.weights_N]).toEqual([0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  test("leaves masked tokens and first tokens out of the mean, and weighs them exactly 0", () => {
+    const batch = packLabelled([
+      { tokens: Int32Array.of(1, 2, 3, 4, 5), lossFrom: 1, without: [[4, 5]] },
+      { tokens: Int32Array.of(6, 7), lossFrom: 0, without: [[1, 2]] },
+    ]);
+    expect([...(batch.nextTokenWeights_N ?? [])]).toEqual([0, 1 / 3, 1 / 3, 1 / 3, 0, 0, 0].map(Math.fround));
+    const nothing = packLabelled([{ tokens: Int32Array.of(6, 7), lossFrom: 1, without: [[1, 2]] }]);
+    expect([...(nothing.nextTokenWeights_N ?? [])]).toEqual([0, 0]);
   });
 });

@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 describe("tryEnvironment()", () => {
   const folder = temporaryFolder();
 
-  it.each(["arithmetic", "base-conversion", "boolean-evaluation", "countdown", "path-finding"])(
+  it.each(["arithmetic", "base-conversion", "boolean-evaluation", "corpus", "countdown", "path-finding"])(
     "finds every promise kept when it tries %s",
     async (name) => {
       expect((await tryEnvironment(name, ROOT)).filter(({ isKept }) => !isKept)).toEqual([]);
