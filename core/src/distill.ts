@@ -73,7 +73,8 @@ export async function distillPolicy(
       policy: { ...config.policy, lora: null },
       plugins: [],
       eval: { ...config.eval, modes: ["default"], plugins: [] },
-      rollout: { ...config.rollout, actors: 1 },
+      // Nothing is sampled.
+      rollout: { ...config.rollout, actors: 1, placement: "thread" },
     },
     baseDirectory,
     { weights: undefined, isUntaught: true },

@@ -12,6 +12,7 @@ import type { Taskset } from "./environments/environment.js";
 import { Method } from "./hooks/method.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import type { LearnerDescription, LearnProtocol } from "./learn/learn-actor.js";
+import { learnerEnd } from "./learn/learner-end.js";
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { PluginArchive } from "./live/plugin-archive.js";
 import { PluginHost, type AppliedChange, type LiveState } from "./live/plugin-host.js";
@@ -91,9 +92,10 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
 
   const system = new ActorSystem();
+  let learner: RunParts["learner"] | undefined;
   try {
     const args = learnerArgs(config, baseDirectory, shape, start.weights);
-    const learner = await startLearner(system, config, shape, args);
+    learner = await startLearner(system, config, shape, args);
     const engine = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
     const { steps } = config.train;
     if (steps > 0 && !engine.capabilities.train)
@@ -158,8 +160,9 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       },
     };
   } catch (error) {
+    const end = learner && (await learnerEnd(learner, error));
     await system.stop({ graceMs: 0 });
-    throw error;
+    throw end ?? error;
   }
 }
 

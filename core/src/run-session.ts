@@ -136,22 +136,28 @@ export class RunSession {
         onNotice: (message) => session.current?.notice(session.current.state.step, message, "warning"),
       },
     });
-    if (checkpoint) {
-      await parts.learner.ask(
-        "load",
-        { directory: checkpoint.path, optimizer: true, version: state.version },
-        { deadlineMs: LEARNER_DEADLINE_MS },
-      );
-      await parts.published(state.version);
+    try {
+      if (checkpoint) {
+        await parts.learner.ask(
+          "load",
+          { directory: checkpoint.path, optimizer: true, version: state.version },
+          { deadlineMs: LEARNER_DEADLINE_MS },
+        );
+        await parts.published(state.version);
+      }
+      const inFlight = await readInFlight(saved?.inFlight, checkpoint?.path ?? "");
+      session.current = new RunSession(options, state, store, parts, inFlight);
+      const { kernelSet } = parts.engine;
+      if (saved && saved.kernelSet !== kernelSet) {
+        const message = `the checkpoint was computed with ${saved.kernelSet} kernels, this process has ${kernelSet}: the run goes on, but not with the bits it would have had`;
+        session.current.notice(state.step, message, "warning");
+      }
+      return session.current;
+    } catch (error) {
+      const end = await learnerEnd(parts.learner, error);
+      await parts.system.stop({ graceMs: 0 });
+      throw end ?? error;
     }
-    const inFlight = await readInFlight(saved?.inFlight, checkpoint?.path ?? "");
-    session.current = new RunSession(options, state, store, parts, inFlight);
-    const { kernelSet } = parts.engine;
-    if (saved && saved.kernelSet !== kernelSet) {
-      const message = `the checkpoint was computed with ${saved.kernelSet} kernels, this process has ${kernelSet}: the run goes on, but not with the bits it would have had`;
-      session.current.notice(state.step, message, "warning");
-    }
-    return session.current;
   }
 
   /** Aborts when the run is closed; not when it is asked to stop after a step. */

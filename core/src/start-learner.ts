@@ -1,3 +1,4 @@
+import { startTried } from "./actors/actor-failure.js";
 import type { ActorRef } from "./actors/actor-ref.js";
 import type { ActorSystem } from "./actors/actor-system.js";
 import { defaultSupervision } from "./actors/supervisor.js";
@@ -39,15 +40,17 @@ export async function startLearner(
   args: LearnActorArgs,
 ): Promise<ActorRef<LearnProtocol>> {
   checkMemory(await loadEngine(args.engine), config, shape);
-  return system.spawn(
-    learnActor,
-    args,
-    // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
-    {
-      id: "learner",
-      placement: { at: config.policy.placement },
-      mailbox: { capacity: 8 },
-      supervision: { ...defaultSupervision, restart: "temporary" },
-    },
+  return startTried(() =>
+    system.spawn(
+      learnActor,
+      args,
+      // A learner that starts again would have lost the weights: its death ends the run, which resumes from a checkpoint.
+      {
+        id: "learner",
+        placement: { at: config.policy.placement },
+        mailbox: { capacity: 8 },
+        supervision: { ...defaultSupervision, restart: "temporary" },
+      },
+    ),
   );
 }

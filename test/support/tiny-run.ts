@@ -1,9 +1,11 @@
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import type { JsonObject } from "../../core/src/records/json.js";
 
-const tokenizer = fileURLToPath(new URL("../../examples/policies/tiny/", import.meta.url));
+// By the package's name, as this file runs from dist too.
+const examples = createRequire(import.meta.url).resolve("@troupe/examples/package.json");
+const tokenizer = join(dirname(examples), "policies", "tiny");
 
 /** Hugging Face config of a policy that samples and learns in milliseconds. */
 export const TINY_POLICY = {

@@ -1,8 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import type { ScriptEnd } from "./run-script.js";
 
-const executable = fileURLToPath(new URL("../../core/bin/troupe.mjs", import.meta.url));
+// By the package's name, as this file runs from dist too.
+const core = createRequire(import.meta.url).resolve("@troupe/core/package.json");
+const executable = join(dirname(core), "bin", "troupe.mjs");
 
 /** Where a process of the command line keeps what it writes. */
 export interface TroupeFolders {
