@@ -40,12 +40,29 @@ export async function collect(
   signal: AbortSignal,
   watch?: Stopwatch,
 ): Promise<readonly Group[]> {
-  const trajectories = await parts.rollouts.rollOut({ ...order, seed: config.seed }, signal);
+  // What begins with one list of plugins ends with it, whatever is swapped meanwhile.
+  const { key, release } = parts.plugins.hold();
+  try {
+    return await collectWith(key, parts, config, order, signal, watch);
+  } finally {
+    release();
+  }
+}
+
+async function collectWith(
+  plugins: string,
+  parts: RunParts,
+  config: RunConfig,
+  order: CollectOrder,
+  signal: AbortSignal,
+  watch?: Stopwatch,
+): Promise<readonly Group[]> {
+  const trajectories = await parts.rollouts.rollOut({ ...order, plugins, seed: config.seed }, signal);
   if (order.phase === "train") checkLive(trajectories.flat(), order);
   watch?.lap("time/generate");
   // A verifier may live on another machine: it is sent what it needs, and nothing of the other groups.
   const { step, phase, mode, plan } = order;
-  const shared = { seed: config.seed, step, phase, mode, plan };
+  const shared = { seed: config.seed, step, phase, mode, plan, plugins };
   const groups = await Promise.all(
     order.groups.map(async ({ id, task }, index): Promise<Group> => {
       const ofGroup = trajectories[index] ?? [];

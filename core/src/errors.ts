@@ -452,6 +452,10 @@ export const errors = defineErrors({
     hint: "Start it with `troupe node --listen`, and check address and network; it is dialled again as long as actors want it",
     exitCode: 75,
   },
+  pluginsNotPrepared: {
+    message: (d: { key: string }) => `Cannot run plugin list ${d.key}: the actor does not have it`,
+    hint: "The actor's pool sends the list and asks again; where this is seen, report it",
+  },
   nodeKernelsDiffer: {
     message: (d: { address: string; found: string; wanted: string }) =>
       `Cannot sample on the node of "${d.address}": its engine computes with the ${d.found} kernels, the learner with ${d.wanted}`,

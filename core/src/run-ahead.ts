@@ -16,6 +16,8 @@ export interface LaunchedStep {
   readonly cursor: TaskCursor;
   /** The policy version that was live then. */
   readonly version: number;
+  /** Key of the plugins that they are made with. */
+  readonly plugins: string;
   /** Settles when all of them are verified. */
   readonly groups: Promise<readonly Group[]>;
   /** Whether they cannot be made: a hook failed in an actor, say. */
@@ -69,7 +71,16 @@ export async function readInFlight(state: InFlightState | undefined, checkpoint:
   for (const { moment, plan, cursor, version } of state.ahead) {
     const groups = await read(moment.step);
     const tasks = groups.map(({ task }) => task);
-    ahead.push({ moment, plan, tasks, cursor, version, groups: Promise.resolve(groups), hasFailed: () => false });
+    ahead.push({
+      moment,
+      plan,
+      tasks,
+      cursor,
+      version,
+      groups: Promise.resolve(groups),
+      plugins: "",
+      hasFailed: () => false,
+    });
   }
   return { ahead, carried: await read(CARRIED) };
 }

@@ -101,10 +101,10 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
     if (steps > 0 && !engine.capabilities.train)
       throw errors.engineCannotTrain({ engine: config.policy.engine, steps });
     const shared = {
-      plugins: method.parcels,
       evalPlugins: onlyEval.map(({ bundle, config: settings }) => ({ bundle, config: settings })),
       hookDeadlineMs,
     };
+    const first = { key: "0", parcels: method.parcels };
     const places = new ActorPlaces(system);
     const policy = { learner, args, kernelSet: engine.kernelSet, directory: policyDirectory };
     const versions = new PublishedVersions(system, policy);
@@ -117,6 +117,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         maxPositions: shape.maxPositions,
         ...(environment.definition.episodes ? { episodes: episodeArgs(environment, config.rollout) } : {}),
       },
+      first,
       { ...config.rollout, places: sampled },
     );
     const verifiers = new VerifierPool(
@@ -126,6 +127,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         tokenizerDirectory: policyDirectory,
         environment: environmentParcel(environment),
       },
+      first,
       { ...config.verify, places: await places.of(config.verify.placement) },
       environment.definition.verifier(environment.config),
     );
@@ -134,6 +136,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         method,
         settings,
         pools: [rollouts, verifiers],
+        first,
         archive: start.plugins?.archive,
         live: config.live,
         baseDirectory,

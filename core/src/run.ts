@@ -74,7 +74,9 @@ export class Run {
         parts.plugins.stepped();
         return report;
       } catch (error) {
-        if (!(await parts.plugins.rescue(error, state.step + 1))) throw error;
+        // Samples that failed with plugins that are not in use any more are made again with those that are.
+        const isPast = this.#launched?.hasFailed() && this.#launched.plugins !== parts.plugins.key;
+        if (!isPast && !(await parts.plugins.rescue(error, state.step + 1))) throw error;
         this.#launchAgain(inFlight);
       }
     }
@@ -198,18 +200,19 @@ export class Run {
     before: number,
     version: number,
     watch?: Stopwatch,
-  ): Pick<LaunchedStep, "groups" | "hasFailed"> {
+  ): Pick<LaunchedStep, "groups" | "plugins" | "hasFailed"> {
     const { config, parts, signal } = this.#session;
     const { step } = moment;
     const groups = tasks.map((task, index) => ({ id: `${step}/${before + index}`, task, size: plan.groupSize }));
     const oldest = step - 1 - config.train.staleness;
     const order = { step, phase: "train", mode: "default", plan, groups, oldest, version } as const;
     const how = { sampling: samplingOf(plan), partial: config.rollout.partial && config.train.staleness > 0 };
+    const plugins = parts.plugins.key;
     const made = collect(parts, config, { ...order, ...how }, signal, watch);
     let hasFailed = false;
     // The failure is met when the step's turn comes; until then nobody asks.
     made.catch(() => (hasFailed = true));
-    return { groups: made, hasFailed: () => hasFailed };
+    return { groups: made, plugins, hasFailed: () => hasFailed };
   }
 
   /** A step's cohort: what was launched, what was carried over, and further rounds where groups are sampled again. */

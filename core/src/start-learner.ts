@@ -7,6 +7,7 @@ import { engineOptions } from "./engines/engine-options.js";
 import { engineModule, loadEngine } from "./engines/load-engine.js";
 import { checkMemory } from "./engines/memory-check.js";
 import type { ModelShape } from "./engines/policy-engine.js";
+import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { learnActor, type LearnActorArgs, type LearnProtocol } from "./learn/learn-actor.js";
 
 /**
@@ -49,6 +50,8 @@ export async function startLearner(
         id: "learner",
         placement: { at: config.policy.placement },
         mailbox: { capacity: 8 },
+        // Weights of gigabytes take their time.
+        startDeadlineMs: LEARNER_DEADLINE_MS,
         supervision: { ...defaultSupervision, restart: "temporary" },
       },
     ),

@@ -54,10 +54,10 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
     system,
     {
       environment: environmentParcel(environment),
-      plugins: [],
       evalPlugins: [],
       hookDeadlineMs: deadlineMs,
     },
+    NO_PLUGINS,
     { actors, deadlineMs },
     environment.definition.verifier(environment.config),
   );
@@ -67,12 +67,15 @@ export async function createVerifiers(options: VerifiersOptions): Promise<Verifi
       const trajectories = responses.map((response, slot) =>
         responseTrajectory(task, slot, { response, assistantPrefix: "" }),
       );
-      const order = { seed: 0, step: 0, phase: "eval", mode: "default", plan: PLAN, task, trajectories } as const;
+      const moment = { seed: 0, step: 0, phase: "eval", mode: "default", plan: PLAN } as const;
+      const order = { ...moment, plugins: NO_PLUGINS.key, task, trajectories };
       return (await pool.verify(order)).map(({ verdict }) => verdict);
     },
     close: () => system.stop(),
   };
 }
+
+const NO_PLUGINS = { key: "none", parcels: [] };
 
 const PLAN = basePlan(
   runConfigSchema.parse({ name: "verifiers", policy: { from: "." }, environment: { use: "none" } }),

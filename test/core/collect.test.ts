@@ -109,8 +109,9 @@ describe("collect()", () => {
     ...trajectory,
     versions: [{ version: 2, start: 0, end: trajectory.tokens.length }],
   }));
-  // Of all parts only the two that collect() asks.
+  // Of all parts only those that collect() asks.
   const parts = {
+    plugins: { hold: () => ({ key: "0", release: () => {} }) },
     rollouts: { rollOut: async () => [trajectories] },
     verifiers: { verify: async () => made.samples.map(({ verdict }) => ({ verdict, annotations: {} })) },
   } as unknown as RunParts;

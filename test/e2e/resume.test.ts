@@ -1,51 +1,21 @@
-import { existsSync, readdirSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { deriveKey, Random } from "../../core/src/numerics/random.js";
-import type { ScriptEnd } from "../support/run-script.js";
+import { KILLED_RUN, runIn, surviveKills } from "../support/killed-runs.js";
 import { stepsOf, traceOf, type RunTrace } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
-import { TINY_RUN, writeTinyRun } from "../support/tiny-run.js";
+import { writeTinyRun } from "../support/tiny-run.js";
 import { recordsOf, runTroupe, TroupeProcess, type TroupeFolders } from "../support/troupe-process.js";
 
-/** More of them look for rarer moments. */
-const KILLS = Number(process.env["TROUPE_KILLS"] ?? 20);
+/** `npm run kills` has many more, of workers too. */
+const KILLS = { inLockstep: 12, ahead: 8 };
 const SECONDS_A_KILL = 20;
 
 const folder = temporaryFolder();
-const SETTINGS = {
-  ...TINY_RUN,
-  // A stage in the middle of the run, groups that are sampled again, and a rate that depends on the step: state that
-  // a resumed run must have kept.
-  plugins: [
-    "dapo",
-    {
-      use: "tfpi",
-      with: {
-        stages: [
-          { name: "free", steps: 5, maxTokens: 24 },
-          { name: "full", maxTokens: 40, thinkFree: false },
-        ],
-      },
-    },
-  ],
-  train: { ...TINY_RUN.train, warmupSteps: 8 },
-  // At the steps of the checkpoints: what is measured there, the next step's plan gets to see.
-  eval: { ...TINY_RUN.eval, every: 3, modes: ["default", "thinkfree"] },
-} as const;
-const file = writeTinyRun(folder, SETTINGS);
+const file = writeTinyRun(folder, KILLED_RUN);
 
 function foldersFor(name: string): TroupeFolders {
   return { runs: join(folder, name, "runs"), home: join(folder, name, "home") };
-}
-
-/** The one run below a root, once it can be resumed. */
-function runIn({ runs }: TroupeFolders): string | undefined {
-  const name = existsSync(runs)
-    ? readdirSync(runs).find((run) => existsSync(join(runs, run, "config.resolved.yaml")))
-    : undefined;
-  return name === undefined ? undefined : join(runs, name);
 }
 
 /** The run as it is when nothing disturbs it. */
@@ -89,74 +59,19 @@ function rounds(metrics: unknown): number {
     : 0;
 }
 
-/** When a process is killed. */
-type Moment =
-  | { readonly at: "delay"; readonly ms: number }
-  | { readonly at: "step"; readonly steps: number; readonly ms: number }
-  /** As soon as half a checkpoint stands on the disk. */
-  | { readonly at: "checkpoint" };
-
-/** Seeded moments over the whole run: start-up and teaching, any place in any step, and inside checkpoints. */
-function momentOf(kill: number): Moment {
-  const random = new Random(deriveKey(11, "kills", kill));
-  if (kill % 3 === 0) return { at: "delay", ms: random.integer(0, 2000) };
-  if (kill % 3 === 1) return { at: "step", steps: random.integer(1, 6), ms: random.integer(0, 30) };
-  return { at: "checkpoint" };
-}
-
-/** Runs a command and kills it at a moment; whether it was still alive then is in its end. */
-async function runUntil(moment: Moment, args: readonly string[], folders: TroupeFolders): Promise<ScriptEnd> {
-  let steps = 0;
-  const kill = (): void => troupe.signal("SIGKILL");
-  const timers: NodeJS.Timeout[] = [];
-  const troupe = new TroupeProcess(args, folders, (line) => {
-    if (moment.at !== "step" || !line.startsWith('{"type":"step","part":"tiny"')) return;
-    if (++steps === moment.steps) timers.push(setTimeout(kill, moment.ms));
-  });
-  if (moment.at === "delay") timers.push(setTimeout(kill, moment.ms));
-  if (moment.at === "checkpoint") {
-    timers.push(
-      setInterval(() => {
-        const checkpoints = join(runIn(folders) ?? "", "checkpoints");
-        if (existsSync(checkpoints) && readdirSync(checkpoints).some((name) => /^\.tmp-\d+$/.test(name))) kill();
-      }, 1),
-    );
-  }
-  const end = await troupe.ended;
-  for (const timer of timers) clearTimeout(timer);
-  return end;
-}
-
 /** Kills a run again and again, resumes it each time, and compares what it comes to. */
-async function survive(name: string, config: string, count: number, expected: RunTrace): Promise<void> {
-  let kills = 0;
-  let stepsAtKills = 0;
-  for (let run = 0; kills < count; run++) {
-    const folders = foldersFor(`${name}-${run}`);
-    for (;;) {
-      const begun = runIn(folders);
-      // A process that dies before it has written what to do leaves nothing to resume.
-      const args = ["--json", ...(begun === undefined ? ["run", config] : ["resume", begun])];
-      const end = kills < count ? await runUntil(momentOf(kills), args, folders) : await runTroupe(args, folders);
-      if (end.signal === "SIGKILL") {
-        kills += 1;
-        if (existsSync(join(runIn(folders) ?? "", "metrics.jsonl"))) stepsAtKills += 1;
-        continue;
-      }
-      expect(end, end.stderr).toMatchObject({ exitCode: 0, signal: null });
-      break;
-    }
-    const trace = traceOf(runIn(folders) ?? "");
+async function survive(name: string, config: string, kills: number, expected: RunTrace): Promise<void> {
+  const { traces, inTraining } = await surviveKills({ folder: join(folder, name), config, kills });
+  for (const trace of traces) {
     expect(trace.ledger).toBe(expected.ledger);
     expect(trace).toEqual(expected);
   }
   // Otherwise every process was killed before it began to train.
-  expect(stepsAtKills).toBeGreaterThan(0);
+  expect(inTraining).toBeGreaterThan(0);
 }
 
 describe("a run killed with SIGKILL", () => {
-  const inLockstep = Math.ceil(KILLS * 0.6);
-  const ahead = KILLS - inLockstep;
+  const { inLockstep, ahead } = KILLS;
 
   test(
     `${inLockstep} times, and resumed each time, is the uninterrupted run`,
@@ -167,8 +82,8 @@ describe("a run killed with SIGKILL", () => {
   test(
     `${ahead} times while it samples the next step ahead, and resumed each time, is the uninterrupted run`,
     async () => {
-      const train = { ...SETTINGS.train, staleness: 1 };
-      const config = writeTinyRun(join(folder, "ahead"), { ...SETTINGS, train });
+      const train = { ...KILLED_RUN.train, staleness: 1 };
+      const config = writeTinyRun(join(folder, "ahead"), { ...KILLED_RUN, train });
       const expected = await undisturbed("ahead-whole", config);
       const behind = expected.metrics.map(({ metrics }) => stalenessOf(metrics));
       expect(behind).toEqual([0, ...Array.from({ length: 11 }, () => 1)]);

@@ -1,65 +1,102 @@
 import { isActorFailure } from "../actors/actor-failure.js";
 import type { ActorRef } from "../actors/actor-ref.js";
+import { TroupeError } from "../error-catalogue.js";
+import { errors } from "../errors.js";
 import { unpackPlugin, type LoadedPlugin, type PluginParcel } from "./plugin-loader.js";
 
-/** A list of plugins on its way to every thread. The key tells one list from the next. */
-export interface PreparedPlugins {
+/** Plugins as they travel to actors. The key tells one list from the next; every order names the list that it is for. */
+export interface PluginList {
   readonly key: string;
   readonly parcels: readonly PluginParcel[];
 }
 
+/** A list on its way to every actor. */
+export interface PreparedPlugins extends PluginList {
+  /** Keys of the lists that orders still name; others can go. */
+  readonly keep: readonly string[];
+}
+
 /**
- * Messages of an actor that runs plugins. A change has two phases, so that no step ever runs two versions: every
- * thread loads the new list beside the old one, then, between two steps, all begin to use it.
+ * Messages of an actor that runs plugins. A change has two phases, so that no order ever meets two versions: every actor
+ * loads the new list beside those in use, and only then do new orders name it. What is under way ends with its own list.
  */
 export type PluginProtocol = {
   preparePlugins: { in: PreparedPlugins; out: null };
-  /** False when nothing with this key was prepared, as in an actor that was replaced meanwhile. */
-  commitPlugins: { in: string; out: boolean };
 };
 
-/** The plugins of one actor: those in use, and a list that waits for its commit. */
+/** How such an actor takes its control messages: at once, while an order is under way. */
+export const PLUGIN_CONTROL = { urgent: ["preparePlugins"], interleave: ["preparePlugins"] } as const;
+
+/** The lists of one actor. */
 export class PluginShelf {
-  #plugins: readonly LoadedPlugin[];
-  #prepared: { readonly key: string; readonly plugins: readonly LoadedPlugin[] } | undefined;
+  readonly #lists: Map<string, readonly LoadedPlugin[]>;
 
-  constructor(parcels: readonly PluginParcel[]) {
-    this.#plugins = parcels.map(unpackPlugin);
+  constructor(lists: readonly PluginList[]) {
+    this.#lists = new Map(lists.map(({ key, parcels }) => [key, parcels.map(unpackPlugin)]));
   }
 
-  get plugins(): readonly LoadedPlugin[] {
-    return this.#plugins;
+  /** @throws PLUGINS_NOT_PREPARED */
+  of(key: string): readonly LoadedPlugin[] {
+    const plugins = this.#lists.get(key);
+    if (!plugins) throw errors.pluginsNotPrepared({ key });
+    return plugins;
   }
 
-  /** @throws MODULE_LOAD_FAILED and what else unpacking throws; the plugins in use stay */
-  prepare({ key, parcels }: PreparedPlugins): null {
-    this.#prepared = { key, plugins: parcels.map(unpackPlugin) };
+  /** @throws MODULE_LOAD_FAILED and what else unpacking throws; nothing changes then */
+  prepare({ key, parcels, keep }: PreparedPlugins): null {
+    const plugins = parcels.map(unpackPlugin);
+    for (const known of this.#lists.keys()) if (!keep.includes(known)) this.#lists.delete(known);
+    this.#lists.set(key, plugins);
     return null;
-  }
-
-  commit(key: string): boolean {
-    if (this.#prepared?.key !== key) return false;
-    this.#plugins = this.#prepared.plugins;
-    this.#prepared = undefined;
-    return true;
   }
 }
 
-/** Has actors begin to use a list, those too that were started after it was prepared; one that has ended begins with it. */
-export async function commitIn(
-  actors: readonly ActorRef<PluginProtocol>[],
-  prepared: PreparedPlugins,
-  deadlineMs: number,
-): Promise<void> {
-  await Promise.all(
-    actors.map(async (actor) => {
-      try {
-        if (await actor.ask("commitPlugins", prepared.key, { deadlineMs })) return;
-        await actor.ask("preparePlugins", prepared, { deadlineMs });
-        await actor.ask("commitPlugins", prepared.key, { deadlineMs });
-      } catch (error) {
-        if (!isActorFailure(error) || error.code === "ASK_DEADLINE") throw error;
-      }
-    }),
-  );
+/** The lists that the actors of a pool have, and what a new one is started with. */
+export class PoolPlugins {
+  #lists: readonly PluginList[];
+
+  constructor(first: PluginList) {
+    this.#lists = [first];
+  }
+
+  get lists(): readonly PluginList[] {
+    return this.#lists;
+  }
+
+  /** Has actors load a list. One that has ended is replaced by one that begins with it. */
+  async prepare(
+    actors: readonly ActorRef<PluginProtocol>[],
+    prepared: PreparedPlugins,
+    deadlineMs: number,
+  ): Promise<void> {
+    const { key, parcels, keep } = prepared;
+    const before = this.#lists;
+    this.#lists = [...before.filter((list) => keep.includes(list.key)), { key, parcels }];
+    const isLost = (error: unknown): boolean => isActorFailure(error) && error.code !== "ASK_DEADLINE";
+    try {
+      await Promise.all(
+        actors.map((actor) =>
+          actor.ask("preparePlugins", prepared, { deadlineMs }).catch((error: unknown) => {
+            if (!isLost(error)) throw error;
+          }),
+        ),
+      );
+    } catch (error) {
+      this.#lists = before;
+      throw error;
+    }
+  }
+
+  /** Asks an actor; when it was started while a list was on its way, sends it what it lacks and asks again. */
+  async ask<Answer>(actor: ActorRef<PluginProtocol>, deadlineMs: number, ask: () => Promise<Answer>): Promise<Answer> {
+    try {
+      return await ask();
+    } catch (error) {
+      const reason = error instanceof Error ? error.cause : undefined;
+      if (!(reason instanceof TroupeError && reason.code === "PLUGINS_NOT_PREPARED")) throw error;
+    }
+    const keep = this.#lists.map(({ key }) => key);
+    for (const list of this.#lists) await actor.ask("preparePlugins", { ...list, keep }, { deadlineMs });
+    return ask();
+  }
 }

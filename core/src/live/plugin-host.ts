@@ -8,13 +8,12 @@ import { planLoaded } from "../hooks/planner.js";
 import type { JsonObject } from "../records/json.js";
 import type { ArchivedPlugin, PluginArchive } from "./plugin-archive.js";
 import type { LivePlugin, PluginChange, PluginChangeResult } from "./plugin-change.js";
-import type { PreparedPlugins } from "../hooks/plugin-shelf.js";
+import type { PluginList, PreparedPlugins } from "../hooks/plugin-shelf.js";
 import { WatchedFiles } from "./watched-files.js";
 
 /** A pool of actors that run plugins. */
 export interface PluginPool {
   preparePlugins(prepared: PreparedPlugins): Promise<void>;
-  commitPlugins(prepared: PreparedPlugins): Promise<void>;
 }
 
 /** How a run treats its plugins while it works. */
@@ -29,7 +28,9 @@ export interface PluginHostOptions {
   readonly method: Method;
   /** Plugin name → its settings as the config has them: a new version reads them with a schema of its own. */
   readonly settings: ReadonlyMap<string, Readonly<Record<string, unknown>>>;
+  /** Actors that run plugins; all have the first list. */
   readonly pools: readonly PluginPool[];
+  readonly first: PluginList;
   /** Absent when the run is only read. */
   readonly archive: PluginArchive | undefined;
   readonly live: LiveSettings;
@@ -77,7 +78,7 @@ interface Prepared {
   readonly next: readonly Held[];
   /** Absent when the state of the version before goes on. */
   readonly state?: JsonObject;
-  readonly parcels: PreparedPlugins;
+  readonly list: PluginList;
   readonly reason: string;
 }
 
@@ -102,7 +103,9 @@ export class PluginHost {
   readonly #options: PluginHostOptions;
   #method: Method;
   #held: readonly Held[];
-  #inUse: PreparedPlugins;
+  #inUse: PluginList;
+  /** Key of a list → orders under way, and changes to come, that name it. */
+  readonly #named = new Map<string, number>();
   readonly #earlier = new Map<string, readonly Earlier[]>();
   readonly #pinned = new Set<string>();
   readonly #queue: Queued[] = [];
@@ -121,7 +124,7 @@ export class PluginHost {
       loaded,
       settings: options.settings.get(loaded.plugin.name) ?? {},
     }));
-    this.#inUse = this.#parcelsOf(this.#held);
+    this.#inUse = options.first;
     this.#hasChanged = state !== undefined;
     for (const name of state?.pinned ?? []) this.#pinned.add(name);
     if (options.live.watch)
@@ -131,6 +134,28 @@ export class PluginHost {
   /** The plugins in use. */
   get method(): Method {
     return this.#method;
+  }
+
+  /** Key of the plugins in use. */
+  get key(): string {
+    return this.#inUse.key;
+  }
+
+  /** The key of the plugins in use, for an order of actors; they stay loaded until it is released. */
+  hold(): { readonly key: string; readonly release: () => void } {
+    const { key } = this.#inUse;
+    this.#name(key);
+    return { key, release: () => this.#unname(key) };
+  }
+
+  #name(key: string): void {
+    this.#named.set(key, (this.#named.get(key) ?? 0) + 1);
+  }
+
+  #unname(key: string): void {
+    const left = (this.#named.get(key) ?? 1) - 1;
+    if (left > 0) this.#named.set(key, left);
+    else this.#named.delete(key);
   }
 
   /** Keeps the code of every plugin in use. */
@@ -206,9 +231,10 @@ export class PluginHost {
   async boundary(step: number): Promise<void> {
     this.look();
     for (const { prepared, settle, refuse } of this.#queue.splice(0)) {
+      const started = systemClock.now();
       try {
         const change = await prepared;
-        const { name = "", from = "", to = "" } = change ? await this.#commit(change, step + 1) : {};
+        const { name = "", from = "", to = "" } = change ? this.#commit(change, step + 1, started) : {};
         settle({ plugins: this.list(), step: step + 1, ...(change ? { plugin: name, from, to } : {}) });
       } catch (error) {
         refuse(error);
@@ -231,17 +257,18 @@ export class PluginHost {
   async rescue(error: unknown, step: number): Promise<boolean> {
     const fault = faultOf(error);
     if (!fault) return false;
+    const started = systemClock.now();
     const probation = this.#probation;
     this.#probation = undefined;
     if (probation) {
-      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`, step);
+      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`, step, started);
       return true;
     }
     const name = String(fault.details["plugin"]);
     if (this.#options.live.onHookFailure !== "remove" || !this.#held.some(({ loaded }) => loaded.plugin.name === name))
       return false;
     const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
-    await this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`), step);
+    this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`), step, started);
     return true;
   }
 
@@ -296,41 +323,37 @@ export class PluginHost {
     }
   }
 
-  /** Checks a list of plugins and loads it in every thread, beside the one in use. */
+  /** Checks a list of plugins and has every actor load it, beside those in use. */
   async #ready(action: Prepared["action"], name: string, next: readonly Held[], reason: string): Promise<Prepared> {
     planLoaded(next.map(({ loaded }) => loaded));
-    const parcels = this.#parcelsOf(next);
-    await Promise.all(this.#options.pools.map((pool) => pool.preparePlugins(parcels)));
-    return { action, name, next, parcels, reason };
+    const list = { key: String(++this.#changes), parcels: next.map(({ loaded }) => parcelOf(loaded)) };
+    const keep = [this.#inUse.key, ...this.#named.keys()];
+    this.#name(list.key);
+    try {
+      await Promise.all(this.#options.pools.map((pool) => pool.preparePlugins({ ...list, keep })));
+      const added = next.find(({ loaded }) => loaded.plugin.name === name);
+      if (added) await this.#options.archive?.keep(added.loaded);
+    } catch (error) {
+      this.#unname(list.key);
+      throw error;
+    }
+    return { action, name, next, list, reason };
   }
 
-  #parcelsOf(list: readonly Held[]): PreparedPlugins {
-    const parcels = list.map(({ loaded }) => parcelOf(loaded));
-    return { key: String(++this.#changes), parcels };
-  }
-
-  /** Puts a prepared list to use; what fails leaves the old one in use. */
-  async #commit(change: Prepared, step: number): Promise<{ name: string; from: string; to: string }> {
-    const { action, name, next, state, parcels, reason } = change;
-    const started = systemClock.now();
+  /** Puts a prepared list to use; what fails leaves the old one in use. @param started when training began to stand still */
+  #commit(change: Prepared, step: number, started: number): { name: string; from: string; to: string } {
+    const { action, name, next, state, list, reason } = change;
+    this.#unname(list.key);
     const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
     const after = next.find(({ loaded }) => loaded.plugin.name === name);
     const states = this.#method.states();
-    const method = this.#method.with(
+    this.#method = this.#method.with(
       next.map(({ loaded }) => loaded),
       { ...states, ...state },
     );
-    try {
-      await this.#everywhere(parcels);
-    } catch (error) {
-      await this.#everywhere(this.#inUse);
-      throw error;
-    }
-    this.#inUse = parcels;
-    this.#method = method;
+    this.#inUse = list;
     this.#held = next;
     this.#hasChanged = true;
-    const pauseMs = systemClock.now() - started;
     this.#remember(name, action, before && { ...before, state: pick(states, name) });
     this.#watched.remove(name);
     if (after && this.#options.live.watch) this.#watched.add(name, after.loaded.bundle.inputs);
@@ -338,25 +361,21 @@ export class PluginHost {
     this.#probation = isTrial ? { name, stepsLeft: this.#options.live.probationSteps, states } : undefined;
     const from = before ? versionOf(before.loaded) : "";
     const to = after ? versionOf(after.loaded) : "";
-    if (after) await this.#options.archive?.keep(after.loaded);
+    const pauseMs = systemClock.now() - started;
     this.#options.onChange({ step, plugin: name, from, to, action, reason, settings: after?.settings ?? {}, pauseMs });
     return { name, from, to };
   }
 
   /** Puts back what a change replaced, every other plugin in the state that it had when the failed step began. */
-  async #goBack(name: string, states: JsonObject, reason: string, step: number): Promise<void> {
+  async #goBack(name: string, states: JsonObject, reason: string, step: number, started: number): Promise<void> {
     const earlier = this.#earlier.get(name)?.[0];
     const next = earlier ? this.#with(earlier) : this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
     const ready = await this.#ready("roll-back", name, next, reason);
     // The failed version may not be able to save its state, so nothing is asked of it.
     this.#method = this.#method.with([], {});
-    await this.#commit({ ...ready, state: { ...states, ...earlier?.state } }, step);
+    this.#commit({ ...ready, state: { ...states, ...earlier?.state } }, step, started);
     // Whoever saves the same text again wants it tried again.
     this.#probation = undefined;
-  }
-
-  async #everywhere(prepared: PreparedPlugins): Promise<void> {
-    await Promise.all(this.#options.pools.map((pool) => pool.commitPlugins(prepared)));
   }
 
   #remember(name: string, action: Prepared["action"], before: Earlier | undefined): void {

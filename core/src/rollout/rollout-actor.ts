@@ -2,7 +2,7 @@ import { defineActor } from "../actors/actor.js";
 import { loadEngine } from "../engines/load-engine.js";
 import { unpackEnvironment, type EnvironmentParcel } from "../environments/environment-loader.js";
 import { unpackPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
-import { PluginShelf, type PluginProtocol } from "../hooks/plugin-shelf.js";
+import { PLUGIN_CONTROL, PluginShelf, type PluginList, type PluginProtocol } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { EpisodeTools } from "./episode-player.js";
 import { rollOut, type RolloutOrder, type RolloutTools } from "./rollout.js";
@@ -15,7 +15,7 @@ export interface RolloutActorArgs {
   readonly engineHandle: unknown;
   readonly maxPositions: number;
   readonly hookDeadlineMs: number;
-  readonly plugins: readonly PluginParcel[];
+  readonly lists: readonly PluginList[];
   readonly evalPlugins: readonly PluginParcel[];
   /** Present where the policy talks with its environment in turns. */
   readonly episodes?: EpisodeArgs;
@@ -48,6 +48,7 @@ export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs
   name: "rollout",
   module: import.meta.url,
   exportName: "rolloutActor",
+  ...PLUGIN_CONTROL,
   async init(args) {
     const engine = await loadEngine(args.engine);
     const tokenizer = Tokenizer.fromDirectory(args.tokenizerDirectory);
@@ -62,12 +63,12 @@ export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs
         hookDeadlineMs: args.hookDeadlineMs,
         ...(args.episodes ? { episodes: unpackEpisodes(args.episodes) } : {}),
       },
-      shelf: new PluginShelf(args.plugins),
+      shelf: new PluginShelf(args.lists),
     };
   },
   on: {
     async rollOut(state, order, ctx) {
-      const trajectories = await rollOut({ ...state.tools, plugins: state.shelf.plugins }, order, ctx.signal);
+      const trajectories = await rollOut({ ...state.tools, plugins: state.shelf.of(order.plugins) }, order, ctx.signal);
       // Every array was made for this reply, so its buffer moves instead of being copied.
       const buffers = trajectories.flatMap((t) => [
         t.tokens.buffer,
@@ -79,7 +80,6 @@ export const rolloutActor = defineActor<RolloutProtocol, State, RolloutActorArgs
       return ctx.transfer(trajectories, buffers as ArrayBuffer[]);
     },
     preparePlugins: (state, prepared) => state.shelf.prepare(prepared),
-    commitPlugins: (state, key) => state.shelf.commit(key),
   },
   dispose(state) {
     state.tools.sampler.dispose();

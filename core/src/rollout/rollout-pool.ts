@@ -1,9 +1,9 @@
 import { isActorFailure, startTried } from "../actors/actor-failure.js";
-import type { ActorRef } from "../actors/actor-ref.js";
+import type { ActorRef, AskOptions } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
 import { defaultSupervision } from "../actors/supervisor.js";
 import type { Placement } from "../actors/transport.js";
-import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
+import { PoolPlugins, type PluginList, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
@@ -16,7 +16,7 @@ export interface PolicyAccess {
 }
 
 /** What rollout actors of every place are started with. */
-type SharedArgs = Omit<RolloutActorArgs, keyof PolicyAccess["args"]>;
+type SharedArgs = Omit<RolloutActorArgs, keyof PolicyAccess["args"] | "lists">;
 
 /** Where rollout actors live. */
 export interface RolloutPlace {
@@ -27,7 +27,7 @@ export interface RolloutPlace {
   follow?(): Promise<void>;
 }
 
-/** Orders that may wait for one actor: those of all steps ahead, and changes of plugins. */
+/** Orders that may wait for one actor: those of all steps ahead. */
 const MOST_ORDERS = 64;
 
 /**
@@ -42,15 +42,18 @@ export class RolloutPool {
   readonly #actors: ActorRef<RolloutProtocol>[] = [];
   /** New actors in place of some that failed, while they start. */
   readonly #replacements = new WeakMap<ActorRef<RolloutProtocol>, Promise<ActorRef<RolloutProtocol>>>();
-  #args: SharedArgs;
+  readonly #args: SharedArgs;
+  readonly #plugins: PoolPlugins;
 
   private constructor(
     system: ActorSystem,
     args: SharedArgs,
+    plugins: PluginList,
     options: { deadlineMs: number; places: readonly RolloutPlace[] },
   ) {
     this.#system = system;
     this.#args = args;
+    this.#plugins = new PoolPlugins(plugins);
     this.#deadlineMs = options.deadlineMs;
     this.#places = options.places;
   }
@@ -59,9 +62,10 @@ export class RolloutPool {
   static async start(
     system: ActorSystem,
     args: SharedArgs,
+    plugins: PluginList,
     options: { actors: number; deadlineMs: number; places: readonly RolloutPlace[] },
   ): Promise<RolloutPool> {
-    const pool = new RolloutPool(system, args, options);
+    const pool = new RolloutPool(system, args, plugins, options);
     pool.#actors.push(...(await Promise.all(Array.from({ length: options.actors }, (_, index) => pool.#spawn(index)))));
     return pool;
   }
@@ -84,16 +88,9 @@ export class RolloutPool {
     await Promise.all(this.#places.map((place) => place.follow?.()));
   }
 
-  /** Loads plugins beside those in use in every actor, after the order it is busy with. */
-  async preparePlugins(prepared: PreparedPlugins): Promise<void> {
-    const options = { deadlineMs: this.#deadlineMs };
-    await Promise.all(this.#actors.map((actor) => actor.ask("preparePlugins", prepared, options)));
-  }
-
-  /** Has every actor use what was prepared; called between two steps, when none is busy. */
-  async commitPlugins(prepared: PreparedPlugins): Promise<void> {
-    this.#args = { ...this.#args, plugins: prepared.parcels };
-    await commitIn(this.#actors, prepared, this.#deadlineMs);
+  /** Loads plugins beside those in use in every actor, while it goes on with its order. */
+  preparePlugins(prepared: PreparedPlugins): Promise<void> {
+    return this.#plugins.prepare(this.#actors, prepared, this.#deadlineMs);
   }
 
   async #ask(index: number, order: RolloutOrder, signal: AbortSignal): Promise<readonly Trajectory[]> {
@@ -101,11 +98,15 @@ export class RolloutPool {
     const options = { deadlineMs: this.#deadlineMs, signal, by, why: `roll out ${order.groups.length} groups` };
     const actor = this.#actors[index]!; // one actor for every share
     try {
-      return await actor.ask("rollOut", order, options);
+      return await this.#rollOut(actor, order, options);
     } catch (error) {
       if (!isActorFailure(error)) throw error;
     }
-    return (await this.#replaced(index, actor)).ask("rollOut", order, options);
+    return this.#rollOut(await this.#replaced(index, actor), order, options);
+  }
+
+  #rollOut(actor: ActorRef<RolloutProtocol>, order: RolloutOrder, options: AskOptions): Promise<readonly Trajectory[]> {
+    return this.#plugins.ask(actor, this.#deadlineMs, () => actor.ask("rollOut", order, options));
   }
 
   /** The actor in place of one that failed; all orders that waited for that one get the same. */
@@ -124,11 +125,12 @@ export class RolloutPool {
       const { args, parent } = await place.access();
       return this.#system.spawn(
         rolloutActor,
-        { ...this.#args, ...args },
+        { ...this.#args, ...args, lists: this.#plugins.lists },
         {
           placement: place.placement,
           ...(parent === undefined ? {} : { parent }),
           mailbox: { capacity: MOST_ORDERS },
+          startDeadlineMs: this.#deadlineMs,
           // The pool replaces actors itself: it knows which plugins they have by then.
           supervision: { ...defaultSupervision, restart: "temporary" },
         },

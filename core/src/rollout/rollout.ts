@@ -31,6 +31,8 @@ export interface RolloutOrder {
   readonly groups: readonly GroupOrder[];
   /** Responses under way go on with a new version as soon as it is live. */
   readonly partial?: boolean;
+  /** Key of the plugins that it is for. */
+  readonly plugins: string;
   /** The policy version to sample from; with `partial`, it is the live one. */
   readonly version: number;
 }

@@ -5,7 +5,7 @@ import { defaultSupervision } from "../actors/supervisor.js";
 import type { Placement } from "../actors/transport.js";
 import type { TroupeError } from "../error-catalogue.js";
 import type { Verifier } from "../environments/environment.js";
-import { commitIn, type PreparedPlugins } from "../hooks/plugin-shelf.js";
+import { PoolPlugins, type PluginList, type PreparedPlugins } from "../hooks/plugin-shelf.js";
 import type { Trajectory } from "../records/trajectory.js";
 import type { Verdict } from "../records/verdict.js";
 import { Quarantine } from "./quarantine.js";
@@ -20,6 +20,9 @@ import {
 /** Name and version of a verifier, as its verdicts carry them. */
 export type VerifierIdentity = Pick<Verifier, "name" | "version">;
 
+/** A machine that is busy with training may take long to start a process. */
+const START_DEADLINE_MS = 300_000;
+
 /**
  * Verifier actors behind one call. A deadline is enforced from outside: an actor that does not answer is ended and
  * replaced, its group is verified again sample by sample, and only the sample that ends an actor a second time gets a
@@ -31,7 +34,8 @@ export class VerifierPool {
   /** Taken by turns. */
   readonly #places: readonly Placement[];
   readonly #verifier: VerifierIdentity;
-  #args: VerifyActorArgs;
+  readonly #args: Omit<VerifyActorArgs, "lists">;
+  readonly #plugins: PoolPlugins;
   readonly #actors: (ActorRef<VerifyProtocol> | undefined)[];
   readonly #waiting: ((index: number) => void)[] = [];
   readonly #idle: number[];
@@ -40,12 +44,14 @@ export class VerifierPool {
   /** @param verifier who a verdict is from when its actor cannot say so any more */
   constructor(
     system: ActorSystem,
-    args: VerifyActorArgs,
+    args: Omit<VerifyActorArgs, "lists">,
+    plugins: PluginList,
     options: { actors: number; deadlineMs: number; places?: readonly Placement[] },
     verifier: VerifierIdentity,
   ) {
     this.#system = system;
     this.#args = args;
+    this.#plugins = new PoolPlugins(plugins);
     this.#verifier = { name: verifier.name, version: verifier.version };
     this.#deadlineMs = options.deadlineMs;
     this.#places = options.places ?? [{ at: "thread" }];
@@ -84,16 +90,9 @@ export class VerifierPool {
     return this.#quarantine.find(id, () => responseText);
   }
 
-  /** Loads plugins beside those in use in every actor, after the order it is busy with. */
-  async preparePlugins(prepared: PreparedPlugins): Promise<void> {
-    const options = { deadlineMs: this.#deadlineMs };
-    await Promise.all(this.#started().map((actor) => actor.ask("preparePlugins", prepared, options)));
-  }
-
-  /** Has every actor use what was prepared; called between two steps, when none is busy. */
-  async commitPlugins(prepared: PreparedPlugins): Promise<void> {
-    this.#args = { ...this.#args, plugins: prepared.parcels };
-    await commitIn(this.#started(), prepared, this.#deadlineMs);
+  /** Loads plugins beside those in use in every actor, while it goes on with its order. */
+  preparePlugins(prepared: PreparedPlugins): Promise<void> {
+    return this.#plugins.prepare(this.#started(), prepared, this.#deadlineMs);
   }
 
   #started(): readonly ActorRef<VerifyProtocol>[] {
@@ -105,7 +104,8 @@ export class VerifierPool {
     const index = await this.#take(waiter);
     try {
       const actor = (this.#actors[index] ??= await this.#spawn(index));
-      return await actor.ask("verify", order, { deadlineMs: this.#deadlineMs, ...waiter });
+      const options = { deadlineMs: this.#deadlineMs, ...waiter };
+      return await this.#plugins.ask(actor, this.#deadlineMs, () => actor.ask("verify", order, options));
     } catch (error) {
       if (isActorFailure(error)) {
         await this.#actors[index]?.stop({ graceMs: 0 });
@@ -119,12 +119,17 @@ export class VerifierPool {
 
   #spawn(index: number): Promise<ActorRef<VerifyProtocol>> {
     return startTried(() =>
-      this.#system.spawn(verifyActor, this.#args, {
-        placement: this.#places[index % this.#places.length] ?? { at: "thread" },
-        mailbox: { capacity: 4 },
-        // The pool replaces actors itself: it knows which plugins they have by then.
-        supervision: { ...defaultSupervision, restart: "temporary" },
-      }),
+      this.#system.spawn(
+        verifyActor,
+        { ...this.#args, lists: this.#plugins.lists },
+        {
+          placement: this.#places[index % this.#places.length] ?? { at: "thread" },
+          mailbox: { capacity: 4 },
+          startDeadlineMs: START_DEADLINE_MS,
+          // The pool replaces actors itself: it knows which plugins they have by then.
+          supervision: { ...defaultSupervision, restart: "temporary" },
+        },
+      ),
     );
   }
 

@@ -5,7 +5,7 @@ import type { Verifier } from "../environments/environment.js";
 import { mergeAnnotations, runHook } from "../hooks/hook-runner.js";
 import { withinDeadline } from "../hooks/hook-deadline.js";
 import { activePlugins, unpackPlugin, type LoadedPlugin, type PluginParcel } from "../hooks/plugin-loader.js";
-import { PluginShelf, type PluginProtocol } from "../hooks/plugin-shelf.js";
+import { PLUGIN_CONTROL, PluginShelf, type PluginList, type PluginProtocol } from "../hooks/plugin-shelf.js";
 import type { JsonObject } from "../records/json.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { Task } from "../records/task.js";
@@ -16,7 +16,7 @@ import { checkedVerdict } from "./checked-verdict.js";
 /** What a verifier actor is started with. */
 export interface VerifyActorArgs {
   readonly environment: EnvironmentParcel;
-  readonly plugins: readonly PluginParcel[];
+  readonly lists: readonly PluginList[];
   readonly evalPlugins: readonly PluginParcel[];
   /** Absent where no plugin annotates. */
   readonly tokenizerDirectory?: string;
@@ -30,6 +30,8 @@ export interface VerifyOrder {
   readonly phase: "train" | "eval";
   readonly mode: string;
   readonly plan: StepPlan;
+  /** Key of the plugins that it is for. */
+  readonly plugins: string;
   readonly task: Task;
   readonly trajectories: readonly Trajectory[];
 }
@@ -61,12 +63,13 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
   name: "verify",
   module: import.meta.url,
   exportName: "verifyActor",
+  ...PLUGIN_CONTROL,
   init(args) {
     const environment = unpackEnvironment(args.environment);
     return {
       verifier: environment.definition.verifier(environment.config),
       tokenizer: args.tokenizerDirectory === undefined ? undefined : Tokenizer.fromDirectory(args.tokenizerDirectory),
-      shelf: new PluginShelf(args.plugins),
+      shelf: new PluginShelf(args.lists),
       evalPlugins: args.evalPlugins.map(unpackPlugin),
       hookDeadlineMs: args.hookDeadlineMs,
     };
@@ -86,13 +89,12 @@ export const verifyActor = defineActor<VerifyProtocol, State, VerifyActorArgs>({
       );
     },
     preparePlugins: (state, prepared) => state.shelf.prepare(prepared),
-    commitPlugins: (state, key) => state.shelf.commit(key),
   },
 });
 
 function annotate(state: State, order: VerifyOrder, trajectory: Trajectory): JsonObject {
   let annotations = trajectory.annotations;
-  for (const loaded of activePlugins(state.shelf.plugins, state.evalPlugins, order)) {
+  for (const loaded of activePlugins(state.shelf.of(order.plugins), state.evalPlugins, order)) {
     const found = runHook(
       loaded,
       "annotate",

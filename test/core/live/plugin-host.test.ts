@@ -6,6 +6,7 @@ import { RunSession } from "../../../core/dist/src/run-session.js";
 import { loadConfig } from "../../../core/dist/src/config/load-config.js";
 import { runConfigSchema } from "../../../core/dist/src/config/run-config.js";
 import { RunDirectory } from "../../../core/dist/src/store/run-directory.js";
+import { readStep } from "../../../core/src/store/rollouts.js";
 import type { JsonObject } from "../../../core/src/records/json.js";
 import type { RunEvent } from "../../../core/src/records/run-event.js";
 import { openSession } from "../../support/open-session.js";
@@ -90,6 +91,44 @@ function rewardsOf(path: string): readonly (readonly number[])[] {
     .split("\n")
     .map((line) => JSON.parse(line).samples.map(({ reward }: { reward: number }) => reward));
 }
+
+describe("a swap while steps are sampled ahead", () => {
+  test("leaves what is under way with the version that it began with, in every actor", async () => {
+    const own = join(folder, "under-way");
+    const mark = (version: number): PluginSketch =>
+      tally(`${version}.0.0`, "1", {
+        hooks: `{
+          format: { writes: ["annotation.formatted"], run: () => ({ annotations: { formatted: ${version} } }) },
+          annotate: { writes: ["annotation.annotated"], run: () => ({ annotated: ${version} }) },
+          reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) },
+        }`,
+      });
+    const next = writePlugin(join(own, "next"), "tally", mark(2));
+    writePlugin(own, "tally", mark(1));
+    const train = { steps: 8, promptsPerStep: 2, groupSize: 2, staleness: 2 };
+    let swapped: Promise<void> | undefined;
+    const { session, path } = await openSession(own, { ...SETTINGS, train }, (event) => {
+      if (event.type === "step" && event.report.step === 3) swapped = session.swapPlugin(next);
+    });
+    try {
+      expect(await new Run(session).train(new AbortController().signal)).toBe("finished");
+    } finally {
+      await session.close("finished");
+    }
+    await swapped;
+    const versions: unknown[] = [];
+    for (let step = 1; step <= 8; step++) {
+      const marks = (await readStep(join(path, "rollouts"), step)).map(({ record }) => record.annotations);
+      const first = marks[0]?.["formatted"];
+      expect(new Set(marks.flatMap((one) => [one["formatted"], one["annotated"]])), `step ${step}`).toEqual(
+        new Set([first]),
+      );
+      versions.push(first);
+    }
+    // Steps 4 and 5 were under way when step 3 ended.
+    expect(versions).toEqual([1, 1, 1, 1, 1, 2, 2, 2]);
+  });
+});
 
 describe("PluginHost and a saved file", () => {
   test("swaps it in at the next step; a broken one changes nothing and is said once", async () => {

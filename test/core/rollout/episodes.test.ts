@@ -41,6 +41,7 @@ const ORDER: RolloutOrder = {
   mode: "default",
   plan: PLAN,
   sampling: SAMPLING,
+  plugins: "0",
   version: 4,
   groups: [{ id: "3/0", task: TASK, size: 2 }],
 };

@@ -39,6 +39,7 @@ function order(changes: Partial<RolloutOrder> = {}): RolloutOrder {
     mode: "default",
     plan: PLAN,
     sampling: SAMPLING,
+    plugins: "0",
     version: 4,
     groups,
     ...changes,

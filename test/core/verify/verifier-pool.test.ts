@@ -27,11 +27,11 @@ async function start(settings: JsonObject, actors = 1, plugins: readonly string[
     system,
     {
       environment: { bundle: environment.bundle, config: environment.config },
-      plugins: parcels.map(({ bundle, config }) => ({ bundle, config })),
       evalPlugins: [],
       tokenizerDirectory,
       hookDeadlineMs: 10_000,
     },
+    { key: "0", parcels: parcels.map(({ bundle, config }) => ({ bundle, config })) },
     { actors, deadlineMs: DEADLINE_MS },
     environment.definition.verifier(environment.config),
   );
@@ -46,6 +46,7 @@ function order(task: number, phase: "train" | "eval" = "train"): VerifyOrder {
     phase,
     mode: "default",
     plan: PLAN,
+    plugins: "0",
     task: { id, domain: "unruly", prompt: [], reference: "even", meta: {} },
     trajectories: [5, 5, 4, 5].map((length, slot) => makeTrajectory(`3/${task}/${slot}`, id, slot, { length })),
   };
