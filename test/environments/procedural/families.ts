@@ -2,6 +2,7 @@ import type { EnvironmentDefinition } from "../../../core/src/environments/envir
 import baseConversion from "../../../environments/base-conversion/index.js";
 import booleanEvaluation from "../../../environments/boolean-evaluation/index.js";
 import countdown from "../../../environments/countdown/index.js";
+import modularSums from "../../../environments/modular-sums/index.js";
 import pathFinding from "../../../environments/path-finding/index.js";
 
 /** The graded families, each with its highest difficulty. */
@@ -12,6 +13,8 @@ export const FAMILIES: readonly { readonly environment: EnvironmentDefinition; r
   { environment: booleanEvaluation as unknown as EnvironmentDefinition, highest: 10 },
   // As above.
   { environment: countdown as unknown as EnvironmentDefinition, highest: 7 },
+  // As above.
+  { environment: modularSums as unknown as EnvironmentDefinition, highest: 12 },
   // As above.
   { environment: pathFinding as unknown as EnvironmentDefinition, highest: 12 },
 ];
