@@ -39,7 +39,7 @@ const TINY = `
   };
   const step = { distillTokens: 1000, promptsPerStep: 2, groupSize: 2, maxTokens: 16, steps: 1 };
   const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100, records: 1100, farAsks: 5, step };
-  const verify = { passes: 1, cases: 20, hasPeer: false };
+  const verify = { passes: 1, cases: 20, hasPeer: false, serve: { rounds: 1, items: 4, requests: 2 } };
   try {
     const found = [await measureVerify(verify, session), await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
     console.log(JSON.stringify(toJson(found.flatMap(({ rows }) => rows))));
@@ -56,7 +56,14 @@ describe("benchmarks", () => {
     const rows = report.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? ""));
     expect(Object.keys(rows)).toEqual(
       expect.arrayContaining([
-        ...["verify/math/rate", "verify/math/p99", "verify/math/max", "verify/labelled/right"],
+        ...[
+          "verify/math/rate",
+          "verify/math/p99",
+          "verify/math/max",
+          "verify/labelled/right",
+          "serve/http",
+          "serve/grpc",
+        ],
         ...["sft/1M/fp32", "sft/2M/bf16", "score/2M/fp32", "mismatch/bits"],
         ...["decode/2M/b1/fp32", "decode/2M/b64/bf16", "decode/2M/b256/fp32"],
         ...["busy/sft/2M/fp32", "busy/decode/2M/b64/bf16"],

@@ -5,6 +5,7 @@ import { verifyAnswer, verifyMath } from "@troupe/environments/math";
 import type { BenchSession, Findings } from "./area.js";
 import { mathVerifyFindings, type PeerFindings } from "./math-verify-peer.js";
 import { rateOf, row, type Row } from "./row.js";
+import { measureServe, type ServeWork } from "./serve.js";
 
 /** How much work each measurement does. */
 export interface VerifyWork {
@@ -13,6 +14,7 @@ export interface VerifyWork {
   /** Labelled cases that are used, from the top. */
   readonly cases: number;
   readonly hasPeer: boolean;
+  readonly serve: ServeWork;
 }
 
 interface LabelledCase {
@@ -25,7 +27,7 @@ interface LabelledCase {
 const ROOT = new URL("../../../", import.meta.url);
 const DATA = new URL("../shared/data/", ROOT);
 
-/** Rates and times of math verdicts on one core, and beside Math-Verify where that is installed. */
+/** Rates and times of math verdicts on one core, beside Math-Verify where that is installed, and through the service. */
 export async function measureVerify(work: VerifyWork, session: BenchSession): Promise<Findings> {
   const cases = labelledCases().slice(0, work.cases);
   const responses = [
@@ -49,6 +51,7 @@ export async function measureVerify(work: VerifyWork, session: BenchSession): Pr
   const accepted = cases.map(({ gold, answer }) => verifyAnswer(gold, answer).kind === "pass");
   const peer = work.hasPeer ? await mathVerifyFindings(cases) : undefined;
   const labelled = secondsOfPasses(cases, work.passes);
+  const served = await measureServe(responses, work.serve, session);
   return {
     rows: [
       row("verify/math/rate", "verdicts/s", rateOf(responses.length, seconds)),
@@ -62,8 +65,10 @@ export async function measureVerify(work: VerifyWork, session: BenchSession): Pr
       beside(row("verify/labelled/false-accepts", "cases", single(falseAccepts(cases, accepted))), peer, (found) =>
         falseAccepts(cases, found.accepted),
       ),
+      ...served.rows,
     ],
     notes: [
+      ...served.notes,
       peer === undefined
         ? "No peer: no Python here imports math_verify (TROUPE_PYTHON names another one)."
         : `peer: Math-Verify ${peer.version} in Python on the same ${cases.length} labelled cases, golds between delimiters, answers in a box.`,

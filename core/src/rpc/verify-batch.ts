@@ -28,24 +28,26 @@ export class VerifyBatch {
   }
 
   /**
-   * Every reply from the first on, each as soon as it is there. Ends after as many as the request has items.
+   * Every reply from the first on, as soon as it is there and with those that came at the same moment. Ends after as many
+   * as the request has items.
    *
    * @param signal the reader goes away: ends at once
    */
-  async *replies(signal: AbortSignal): AsyncGenerator<VerifyReply, void> {
+  async *replies(signal: AbortSignal): AsyncGenerator<readonly VerifyReply[], void> {
     this.#readers++;
     let wake = (): void => {};
     const onAbort = (): void => wake();
     signal.addEventListener("abort", onAbort);
     try {
-      for (let next = 0; next < this.size && !signal.aborted; next++) {
-        while (next >= this.#replies.length) {
+      for (let next = 0; next < this.size && !signal.aborted;) {
+        if (next === this.#replies.length) {
           await new Promise<void>((resolve) => this.#waiting.add((wake = resolve)));
           this.#waiting.delete(wake);
-          if (signal.aborted) return;
+          continue;
         }
-        // It was just seen to be there.
-        yield this.#replies[next] as VerifyReply;
+        const found = this.#replies.slice(next);
+        next += found.length;
+        yield found;
       }
     } finally {
       signal.removeEventListener("abort", onAbort);

@@ -62,7 +62,7 @@ export async function listenGrpc(service: VerifyService, options: ListenOptions)
   const methods = definition["troupe.verify.v1.Verification"] as Grpc.ServiceDefinition;
   const server = new grpc.Server({ "grpc.max_receive_message_length": maxBodyBytes });
   server.addService(methods, {
-    Verify: (call: Grpc.ServerWritableStream<WireRequest, VerifyReply>) => {
+    Verify: (call: Grpc.ServerWritableStream<WireRequest, { readonly replies: readonly VerifyReply[] }>) => {
       answer(service, token, call).catch((error: unknown) => call.emit("error", statusOf(grpc, error)));
     },
   });
@@ -85,16 +85,18 @@ export async function listenGrpc(service: VerifyService, options: ListenOptions)
 async function answer(
   service: VerifyService,
   token: string | undefined,
-  call: Grpc.ServerWritableStream<WireRequest, VerifyReply>,
+  call: Grpc.ServerWritableStream<WireRequest, { readonly replies: readonly VerifyReply[] }>,
 ): Promise<void> {
   const [header] = call.metadata.get("authorization");
   if (!showsToken(header === undefined ? undefined : String(header), token)) throw errors.tokenRefused({});
   const { batch, isRemembered } = service.submit(requestOf(call.request));
   const leaving = new AbortController();
   call.on("cancelled", () => leaving.abort());
-  for await (const reply of batch.replies(leaving.signal))
-    if (!call.write({ ...reply, cached: isRemembered }))
-      await Promise.race([once(call, "drain"), once(call, "cancelled")]);
+  for await (const some of batch.replies(leaving.signal)) {
+    const replies = some.map((reply) => ({ ...reply, cached: isRemembered }));
+    // Whoever goes away is waited for no longer.
+    if (!call.write({ replies })) await once(call, "drain", { signal: leaving.signal }).catch(() => undefined);
+  }
   if (!call.cancelled) call.end();
 }
 

@@ -102,16 +102,17 @@ async function answer(
   const found = (reply: VerifyReply): VerifyReply => (isRemembered ? { ...reply, cached: true } : reply);
   if (form === undefined) {
     const bySample = new Map<string, VerifyReply>();
-    for await (const reply of replies) bySample.set(reply.sample_id, found(reply));
+    for await (const some of replies) for (const reply of some) bySample.set(reply.sample_id, found(reply));
     return response.destroyed
       ? undefined
       : json(response, 200, { items: asked.items.map((item) => bySample.get(item.sample_id)) });
   }
   response.writeHead(200, { "content-type": form.type, "cache-control": "no-store" });
   response.flushHeaders();
-  for await (const reply of replies) {
-    if (!response.write(form.item(found(reply))) && !response.destroyed)
-      await Promise.race([once(response, "drain"), once(response, "close")]);
+  for await (const some of replies) {
+    const isRoomLeft = response.write(some.map((reply) => form.item(found(reply))).join(""));
+    // Whoever goes away is waited for no longer.
+    if (!isRoomLeft) await once(response, "drain", { signal: leaving.signal }).catch(() => undefined);
   }
   response.end(form.end(batch.size));
 }

@@ -12,7 +12,10 @@ afterEach(() => {
   for (const client of clients.splice(0)) client.close();
 });
 
-type Calls = Record<string, (request: object, metadata: grpc.Metadata) => grpc.ClientReadableStream<object>>;
+interface Replies {
+  readonly replies: readonly object[];
+}
+type Calls = Record<string, (request: object, metadata: grpc.Metadata) => grpc.ClientReadableStream<Replies>>;
 
 /** A client as any language makes it from the contract. */
 async function connect(options: Partial<VerifyServiceOptions> = {}, token?: string) {
@@ -43,7 +46,7 @@ const item = (sample_id: string, response = "yes", meta: object = {}) => {
   return { ...rest, ground_truth_text: ground_truth, meta_json: JSON.stringify(fields) };
 };
 
-async function failureOf(stream: grpc.ClientReadableStream<object>): Promise<grpc.ServiceError> {
+async function failureOf(stream: grpc.ClientReadableStream<Replies>): Promise<grpc.ServiceError> {
   try {
     for await (const reply of stream) expect(reply).toBeUndefined();
   } catch (error) {
@@ -63,8 +66,8 @@ describe("listenGrpc()", () => {
       { ...item("thrown", "throw"), prompt_messages: { messages: [{ role: "user", content: "Say yes." }] } },
     ];
     const replies: object[] = [];
-    for await (const reply of verify({ run_id: "r", idempotency_key: "k", deadline_ms: 60_000, items })) {
-      replies.push(reply);
+    for await (const { replies: some } of verify({ run_id: "r", idempotency_key: "k", deadline_ms: 60_000, items })) {
+      replies.push(...some);
       if (replies.length === 2) open();
     }
     expect(replies).toHaveLength(3);
@@ -77,7 +80,7 @@ describe("listenGrpc()", () => {
     expect(replies.find((reply) => "verdict" in reply && reply.verdict === "error")).not.toHaveProperty("score");
     expect(replies[2]).toMatchObject({ sample_id: "late", verdict: "fail", score: 0 });
     const again: object[] = [];
-    for await (const reply of verify({ run_id: "r", idempotency_key: "k", items })) again.push(reply);
+    for await (const { replies: some } of verify({ run_id: "r", idempotency_key: "k", items })) again.push(...some);
     expect(again).toEqual(replies.map((reply) => ({ ...reply, cached: true })));
   });
 

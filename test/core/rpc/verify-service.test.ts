@@ -12,7 +12,7 @@ const forever = new AbortController().signal;
 async function verify(service: VerifyService, items: readonly object[], rest: object = {}): Promise<VerifyReply[]> {
   const { batch } = service.submit(parseVerifyRequest({ items, ...rest }));
   const replies: VerifyReply[] = [];
-  for await (const reply of batch.replies(forever)) replies.push(reply);
+  for await (const some of batch.replies(forever)) replies.push(...some);
   return replies;
 }
 
