@@ -35,6 +35,7 @@ export { tokenLogprob } from "./numerics/token-logprobs.js";
 export { cosine, updateAlignment } from "./numerics/update-alignment.js";
 export { deriveKey, keyToHex, Random } from "./numerics/random.js";
 export * from "./numerics/statistics.js";
+export { readParquet, type ParquetRow } from "./store/parquet-rows.js";
 export { writeFileAtomically } from "./store/durable-files.js";
 export * from "./store/safetensors.js";
 export * from "./store/tensor-folder.js";

@@ -1,6 +1,5 @@
-import { TroupeError } from "@troupe/core/sdk";
+import { readParquet, TroupeError } from "@troupe/core/sdk";
 import { closeSync, createReadStream, openSync, readSync } from "node:fs";
-import { asyncBufferFromFile, parquetMetadataAsync, parquetReadObjects } from "hyparquet";
 import { errors } from "../errors.js";
 
 /** One row of a problem file, not checked yet. */
@@ -22,11 +21,10 @@ export interface Span {
 const NEWLINE = 0x0a;
 /** A line of more bytes is taken for a file that is no JSON Lines. */
 const MAX_LINE_BYTES = 32 * 2 ** 20;
-const PARQUET_ROWS_AT_ONCE = 1024;
 
 /**
- * The rows of a file in order, told by its name to be JSON Lines or Parquet. Memory does not grow with the file. Empty
- * lines are passed over.
+ * The rows of a file in order, told by its name to be JSON Lines or Parquet. Memory does not grow with the file, but
+ * for the row groups of Parquet. Empty lines are passed over.
  *
  * @param columns the only columns read from Parquet, of those that the file has
  * @throws PROBLEM_FILE_UNREADABLE, PROBLEM_FORMAT_UNKNOWN
@@ -34,7 +32,7 @@ const PARQUET_ROWS_AT_ONCE = 1024;
 export async function* readRows(file: string, columns: readonly string[]): AsyncGenerator<Row> {
   const isParquet = file.endsWith(".parquet");
   if (!isParquet && !/\.(?:jsonl|ndjson)$/.test(file)) throw errors.problemFormatUnknown({ file });
-  const rows = isParquet ? parquetRows(file, columns) : lineRows(file);
+  const rows: AsyncGenerator<Row, void> = isParquet ? readParquet(file, columns) : lineRows(file);
   for (;;) {
     let next: IteratorResult<Row, void>;
     try {
@@ -64,6 +62,9 @@ export function readRowAt(file: string, { start, length }: Span): unknown {
 }
 
 function unreadable(file: string, cause: unknown): TroupeError {
+  // Of Parquet it is said already what is wrong; here it is a problem file's error like any other.
+  if (cause instanceof TroupeError && cause.code === "LINES_UNREADABLE")
+    return errors.problemFileUnreadable({ file, reason: String(cause.details["problem"]) }, cause);
   if (cause instanceof TroupeError) return cause;
   return errors.problemFileUnreadable({ file, reason: cause instanceof Error ? cause.message : String(cause) }, cause);
 }
@@ -108,18 +109,5 @@ function parsed(line: Buffer): unknown {
     return JSON.parse(line.toString("utf8").replace(/^\uFEFF/, ""));
   } catch {
     return undefined;
-  }
-}
-
-async function* parquetRows(path: string, columns: readonly string[]): AsyncGenerator<Row, void> {
-  const file = await asyncBufferFromFile(path);
-  const metadata = await parquetMetadataAsync(file);
-  const names = new Set(metadata.schema.map(({ name }) => name));
-  const wanted = columns.filter((column) => names.has(column));
-  const count = Number(metadata.num_rows);
-  for (let rowStart = 0; rowStart < count; rowStart += PARQUET_ROWS_AT_ONCE) {
-    const rowEnd = Math.min(count, rowStart + PARQUET_ROWS_AT_ONCE);
-    const rows = await parquetReadObjects({ file, metadata, columns: wanted, rowStart, rowEnd });
-    for (const [index, value] of rows.entries()) yield { number: rowStart + index + 1, value };
   }
 }

@@ -72,7 +72,10 @@ const STAGES: readonly StageCommand[] = [
     name: "decontaminate",
     description: "drop rows that share n words in a row with a benchmark",
     options: [
-      ["--against <files>", "benchmarks, JSON Lines, with commas; FILE:COLUMN where the text is not in --problem's"],
+      [
+        "--against <files>",
+        "benchmarks, JSON Lines or Parquet, with commas; FILE:COLUMN where the text is not in --problem's",
+      ],
       ["--n <count>", "words in a row: 9 for mathematics, 14 for code", "9"],
     ],
     order: async (flags) => ({
@@ -205,7 +208,7 @@ interrupted command goes on where it was when it is given again; a finished one 
 
 function common(command: Command): Command {
   return command
-    .argument("<file>", "rows, JSON Lines")
+    .argument("<file>", "rows, JSON Lines or Parquet")
     .requiredOption("--out <file>", "where the kept rows go")
     .option("--id <column>", "names a row; its line where it has none", "id")
     .option("--problem <column>", "the question", "problem")
@@ -223,6 +226,8 @@ async function runStage(
   isJson: boolean,
 ): Promise<void> {
   const rollouts = text(flags, "rollouts");
+  if (rollouts?.endsWith(".parquet"))
+    throw errors.optionNotValid({ option: "--rollouts", found: rollouts, wanted: "a file of JSON Lines" });
   const letGo = keepProcessAlive();
   const isLive = !isJson && process.stderr.isTTY;
   try {

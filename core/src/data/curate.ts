@@ -3,10 +3,9 @@ import { createReadStream, existsSync } from "node:fs";
 import { TaskPool } from "../actors/task-pool.js";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
-import { readLines } from "../store/read-lines.js";
 import { CurationOutput, finish, readProgress, type Progress } from "./curation-output.js";
 import { filesOf, readReport, type CurationReport } from "./curation-report.js";
-import { parseObject } from "./parse-object.js";
+import { readRecords } from "./read-records.js";
 import { RolloutIndex } from "./rollout-index.js";
 import { textAt, type DataRow, type Decision, type RowStage } from "./row.js";
 import { decideAll, type StageBatch } from "./stage-worker.js";
@@ -164,10 +163,9 @@ async function* batchesOf(
   let rows: { row: DataRow; text: string }[] = [];
   let bad: number[] = [];
   let lastLine = after;
-  for await (const { number, text } of readLines(createReadStream(input, { highWaterMark: 2 ** 18 }), input)) {
+  for await (const { number, text, value } of readRecords(input)) {
     if (number <= after) continue;
     lastLine = number;
-    const value = parseObject(text);
     if (value === undefined) bad.push(number);
     else {
       const id = textAt(value, idColumn) ?? String(number);

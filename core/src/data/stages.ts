@@ -1,7 +1,5 @@
-import { createReadStream } from "node:fs";
 import { deriveKey } from "../numerics/random.js";
-import { parseObject } from "./parse-object.js";
-import { readLines } from "../store/read-lines.js";
+import { readRecords } from "./read-records.js";
 import { openJudge } from "../verify/open-judge.js";
 import { byLength, withinLimits, type LengthLimits, type PassLimits } from "./difficulty.js";
 import { judgeOne, scoreRow, voteRow, type ScoreOrigin } from "./judge-rollouts.js";
@@ -149,8 +147,7 @@ function dedupStage(columns: readonly string[]): RowStage {
 async function decontaminateStage(order: StageOrder & { stage: "decontaminate" }): Promise<RowStage> {
   const index = new GramIndex(order.n);
   for (const { path, column } of order.against) {
-    for await (const { number, text } of readLines(createReadStream(path), path)) {
-      const value = parseObject(text);
+    for await (const { number, value } of readRecords(path)) {
       const item = value && textAt(value, column);
       if (value !== undefined && item !== undefined) index.add(item, `${path}:${number}`);
     }

@@ -1,5 +1,6 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { parquetWriteFile } from "hyparquet-writer";
 import { describe, expect, it } from "vitest";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { recordsOf, runTroupe } from "../../support/troupe-process.js";
@@ -24,6 +25,31 @@ describe("troupe data", () => {
     expect((await runTroupe(["data", "dedup", first, "--out", second, ...columns], folders)).exitCode).toBe(0);
     const report = await runTroupe(["data", "report", second], folders);
     expect(report.stdout).toMatch(/filter\s+3\s+2[\s\S]*dedup\s+2\s+1[\s\S]*1 {2}duplicate/);
+  });
+
+  it("reads Parquet as it reads lines, and names what a row lacks", async () => {
+    const [input, benchmark, out] = ["set.parquet", "bench.parquet", "clean.jsonl"].map((name) => join(folder, name));
+    if (input === undefined || benchmark === undefined || out === undefined) return;
+    const words = (from: number) => Array.from({ length: 12 }, (_, index) => `word${from + index}`).join(" ");
+    const questions = [words(0), words(50), words(100)];
+    parquetWriteFile({
+      filename: input,
+      columnData: [
+        { name: "question", data: [...questions, null] },
+        { name: "level", data: [1n, 2n, 3n, 4n] },
+      ],
+    });
+    parquetWriteFile({ filename: benchmark, columnData: [{ name: "text", data: [`before ${words(50)}`] }] });
+    const flags = ["--out", out, "--problem", "question", "--against", `${benchmark}:text`];
+    const end = await runTroupe(["--json", "data", "decontaminate", input, ...flags], folders);
+    expect(end.exitCode, end.stderr).toBe(0);
+    expect(recordsOf(end)).toMatchObject([{ rows: 4, kept: 2, dropped: { contaminated: 1, "field-missing": 1 } }]);
+    expect(readFileSync(out, "utf8")).toBe(
+      [0, 2].map((index) => `${JSON.stringify({ question: questions[index], level: index + 1 })}\n`).join(""),
+    );
+    expect(readFileSync(`${out}.dropped.jsonl`, "utf8")).toContain(
+      '{"line":4,"id":"4","reason":"field-missing","found":"question"}',
+    );
   });
 
   it("refuses a column that is in no row, a missing file, and options that say nothing", async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parquetWriteFile } from "hyparquet-writer";
@@ -169,5 +169,25 @@ describe("readProblems()", () => {
     });
     const error = await rejection(file, { answer: "solution" });
     expect(error.message).toContain('set.parquet:1 as a problem: field "solution" is missing');
+    expect(error.message).toContain('the row has "question", "answer", "unused"');
+  });
+
+  it("names row and field of a Parquet file when a value is of another kind, and the file when it is cut", async () => {
+    const file = join(folder, "odd.parquet");
+    const data = Array.from({ length: 200 }, (_, index): unknown => (index === 117 ? { value: 5 } : `${index}`));
+    parquetWriteFile({
+      filename: file,
+      columnData: [
+        { name: "problem", data: data.map((_, index) => `Q${index}`), type: "STRING" },
+        { name: "answer", data, type: "JSON" },
+      ],
+    });
+    expect((await rejection(file)).message).toContain('odd.parquet:118 as a problem: field "answer" is an object');
+    const cut = join(folder, "cut.parquet");
+    writeFileSync(cut, readFileSync(file).subarray(0, 900));
+    expect(await rejection(cut)).toMatchObject({
+      code: "PROBLEM_FILE_UNREADABLE",
+      message: expect.stringContaining("cut.parquet"),
+    });
   });
 });
