@@ -1,6 +1,7 @@
 import { z } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
 import { QuickJsSandbox } from "./embedded/quickjs-sandbox.js";
+import { openPyodideSandbox } from "./embedded/pyodide-sandbox.js";
 import { openNamespaceSandbox } from "./namespaces/namespace-sandbox.js";
 import { REMOTE_PROTOCOLS, RemoteSandbox } from "./remote/remote-sandbox.js";
 import type { Language, Limits, Sandbox } from "./sandbox.js";
@@ -36,19 +37,25 @@ export interface SandboxOptions {
  */
 export async function openSandbox({ boundary = { tier: "auto" }, ...options }: SandboxOptions): Promise<Sandbox> {
   if (boundary.tier === "C") return new RemoteSandbox(boundary);
-  if (boundary.tier === "B") return embedded(options.language, []);
+  if (boundary.tier === "B") return embedded(options, []);
   const probe = await openNamespaceSandbox(options);
   if ("sandbox" in probe) return probe.sandbox;
   const missing = [`tier A: ${probe.missing}`];
-  if (boundary.tier === "auto") return embedded(options.language, missing, [probe.remedy]);
+  if (boundary.tier === "auto") return embedded(options, missing, [probe.remedy]);
   throw errors.sandboxMissing({ tried: missing, remedies: [probe.remedy] });
 }
 
-/** Tier B, where it runs the language. */
-function embedded(language: Language, tried: readonly string[], remedies: readonly string[] = []): Sandbox {
-  if (language === "javascript") return new QuickJsSandbox();
+/** Tier B: for each language an interpreter of its own. */
+async function embedded(
+  options: SandboxOptions,
+  tried: readonly string[],
+  remedies: readonly string[] = [],
+): Promise<Sandbox> {
+  if (options.language === "javascript") return new QuickJsSandbox();
+  const probe = await openPyodideSandbox(options);
+  if ("sandbox" in probe) return probe.sandbox;
   throw errors.sandboxMissing({
-    tried: [...tried, `tier B: it runs no ${language}`],
-    remedies: [...remedies, "name a service under sandbox: { tier: C, url }"],
+    tried: [...tried, `tier B: ${probe.missing}`],
+    remedies: [...remedies, probe.remedy, "name a service under sandbox: { tier: C, url }"],
   });
 }

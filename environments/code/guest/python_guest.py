@@ -14,30 +14,15 @@ functions of another sandbox, each call a frame "call <length>" that is answered
 Nothing that is worth stealing is ever in here: expected outputs stay with the harness, and so does the clock.
 """
 
-import atexit
-import gc
 import posix
 import sys
 
+import judged_program
 import resource
 
 CONTROL, ANSWER = 3, 4
 GUEST = sys.path[0]
-# Where an exception inside the program shows: not in the lines of this file.
-PROGRAM = "program.py"
 FILES = ("stdin", "stdout", "stderr", "result")
-# What programs written for judges that import everything take for granted, by the module that has it.
-GRANTED = {
-    "typing": "List Dict Set Tuple Optional Union Any Callable Iterable Iterator Deque DefaultDict".split(),
-    "collections": "Counter OrderedDict defaultdict deque namedtuple".split(),
-    "functools": "cache cmp_to_key lru_cache reduce".split(),
-    "itertools": "accumulate chain combinations count cycle groupby pairwise permutations product repeat".split(),
-    "heapq": "heapify heappop heappush heappushpop heapreplace nlargest nsmallest".split(),
-    "bisect": "bisect_left bisect_right insort".split(),
-    "math": "ceil comb floor gcd inf isqrt sqrt".split(),
-}
-MODULES = ("bisect", "collections", "functools", "heapq", "itertools", "math", "operator", "random", "re", "string",
-           "sys", "typing")
 
 
 def main():
@@ -60,16 +45,16 @@ def main():
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D (i.e. EOF)")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D (i.e. EOF)")
     answer("ready 0")
-    program = None
+    loaded = None
     while True:
         words = read_line().split()
         if not words:
             posix._exit(0)
         payload = read_bytes(int(words[-1]))
         if words[0] == "program":
-            program = load(words[1], words[2], payload.decode("utf-8", "surrogatepass"))
+            loaded = load(words[1], words[2], payload.decode("utf-8", "surrogatepass"))
         else:
-            run_test(program, int(words[1]), int(words[2]), int(words[3]), payload, files)
+            run_test(loaded, int(words[1]), int(words[2]), int(words[3]), payload, files)
 
 
 def read_line():
@@ -102,53 +87,18 @@ def answer(line, *payloads):
 def load(mode, name, source):
     """Compiles a program, and readies the interpreter for forks that share its memory."""
     try:
-        code = compile(source, PROGRAM, "exec", dont_inherit=True)
-    except BaseException as error:
-        text = one_line(error).encode("utf-8", "backslashreplace")
+        read = judged_program.read_program(mode, name, source)
+    except judged_program.Broken as error:
+        text = str(error).encode("utf-8", "backslashreplace")
         answer("loaded compile-error %d" % len(text), text)
         return None
-    names = {}
-    if mode != "stdin":
-        sys.path.insert(0, GUEST)
-        import value_codec
-
-        sys.path.remove(GUEST)
-        names = granted(code) if mode != "asserts" else {}
-    gc.collect()
-    gc.freeze()
     answer("loaded ok 0")
-    return mode, name, code, names
+    return read
 
 
-def granted(code):
-    """The names that a program uses without a definition, of those that it may take for granted."""
-    used = names_in(code)
-    found = {}
-    for module in MODULES:
-        if module in used:
-            found[module] = __import__(module)
-    for module, names in GRANTED.items():
-        for name in used.intersection(names):
-            found[name] = getattr(__import__(module), name)
-    return found
-
-
-def names_in(code):
-    used = set(code.co_names)
-    for constant in code.co_consts:
-        if hasattr(constant, "co_names"):
-            used |= names_in(constant)
-    return used
-
-
-def one_line(error):
-    place = " at line %s" % error.lineno if isinstance(error, SyntaxError) and error.lineno else ""
-    return ("%s: %s%s" % (type(error).__name__, getattr(error, "msg", None) or error, place))[:500]
-
-
-def run_test(program, nonce, cpu_seconds, cap, payload, files):
+def run_test(loaded, nonce, cpu_seconds, cap, payload, files):
     # Arguments travel in memory: a function's stdin is empty.
-    is_read = program is not None and program[0] == "stdin"
+    is_read = loaded is not None and loaded[0] == "stdin"
     for file, content in zip(files, (payload if is_read else b"", b"", b"", b"")):
         posix.ftruncate(file, 0)
         posix.lseek(file, 0, 0)
@@ -157,7 +107,7 @@ def run_test(program, nonce, cpu_seconds, cap, payload, files):
     posix.lseek(files[0], 0, 0)
     child = posix.fork()
     if child == 0:
-        run_child(program, cpu_seconds, payload, files)
+        run_child(loaded, cpu_seconds, payload, files)
     _, status, usage = posix.wait4(child, 0)
     settle()
     report(nonce, status, usage, cap, files)
@@ -212,111 +162,26 @@ def report(nonce, status, usage, cap, files):
     answer("done " + " ".join(map(str, numbers)), *sent)
 
 
-def run_child(program, cpu_seconds, payload, files):
+def run_child(loaded, cpu_seconds, payload, files):
     """One test, from a fresh copy of the interpreter to its exit code. Never returns."""
-    code = 1
-    try:
-        for number, file in enumerate(files[:3]):
-            posix.dup2(file, number)
-        mode, name, body, names = program
-        if mode != "asserts":
-            posix.close(CONTROL)
-            posix.close(ANSWER)
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
-        sys.stdin = sys.__stdin__ = open(0, "r", closefd=False)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)
-        sys.stderr = sys.__stderr__ = open(2, "w", errors="backslashreplace", closefd=False)
-        module = type(sys)("__main__" if mode == "stdin" else "program")
-        module.__dict__.update(names)
-        sys.modules[module.__name__] = module
-        sys.argv = [PROGRAM]
-        gc.enable()
-        exec(body, module.__dict__)
-        if mode == "asserts":
-            run_asserts(module, name, payload.decode())
-        elif mode != "stdin":
-            call(module, name, payload, files[3])
-        code = 0
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 0 if error.code is None else 1
-        if code == 1 and error.code != 1:
-            print(error.code, file=sys.stderr)
-    except BaseException as error:
-        sys.__excepthook__(type(error), error, error.__traceback__)
-    try:
-        if "threading" in sys.modules:
-            sys.modules["threading"]._shutdown()
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except BaseException:
-        code = code or 1
-    posix._exit(code & 0xFF)
+    for number, file in enumerate(files[:3]):
+        posix.dup2(file, number)
+    if loaded[0] != "asserts":
+        posix.close(CONTROL)
+        posix.close(ANSWER)
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds + 1))
+
+    def keep(data):
+        while data:
+            data = data[posix.write(files[3], data):]
+
+    posix._exit(judged_program.execute(loaded, payload, keep, ask))
 
 
-def call(module, name, payload, result):
-    """Calls a function, or the method of a class Solution, and writes what it returns as a value of built-in types."""
-    codec = sys.modules["value_codec"]
-    arguments = codec.decode(payload.decode())
-    keywords = {}
-    is_call = name == "*"
-    if is_call:
-        name, arguments, keywords = arguments["fn"], arguments["args"], arguments["kwargs"]
-    solution = module.__dict__.get("Solution")
-    if isinstance(solution, type) and hasattr(solution, name):
-        function = getattr(solution(), name)
-    elif name in module.__dict__:
-        function = module.__dict__[name]
-    else:
-        raise NameError("the program defines no function %r" % name)
-    value = function(*arguments, **keywords)
-    try:
-        data = codec.encode(value).encode()
-    except codec.NotPlain:
-        if not is_call:
-            raise
-        data = codec.encode_opaque(value).encode()
-    while data:
-        data = data[posix.write(result, data):]
-
-
-def run_asserts(module, function, source):
-    """Runs a test. Names that nobody defines stand for functions of the program, which is in another sandbox."""
-    code = compile(source, "test.py", "exec", dont_inherit=True)
-    import builtins
-
-    for name in names_in(code):
-        if name not in module.__dict__ and not hasattr(builtins, name):
-            module.__dict__[name] = Solution if name == "Solution" else Remote(name)
-    module.__dict__["candidate"] = module.__dict__[function] = Remote(function)
-    exec(code, module.__dict__)
-
-
-class Remote:
-    """A function that runs elsewhere."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __call__(self, *arguments, **keywords):
-        codec = sys.modules["value_codec"]
-        data = codec.encode({"fn": self.name, "args": list(arguments), "kwargs": keywords}).encode()
-        answer("call %d" % len(data), data)
-        reply = codec.decode(read_bytes(int(read_line().split()[-1])).decode())
-        if "value" in reply:
-            return reply["value"]
-        import builtins
-
-        kind, _, says = reply["error"].partition(": ")
-        error = getattr(builtins, kind, None)
-        raise (error if isinstance(error, type) and issubclass(error, Exception) else RuntimeError)(says or kind)
-
-
-class Solution:
-    """An object whose methods run elsewhere."""
-
-    def __getattr__(self, name):
-        return Remote(name)
+def ask(data):
+    """Carries a call to the sandbox where the function lies."""
+    answer("call %d" % len(data), data)
+    return read_bytes(int(read_line().split()[-1]))
 
 
 main()

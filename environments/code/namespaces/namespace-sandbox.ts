@@ -11,11 +11,13 @@ import {
   type Session,
   type Tier,
 } from "../sandbox.js";
+import { Guest } from "../guests/guest.js";
+import { GuestPool } from "../guests/guest-pool.js";
+import { GuestSession } from "../guests/guest-session.js";
 import { findCgroupFolders } from "./cgroup-folders.js";
-import { Guest } from "./guest.js";
-import { GuestPool } from "./guest-pool.js";
 import { findInterpreter } from "./interpreter.js";
-import { NamespaceSession } from "./namespace-session.js";
+import { launchArguments } from "./launch-arguments.js";
+import { launchGuest } from "./launched-guest.js";
 
 /** Tier A, or why this machine does not have it and what would give it one. */
 export type NamespaceProbe = { readonly sandbox: Sandbox } | { readonly missing: string; readonly remedy: string };
@@ -39,7 +41,10 @@ export async function openNamespaceSandbox({ limits, language }: NamespaceOption
     return missing("its launcher is not built", "install a C++17 compiler (apt-get install g++), then npm run build");
   const cgroups = findCgroupFolders();
   const atOnce = availableParallelism();
-  const pool = new GuestPool({ launcher, cgroups: cgroups.paths }, atOnce);
+  const pool = new GuestPool((kind, guestLimits) => {
+    const args = launchArguments(kind, guestLimits, cgroups.paths);
+    return args === undefined ? `no interpreter for ${kind} on the path` : launchGuest(launcher, args);
+  }, atOnce);
   const languages = LANGUAGES.filter((one) => findInterpreter(one, limits.memoryMb) !== undefined);
   const first = languages.includes(language) ? language : languages[0];
   if (first === undefined) return missing("there is no interpreter on the path", "install python3");
@@ -72,7 +77,7 @@ class NamespaceSandbox implements Sandbox {
   }
 
   open(program: Program, limits: Limits): Session {
-    return new NamespaceSession(this.#pool, program, limits);
+    return new GuestSession(this.#pool, program, limits);
   }
 
   close(): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FrameReader } from "../../../environments/code/namespaces/frame-reader.js";
+import { FrameReader } from "../../../environments/code/guests/frame-reader.js";
 
 describe("FrameReader.push()", () => {
   it("gives the frames of a stream, however it is cut", () => {

@@ -9,7 +9,7 @@ const LOAD_DEADLINE_MS = 10_000;
 const MIB = 2 ** 20;
 
 /** One program in guests of its own: one as long as it behaves, another one after it was ended. */
-export class NamespaceSession implements Session {
+export class GuestSession implements Session {
   readonly #pool: GuestPool;
   readonly #program: Program;
   readonly #limits: Limits;

@@ -1,36 +1,27 @@
 import type { Language, Limits } from "../sandbox.js";
-import { Guest, type GuestEnd } from "./guest.js";
-import { findInterpreter } from "./interpreter.js";
-
-/** What guests are started with. */
-export interface Launch {
-  readonly launcher: string;
-  readonly cgroups: readonly string[];
-}
+import { Guest, type GuestChannel, type GuestEnd } from "./guest.js";
 
 /** The parts of the limits that a guest has from its start. */
 export type GuestLimits = Pick<Limits, "memoryMb" | "outputBytes">;
 
-/** What an interpreter takes beyond the program's own memory, MiB. */
-const OVERHEAD_MB: Readonly<Record<Language, number>> = { python: 64, javascript: 192 };
-const PROCESSES = 64;
-const DISK_MB = 64;
-const FILE_MB = 16;
-/** A start takes about 20 ms; a machine that needs this long is in trouble. */
-const READY_DEADLINE_MS = 20_000;
+/** Starts a guest of a kind; words where there is nothing to start. */
+export type LaunchGuest = (language: Language, limits: GuestLimits) => GuestChannel | string;
+
+/** A start takes some 20 ms, and with a whole interpreter half a second; a machine that needs this long is in trouble. */
+const READY_DEADLINE_MS = 60_000;
 /** Kinds of guests that are kept ready. */
 const MOST_KINDS = 4;
 
 /** Guests that have been started ahead of time: their interpreter waits for a program. */
 export class GuestPool {
-  readonly #launch: Launch;
+  readonly #launch: LaunchGuest;
   readonly #warm: number;
   readonly #ready = new Map<string, Promise<Guest | GuestEnd>[]>();
   readonly #alive = new Set<Guest>();
   #isClosed = false;
 
   /** @param warm guests kept ready of each kind that is asked for */
-  constructor(launch: Launch, warm: number) {
+  constructor(launch: LaunchGuest, warm: number) {
     this.#launch = launch;
     this.#warm = warm;
   }
@@ -68,32 +59,10 @@ export class GuestPool {
 
   /** A guest of its own that has reported ready, or why there is none. */
   async start(language: Language, limits: GuestLimits): Promise<Guest | GuestEnd> {
-    const { memoryMb, outputBytes } = limits;
-    const interpreter = findInterpreter(language, memoryMb);
-    if (interpreter === undefined) return failed(`no interpreter for ${language} on the path`);
-    const totalMb = memoryMb + OVERHEAD_MB[language];
-    const numbers = {
-      // V8 reserves far more addresses than it uses: its heap has a limit of its own.
-      "--memory-mb": language === "python" ? totalMb : 0,
-      "--total-mb": totalMb,
-      "--processes": PROCESSES,
-      "--disk-mb": DISK_MB,
-      "--file-mb": FILE_MB,
-      // Python raises its own; Node cannot.
-      "--stack-mb": language === "python" ? 8 : 120,
-    };
-    const guest = new Guest(
-      [
-        this.#launch.launcher,
-        ...Object.entries(numbers).flatMap(([name, value]) => [name, String(value)]),
-        ...this.#launch.cgroups.flatMap((path) => ["--cgroup", path]),
-        ...interpreter.view,
-        "--",
-        ...interpreter.command,
-      ],
-      // stdout and a result, and the tail of stderr.
-      2 * outputBytes + 8192,
-    );
+    const channel = this.#launch(language, limits);
+    if (typeof channel === "string") return failed(channel);
+    // stdout and a result, and the tail of stderr.
+    const guest = new Guest(channel, 2 * limits.outputBytes + 8192);
     this.#alive.add(guest);
     void guest.ended.then(() => this.#alive.delete(guest));
     const frame = await guest.receive(READY_DEADLINE_MS);
