@@ -57,6 +57,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "look at plugins, and change those of a live run",
     load: () => import("./commands/plugin.js"),
   },
+  env: {
+    description: "write environments, and check them",
+    load: () => import("./commands/env.js"),
+  },
   actors: {
     description: "show a run's actors: what each does, its mailbox, its restarts",
     load: () => import("./commands/actors.js"),

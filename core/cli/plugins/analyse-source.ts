@@ -1,6 +1,7 @@
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ModuleKind, ModuleResolutionKind, Node, Project, ScriptTarget, type SourceFile } from "ts-morph";
+import type { ModuleKind } from "../../src/hooks/module-bundle.js";
+import { ModuleKind as Modules, ModuleResolutionKind, Node, Project, ScriptTarget, type SourceFile } from "ts-morph";
 
 /** Something in a plugin's source that should not be there. */
 export interface SourceFinding {
@@ -11,8 +12,16 @@ export interface SourceFinding {
   readonly message: string;
 }
 
+/** What a kind of module must not do, and what it had better not. */
+interface SourceRules {
+  /** Global → what to use instead. */
+  readonly forbidden: ReadonlyMap<string, string>;
+  /** Whether imports beside the SDK are worth a warning. */
+  readonly standsAlone: boolean;
+}
+
 /** Chance, time, and ways out of the process: a hook that uses them cannot be replayed, or ends the run. */
-const FORBIDDEN: ReadonlyMap<string, string> = new Map([
+const PLUGIN_GLOBALS: ReadonlyMap<string, string> = new Map([
   ["Math.random", "take chance from ctx.random: its key is the run, the step and the subject"],
   ["Date.now", "take order from ctx.step: time differs in every replay"],
   ["performance.now", "take order from ctx.step: time differs in every replay"],
@@ -29,22 +38,36 @@ const FORBIDDEN: ReadonlyMap<string, string> = new Map([
   ["Function", "write it as code"],
 ]);
 
+/** An environment may wait and look at the time, as a tool does; what it answers must not depend on chance of its own. */
+const ENVIRONMENT_GLOBALS: ReadonlyMap<string, string> = new Map([
+  ["Math.random", "take chance from scene.random, or from a Random of the taskset's seed"],
+  ["crypto.randomUUID", "take chance from scene.random, or from a Random of the taskset's seed"],
+  ["crypto.getRandomValues", "take chance from scene.random, or from a Random of the taskset's seed"],
+  ["process.exit", "throw an error: the sample gets a verdict of kind error, and the run goes on"],
+]);
+
+const RULES: Readonly<Record<ModuleKind, SourceRules>> = {
+  plugin: { forbidden: PLUGIN_GLOBALS, standsAlone: true },
+  environment: { forbidden: ENVIRONMENT_GLOBALS, standsAlone: false },
+};
+
 /** Node's own types need not be installed beside a plugin; using Node at all is a finding of its own. */
 const NODE_TYPES_MISSING = [2580, 2591];
 
 const SDK = "@troupe/core/sdk";
 
 /**
- * Reads a plugin's source without running it: type errors against the SDK, imports beside the SDK, chance and time that
- * do not come from the context, asynchronous hooks. Two seconds the first time: the compiler reads the SDK's types.
+ * Reads a plugin's or an environment's source without running it: type errors against the SDK, imports beside the SDK,
+ * chance that does not come from the context; of a plugin also time and asynchronous hooks. Two seconds the first time:
+ * the compiler reads the SDK's types.
  *
- * @param entry the plugin's entry file
+ * @param entry its entry file
  */
-export function analyseSource(entry: string): readonly SourceFinding[] {
+export function analyseSource(entry: string, kind: ModuleKind = "plugin"): readonly SourceFinding[] {
   const project = new Project({
     skipAddingFilesFromTsConfig: true,
     compilerOptions: {
-      module: ModuleKind.NodeNext,
+      module: Modules.NodeNext,
       moduleResolution: ModuleResolutionKind.NodeNext,
       target: ScriptTarget.ES2023,
       strict: true,
@@ -63,8 +86,8 @@ export function analyseSource(entry: string): readonly SourceFinding[] {
     .getSourceFiles()
     .filter((file) => !file.isDeclarationFile() && !file.isInNodeModules() && !isOfTroupe(file, folder));
   return [
-    ...files.flatMap((file) => findingsIn(file, folder)),
-    ...asyncHooks(main, folder),
+    ...files.flatMap((file) => findingsIn(file, folder, RULES[kind])),
+    ...(kind === "plugin" ? asyncHooks(main, folder) : []),
     ...files.flatMap((file) => typeErrors(project, file, folder)),
   ];
 }
@@ -74,7 +97,11 @@ function isOfTroupe(file: SourceFile, folder: string): boolean {
   return /^(\.\.\/)+.*core\/src\//.test(relative(folder, file.getFilePath()));
 }
 
-function findingsIn(file: SourceFile, folder: string): readonly SourceFinding[] {
+function findingsIn(
+  file: SourceFile,
+  folder: string,
+  { forbidden, standsAlone }: SourceRules,
+): readonly SourceFinding[] {
   const findings: SourceFinding[] = [];
   const add = (node: Node, rule: SourceFinding["rule"], severity: SourceFinding["severity"], message: string): void =>
     void findings.push({ severity, place: placeOf(node, folder), rule, message });
@@ -82,12 +109,13 @@ function findingsIn(file: SourceFile, folder: string): readonly SourceFinding[] 
     const from = declaration.getModuleSpecifierValue();
     if (from === SDK || from.startsWith(".")) continue;
     const isOurs = from.startsWith("@troupe/");
+    if (!isOurs && !standsAlone) continue;
     add(
       declaration,
       "import",
       isOurs ? "error" : "warning",
       isOurs
-        ? `imports "${from}": a plugin imports "${SDK}" and nothing else of Troupe`
+        ? `imports "${from}": "${SDK}" is all that is imported of Troupe`
         : `imports "${from}": it travels in the bundle to every thread; the SDK alone is enough for most plugins`,
     );
   }
@@ -97,7 +125,7 @@ function findingsIn(file: SourceFile, folder: string): readonly SourceFinding[] 
       .getExpression()
       .getText()
       .replace(/^globalThis\./, "");
-    const instead = FORBIDDEN.get(callee);
+    const instead = forbidden.get(callee);
     if (instead === undefined) return;
     if (callee === "Date" && node.getArguments().length > 0) return;
     add(node, "forbidden-global", "error", `calls ${callee}: ${instead}`);
@@ -130,6 +158,7 @@ function typeErrors(project: Project, file: SourceFile, folder: string): readonl
     .getProgram()
     .getSemanticDiagnostics(file)
     .filter((diagnostic) => !NODE_TYPES_MISSING.includes(diagnostic.getCode()))
+    .filter((diagnostic) => !/^Cannot find module .*'node:/.test(String(diagnostic.getMessageText())))
     .map((diagnostic): SourceFinding => {
       const text = diagnostic.getMessageText();
       const at = file.getLineAndColumnAtPos(diagnostic.getStart() ?? 0);

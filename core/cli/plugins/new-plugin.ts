@@ -1,14 +1,10 @@
-import { existsSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
 import { errors } from "../../src/errors.js";
-import { onFile } from "../../src/store/durable-files.js";
+import { checkPackageName, packageManifest, writePackage } from "../write-package.js";
 import { PLUGIN_KINDS, type PluginKind } from "./plugin-templates.js";
 
 /** Writes a plugin package that works as it stands, with its test, into a new folder; gives the files' names. */
 export async function newPlugin(name: string, kind: string, folder: string): Promise<readonly string[]> {
-  if (!/^[a-z][a-z0-9-]*$/.test(name))
-    throw errors.optionNotValid({ option: "NAME", found: name, wanted: "lower-case letters, digits and hyphens" });
+  checkPackageName(name);
   const template = isKind(kind) ? PLUGIN_KINDS[kind] : undefined;
   if (!template)
     throw errors.optionNotValid({
@@ -16,42 +12,16 @@ export async function newPlugin(name: string, kind: string, folder: string): Pro
       found: kind,
       wanted: `one of ${Object.keys(PLUGIN_KINDS).join(", ")}`,
     });
-  const root = resolve(folder);
-  if (existsSync(root)) throw errors.folderTaken({ folder: root });
-  const files: Readonly<Record<string, string>> = {
-    "package.json": manifest(name),
+  return writePackage(folder, {
+    "package.json": packageManifest("plugin", name),
     "index.ts": template.source(name),
     "index.test.ts": testOf(name, template.test),
     "README.md": readme(name, template.summary),
-  };
-  for (const [file, content] of Object.entries(files)) {
-    const path = join(root, file);
-    await onFile(path, "write", async () => {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content, { flag: "wx" });
-    });
-  }
-  return Object.keys(files);
+  });
 }
 
 function isKind(kind: string): kind is PluginKind {
   return Object.hasOwn(PLUGIN_KINDS, kind);
-}
-
-function manifest(name: string): string {
-  return `${JSON.stringify(
-    {
-      name: `troupe-plugin-${name}`,
-      version: "0.1.0",
-      type: "module",
-      exports: { ".": "./index.ts", "./package.json": "./package.json" },
-      scripts: { check: "troupe plugin check .", test: "vitest run" },
-      peerDependencies: { "@troupe/core": "^0.1.0" },
-      devDependencies: { vitest: "^4.0.0" },
-    },
-    null,
-    2,
-  )}\n`;
 }
 
 function testOf(name: string, own: string): string {

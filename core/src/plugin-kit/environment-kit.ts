@@ -4,12 +4,15 @@ import { loadEnvironment } from "../environments/environment-loader.js";
 import type { Taskset } from "../environments/environment.js";
 import { deriveKey, Random } from "../numerics/random.js";
 import type { Task } from "../records/task.js";
-import { ORIGIN, type Trajectory } from "../records/trajectory.js";
 import { VERDICT_KINDS, type Verdict } from "../records/verdict.js";
+import { EPISODE_PROMISES, tryEpisodes, type EpisodePromise } from "./episode-kit.js";
+import { HOSTILE_RESPONSES, practiceAnswer } from "./practice-trajectory.js";
+
+const PROMISES = ["random-access", "disjoint", "references", "total", "deterministic", "portable"] as const;
 
 /** One promise of the environment contract, and whether an environment keeps it. */
 export interface EnvironmentResult {
-  readonly promise: "random-access" | "disjoint" | "references" | "total" | "deterministic" | "portable";
+  readonly promise: (typeof PROMISES)[number] | EpisodePromise;
   readonly isKept: boolean;
   /** What was seen first; empty when it is kept. */
   readonly problem: string;
@@ -17,19 +20,6 @@ export interface EnvironmentResult {
 
 /** Tasks that are tried of each split. */
 const TASKS = 40;
-
-/** Responses of every kind that policies come up with; none may make a verifier throw. */
-const HOSTILE = [
-  "",
-  "</think>",
-  "</think>\n\n\\boxed{",
-  "</think>\n\n\\boxed{}",
-  "\\boxed{1} <think>",
-  "</think>\n\n\\boxed{\u0000\ud800}",
-  `</think>\n\n\\boxed{${"(".repeat(20_000)}}`,
-  `</think>\n\n\\boxed{${"9".repeat(20_000)}}`,
-  `</think>\n\n${"\\boxed{".repeat(2000)}`,
-];
 
 /**
  * Tries an environment and says which promises of its contract it keeps:
@@ -39,7 +29,15 @@ const HOSTILE = [
  * - references: a boxed reference is judged, never an error; and with a teacher, demonstrations pass, not always but at all;
  * - total: no response makes the verifier throw, and every verdict has a known kind, with a score where it may be learned from;
  * - deterministic: the same response gets the same verdict;
- * - portable: tasks and verdicts survive the way to another thread.
+ * - portable: tasks and verdicts survive the way to another thread;
+ *
+ * and where it talks with the policy in turns:
+ *
+ * - unshaken: no turn makes it throw, hang, answer nonsense, or call the policy's turn an error;
+ * - replayable: the same turns and chance get the same answers;
+ * - state: the state is plain data that nothing changes, and a copy of the environment goes on from it alike;
+ * - budget: an episode that is cut after any of its turns gets a verdict;
+ * - taught: a demonstration has the environment say what it says, and ends when it ends.
  *
  * @param use path or name, as in a config
  * @throws what loading the environment throws, and what its tasksets throw
@@ -49,7 +47,8 @@ export async function tryEnvironment(
   baseDirectory: string,
   options: { readonly with?: unknown } = {},
 ): Promise<readonly EnvironmentResult[]> {
-  const { definition, config } = await loadEnvironment(use, options.with ?? {}, baseDirectory);
+  const environment = await loadEnvironment(use, options.with ?? {}, baseDirectory);
+  const { definition, config } = environment;
   const open = (split: "train" | "eval") => definition.taskset(config, split, { baseDirectory, seed: 11 });
   const [train, again, held] = [await open("train"), await open("train"), await open("eval")];
   const tasks = [...firstOf(train), ...firstOf(held)];
@@ -74,7 +73,7 @@ export async function tryEnvironment(
     if (!isPortable(task)) note("portable", `${about} changes on its way`);
     const judge = async (prefix: string, response: string): Promise<Verdict | undefined> => {
       try {
-        const verdict = await verifier.verify(task, trajectoryOf(task, prefix, response));
+        const verdict = await verifier.verify(task, practiceAnswer(task, prefix, response));
         const problem = problemOf(verdict);
         if (problem !== "") note("total", `${about}: ${problem}`);
         if (!isPortable(verdict)) note("portable", `the verdict on ${about} changes on its way`);
@@ -91,14 +90,15 @@ export async function tryEnvironment(
     // The time that a check took is no part of what was found.
     if (!isDeepStrictEqual({ ...verdict, ms: 0 }, { ...second, ms: 0 }))
       note("deterministic", `${about}: ${verdict?.reason}, then ${second?.reason}`);
-    if (teacher !== undefined) {
+    if (teacher !== undefined && definition.episodes === undefined) {
       const { prefix, response } = teacher.demonstrate(task, new Random(deriveKey(11, index)));
       if ((await judge(prefix, response))?.kind === "pass") passes += 1;
     }
-    if (index < 4) for (const response of HOSTILE) await judge("<think>\n", response);
+    if (index < 4) for (const response of HOSTILE_RESPONSES) await judge("<think>\n", response);
   }
+  if (definition.episodes !== undefined) passes += await tryEpisodes(environment, tasks, note);
   if (teacher !== undefined && passes === 0) note("references", "no demonstration of the teacher passes");
-  return (["random-access", "disjoint", "references", "total", "deterministic", "portable"] as const).map((promise) => {
+  return [...PROMISES, ...(definition.episodes ? EPISODE_PROMISES : [])].map((promise) => {
     const problem = seen.get(promise) ?? "";
     return { promise, isKept: problem === "", problem };
   });
@@ -132,34 +132,6 @@ function problemOf({ kind, score, reason }: Verdict): string {
   const isScored = kind === "pass" || kind === "fail" || kind === "partial";
   if (isScored !== (score !== undefined)) return `a verdict of kind ${kind} has score ${score}`;
   return score !== undefined && !(score >= 0 && score <= 1) ? `the score is ${score}, wanted is 0 to 1` : "";
-}
-
-function trajectoryOf({ id, prompt }: Task, assistantPrefix: string, responseText: string): Trajectory {
-  return {
-    id: "practice/0/0",
-    taskId: id,
-    groupId: "practice/0",
-    slot: 0,
-    mode: "default",
-    tokens: Int32Array.of(0, 1),
-    origins: Uint8Array.of(ORIGIN.prompt, ORIGIN.sampled),
-    logprobs: Float32Array.of(0, -0.5),
-    entropies: Float32Array.of(0, 0.7),
-    turns: [
-      { role: "prompt", start: 0, end: 1 },
-      { role: "policy", start: 1, end: 2 },
-    ],
-    versions: [{ version: 0, start: 1, end: 2 }],
-    stopReason: "stop",
-    seed: "0123456789abcdef",
-    temperature: 1,
-    maxTokens: 1,
-    assistantPrefix,
-    promptText: prompt.map(({ content }) => content).join("\n") + assistantPrefix,
-    responseText,
-    plugins: {},
-    annotations: {},
-  };
 }
 
 function textOf(error: unknown): string {
