@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { errors } from "../src/errors.js";
-import type { ModuleKind } from "../src/hooks/module-bundle.js";
+import type { ModuleKind } from "../src/config/resolve-module.js";
 import { onFile } from "../src/store/durable-files.js";
 
 /** @throws OPTION_NOT_VALID unless a package can be called so */

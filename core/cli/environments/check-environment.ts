@@ -1,7 +1,7 @@
 import { relative } from "node:path";
 import { z } from "zod";
 import { loadEnvironment, type LoadedEnvironment } from "../../src/environments/environment-loader.js";
-import { resolveModule } from "../../src/hooks/module-bundle.js";
+import { resolveModule } from "../../src/config/resolve-module.js";
 import { tryEnvironment, type EnvironmentResult } from "../../src/plugin-kit/environment-kit.js";
 import { analyseSource, type SourceFinding } from "../plugins/analyse-source.js";
 import { paintFor } from "../render/paint.js";

@@ -1,6 +1,6 @@
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { ModuleKind } from "../../src/hooks/module-bundle.js";
+import type { ModuleKind } from "../../src/config/resolve-module.js";
 import { ModuleKind as Modules, ModuleResolutionKind, Node, Project, ScriptTarget, type SourceFile } from "ts-morph";
 
 /** Something in a plugin's source that should not be there. */
