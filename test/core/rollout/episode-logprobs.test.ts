@@ -51,7 +51,7 @@ describe("trajectories of several turns", () => {
     // An untrained policy seldom ends its turn by itself: every digit does.
     const sampling = { ...SAMPLING, stopStrings: Array.from({ length: 10 }, (_, digit) => String(digit)) };
     const task = { id: "t", domain: "d", prompt: [{ role: "user", content: "Go." } as const], reference: "", meta: {} };
-    const order = { seed: 1, step: 1, phase: "train", mode: "default", plan: PLAN, sampling } as const;
+    const order = { seed: 1, step: 1, phase: "train", mode: "default", plan: PLAN, plugins: "0", sampling } as const;
     const trajectories = await rollOut(
       { ...tools, episodes },
       { ...order, version: engine.version(), groups: [{ id: "1/0", task, size: 8 }] },
