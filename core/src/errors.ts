@@ -552,7 +552,8 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   rolloutNotFound: {
-    message: (d: { wanted: string; run: string }) => `Cannot find ${d.wanted} in run "${d.run}"`,
+    message: (d: { wanted: string; run: string; dropped?: number | undefined }) =>
+      `Cannot find ${d.wanted} in run "${d.run}"${d.dropped === undefined ? "" : `: rollouts up to step ${d.dropped} were dropped to stay within store.maxMb`}`,
     hint: "`troupe inspect RUN` lists what is stored; store.rolloutsEvery says which steps are",
     exitCode: 4,
   },

@@ -19,6 +19,7 @@ import type { Checkpoint } from "./store/checkpoint.js";
 import { readEvents } from "./store/events.js";
 import { METRICS, readMetrics } from "./store/metrics.js";
 import { groupsOf } from "./store/recorded-groups.js";
+import { readDropped } from "./store/retention.js";
 import { readStep, type Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import { trainTasks } from "./train-tasks.js";
@@ -98,7 +99,7 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
     if (step > (options.to ?? Infinity)) return;
     const rollouts = await readStep(directory.rollouts, step);
     if (rollouts.length === 0)
-      throw errors.replayNotPossible({ run: directory.id, step, problem: "its rollouts are not in the run folder" });
+      throw errors.replayNotPossible({ run: directory.id, step, problem: await whyMissing(directory, step) });
     const isFirst = method === undefined;
     method = history.advance(method ?? history.first(rollouts, step, saved), step);
     if (replace?.from === step || (replace && replace.from < step && isFirst))
@@ -108,6 +109,13 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
     yield await decideAgain(method, config, report, last, rollouts, tasks, ahead);
     last = withEvaluation(report, events, config);
   }
+}
+
+async function whyMissing(directory: RunDirectory, step: number): Promise<string> {
+  const { rolloutsTo } = await readDropped(directory);
+  return step <= rolloutsTo
+    ? `rollouts up to step ${rolloutsTo} were dropped to stay within store.maxMb`
+    : "its rollouts are not in the run folder";
 }
 
 /** A step's plan, and the moment that it was made for. */

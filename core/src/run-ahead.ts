@@ -41,7 +41,7 @@ const CARRIED = 0;
 /** Waits for what is in flight and writes it into a checkpoint's folder: a resumed run samples none of it again. */
 export async function saveInFlight({ ahead, carried }: InFlight, checkpoint: string): Promise<InFlightState> {
   const directory = join(checkpoint, "in-flight");
-  const write = (step: number, groups: readonly Group[]): Promise<void> =>
+  const write = (step: number, groups: readonly Group[]): Promise<unknown> =>
     writeRollouts(
       directory,
       step,

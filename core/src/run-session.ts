@@ -23,6 +23,7 @@ import { writeFileAtomically } from "./store/durable-files.js";
 import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
+import type { DropReport } from "./store/retention.js";
 import { RunStore } from "./store/run-store.js";
 import { tensorDigests, type TensorDigests } from "./store/tensor-digests.js";
 import { hasWeights } from "./store/tensor-folder.js";
@@ -83,7 +84,7 @@ export class RunSession {
   static async open(options: SessionOptions): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
     await rewindTo(options.directory, checkpoint?.step ?? -1, options.attempt);
-    const store = await RunStore.open(options.directory);
+    const store = await RunStore.open(options.directory, options.config.store);
     try {
       const session = await RunSession.#start(options, checkpoint, store);
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
@@ -242,6 +243,7 @@ export class RunSession {
     const { rolloutsEvery } = config.store;
     if (rolloutsEvery > 0 && report.step % rolloutsEvery === 0)
       await this.#store?.rollouts(report.step, records.rollouts());
+    await this.#store?.commit();
     const done = progressOf(config, state);
     const perProgress = this.wallSeconds() / Math.max(done, 1e-9);
     this.emit({
@@ -282,19 +284,26 @@ export class RunSession {
     const live = await plugins.state();
     const run = { ...this.state, wallSeconds: this.wallSeconds() };
     let digests: TensorDigests = {};
-    const saved = await this.#store.checkpoint(
-      this.state.step,
-      async (directory) => {
-        await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
-        const ahead = await saveInFlight(inFlight, directory);
-        const { kernelSet } = this.parts.engine;
-        const states = plugins.method.states();
-        digests = await tensorDigests(directory);
-        return toCheckpointState({ run, kernelSet, plugins: states, ...(live ? { live } : {}), inFlight: ahead });
-      },
-      this.config.store.keepCheckpoints,
-    );
+    const saved = await this.#store.checkpoint(this.state.step, async (directory) => {
+      await learner.ask("save", { directory, optimizer: true }, { deadlineMs: LEARNER_DEADLINE_MS });
+      const ahead = await saveInFlight(inFlight, directory);
+      const { kernelSet } = this.parts.engine;
+      const states = plugins.method.states();
+      digests = await tensorDigests(directory);
+      return toCheckpointState({ run, kernelSet, plugins: states, ...(live ? { live } : {}), inFlight: ahead });
+    });
     this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path, digests });
+    if (saved.dropped) this.#noteDropped(saved.dropped);
+  }
+
+  #noteDropped({ bytes, to, left }: DropReport): void {
+    const { maxMb } = this.config.store;
+    const mb = (of: number): string => `${(of / 1e6).toFixed(1)} MB`;
+    const what = to < 0 ? "what earlier attempts had set aside" : `records up to step ${to}`;
+    const isOver = left > maxMb * 1e6;
+    const rest = isOver ? `; ${mb(left)} are left, more than that: the rest is needed to go on, or the curve` : "";
+    const message = `dropped ${mb(bytes)} of ${what} to stay within store.maxMb ${maxMb}${rest}`;
+    this.notice(this.state.step, message, isOver ? "warning" : "info");
   }
 
   /** Does the session's work, then closes it for the reason that ended the work: its outcome, `signal`, or an error. */

@@ -4,6 +4,8 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { replayTraining, type RetrainedPart } from "../../core/dist/src/replay-training.js";
 import { Run } from "../../core/dist/src/run.js";
 import { findCheckpoint } from "../../core/dist/src/store/checkpoint.js";
+import { readEvents } from "../../core/dist/src/store/events.js";
+import { readDropped } from "../../core/dist/src/store/retention.js";
 import { RunDirectory } from "../../core/dist/src/store/run-directory.js";
 import type { JsonObject } from "../../core/src/records/json.js";
 import type { TrainingReplayOptions } from "../../core/src/replay-training.js";
@@ -36,7 +38,7 @@ function restless(version: string, scale: number): Parameters<typeof writePlugin
 }
 
 /** A finished run, and what replaying it needs. */
-async function play(name: string, train: JsonObject): Promise<TrainingReplayOptions> {
+async function play(name: string, train: JsonObject, store: JsonObject = {}): Promise<TrainingReplayOptions> {
   const own = join(folder, name);
   writePlugin(own, "restless", restless("1.0.0", 1));
   writePlugin(own, "restless-2", restless("2.0.0", 2));
@@ -46,7 +48,7 @@ async function play(name: string, train: JsonObject): Promise<TrainingReplayOpti
     rollout: { actors: 2, maxTokens: 8 },
     eval: { tasks: 2, every: 0 },
     plugins: ["./restless.ts", "grpo"],
-    store: { checkpointEvery: 3, keepCheckpoints: 2 },
+    store: { checkpointEvery: 3, keepCheckpoints: 2, ...store },
   };
   const { session, path } = await openSession(own, settings, (event) => {
     if (event.type === "step" && event.report.step === 2)
@@ -150,6 +152,34 @@ describe("replayTraining()", () => {
       expect(at?.comparison).toMatchObject({ step: 6, differing: ["model.safetensors", "optimizer.safetensors"] });
       if (STEPS === 8)
         expect(at?.comparison.first).toMatchObject({ file: "model.safetensors", tensor: expect.any(String) });
+    },
+    TIMEOUT_MS,
+  );
+
+  test(
+    "reads over closed segments, and says what was dropped to keep the record small",
+    async () => {
+      const bounds = { segmentMb: 0.01, compress: true, maxMb: 0.09 };
+      const small = await play("small", { steps: 12, staleness: 1 }, bounds);
+      const { directory } = small;
+      const names = readdirSync(directory.rollouts);
+      expect(names.some((name) => name.endsWith(".tar"))).toBe(true);
+      const { lines } = await readEvents(directory.events);
+      const notices = lines.filter(({ type }) => type === "notice");
+      expect(notices).toContainEqual(
+        expect.objectContaining({ message: expect.stringMatching(/^dropped .* to stay within store.maxMb 0.09/) }),
+      );
+      const { rolloutsTo } = await readDropped(directory);
+      expect(rolloutsTo).toBeGreaterThan(0);
+      expect(rolloutsTo).toBeLessThan(9);
+      await expect(replayed(small)).rejects.toMatchObject({
+        code: "REPLAY_NOT_POSSIBLE",
+        message: expect.stringContaining(`rollouts up to step ${rolloutsTo} were dropped`),
+      });
+      const after = await findCheckpoint(directory, 9);
+      const parts = await replayed({ ...small, after });
+      expect(stepsIn(parts).map(({ decided }) => decided.step)).toEqual([10, 11, 12]);
+      expect(differences(parts)).toEqual([]);
     },
     TIMEOUT_MS,
   );

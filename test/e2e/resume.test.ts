@@ -83,7 +83,9 @@ describe("a run killed with SIGKILL", () => {
     `${ahead} times while it samples the next step ahead, and resumed each time, is the uninterrupted run`,
     async () => {
       const train = { ...KILLED_RUN.train, staleness: 1 };
-      const config = writeTinyRun(join(folder, "ahead"), { ...KILLED_RUN, train });
+      // Segments of a few steps: some kills fall between the end of one and the beginning of the next.
+      const store = { ...KILLED_RUN.store, segmentMb: 0.01, compress: true };
+      const config = writeTinyRun(join(folder, "ahead"), { ...KILLED_RUN, train, store });
       const expected = await undisturbed("ahead-whole", config);
       const behind = expected.metrics.map(({ metrics }) => stalenessOf(metrics));
       expect(behind).toEqual([0, ...Array.from({ length: 11 }, () => 1)]);

@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
-import { readFileSync, readdirSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 
 /** What a finished run left, without what depends on the time it took: two runs that agree here are the same run. */
 export interface RunTrace {
-  /** The text of `ledger.jsonl`. */
+  /** The text of `ledger.jsonl`, closed segments included. */
   readonly ledger: string;
   /** Lines of `metrics.jsonl`. */
   readonly metrics: readonly Readonly<Record<string, unknown>>[];
@@ -30,16 +31,30 @@ export function traceOf(run: string): RunTrace {
       .digest("hex"),
   ]);
   return {
-    ledger: readFileSync(join(run, "ledger.jsonl"), "utf8"),
+    ledger: textOf(run, "ledger"),
     metrics: metricsOf(run).map((line) => JSON.parse(timeless(line))),
     state: JSON.parse(timeless(readFileSync(join(newest, "state.json"), "utf8"))),
     tensors: Object.fromEntries(tensors),
   };
 }
 
-/** The lines of `metrics.jsonl`. */
+/** The lines of `metrics.jsonl`, closed segments included. */
 export function metricsOf(run: string): readonly string[] {
-  return readFileSync(join(run, "metrics.jsonl"), "utf8").trimEnd().split("\n");
+  return textOf(run, "metrics").trimEnd().split("\n");
+}
+
+function textOf(run: string, stem: string): string {
+  const isSegment = new RegExp(`^${stem}\\.\\d+\\.jsonl`);
+  const closed = new Set(
+    readdirSync(run)
+      .filter((name) => isSegment.test(name))
+      .map((name) => name.replace(".gz", "")),
+  );
+  const read = (name: string): string => {
+    const path = join(run, name);
+    return (existsSync(path) ? readFileSync(path) : gunzipSync(readFileSync(`${path}.gz`))).toString("utf8");
+  };
+  return [...[...closed].toSorted(), `${stem}.jsonl`].map(read).join("");
 }
 
 /** The steps of `metrics.jsonl` in the order of its lines. */

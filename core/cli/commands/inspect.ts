@@ -3,6 +3,7 @@ import { resolve } from "node:path";
 import { runsDirectory } from "../../src/config/paths.js";
 import { Tokenizer } from "../../src/engines/tokenizer.js";
 import { errors } from "../../src/errors.js";
+import { readDropped } from "../../src/store/retention.js";
 import { listRollouts, readRollouts, readTrajectory, type RolloutRecord } from "../../src/store/rollouts.js";
 import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
@@ -51,7 +52,11 @@ export function define(command: Command, program: Command): void {
       }
       const step = given ?? (await newestStep(directory, flags.mode));
       if (!(await hasStep(directory, step, flags.mode)))
-        throw errors.rolloutNotFound({ wanted: `rollouts of step ${step}`, run: directory.id });
+        throw errors.rolloutNotFound({
+          wanted: `rollouts of step ${step}`,
+          run: directory.id,
+          dropped: await droppedTo(directory, step),
+        });
       const records = (await readRollouts(directory.rollouts, step, flags.mode)).filter(
         ({ verdict }) => !flags.failed || verdict.kind !== "pass",
       );
@@ -77,6 +82,12 @@ async function hasStep(directory: RunDirectory, step: number, mode: string | und
   );
 }
 
+/** The newest step whose rollouts had to go, where the wanted one is among them. */
+async function droppedTo(directory: RunDirectory, step: number): Promise<number | undefined> {
+  const { rolloutsTo } = await readDropped(directory);
+  return step <= rolloutsTo ? rolloutsTo : undefined;
+}
+
 async function newestStep(directory: RunDirectory, mode: string | undefined): Promise<number> {
   const prefix = mode === undefined ? "" : `eval-${mode}-`;
   const steps = (await listRollouts(directory.rollouts)).filter(
@@ -99,7 +110,11 @@ async function showOne(
   policy: string,
 ): Promise<void> {
   const found = await readTrajectory(directory.rollouts, id);
-  if (!found) throw errors.rolloutNotFound({ wanted: `rollout "${id}"`, run: directory.id });
+  if (!found) {
+    const step = Number(/^(?:eval\/[^/]+\/)?(\d+)\//.exec(id)?.[1] ?? Infinity);
+    const dropped = await droppedTo(directory, step);
+    throw errors.rolloutNotFound({ wanted: `rollout "${id}"`, run: directory.id, dropped });
+  }
   if (json) {
     process.stdout.write(`${JSON.stringify({ type: "rollout", ...found.record })}\n`);
     return;

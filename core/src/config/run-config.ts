@@ -234,11 +234,30 @@ const distill = z.strictObject({
   maxGradNorm: positive.default(1),
 });
 
-const store = z.strictObject({
-  checkpointEvery: z.int().min(1).default(10).describe("Steps between checkpoints"),
-  keepCheckpoints: count.default(2).describe("Checkpoints kept; the last one always is"),
-  rolloutsEvery: z.int().min(0).default(1).describe("Steps between stored rollouts; 0 stores none"),
-});
+/** Metrics, events and ledger may each fill most of a segment that is not closed yet, and so may rollouts. */
+const SEGMENTS_WITHIN_BOUND = 4;
+
+const store = z
+  .strictObject({
+    checkpointEvery: z.int().min(1).default(10).describe("Steps between checkpoints"),
+    keepCheckpoints: count.default(2).describe("Checkpoints kept; the last one always is"),
+    rolloutsEvery: z.int().min(0).default(1).describe("Steps between stored rollouts; 0 stores none"),
+    segmentMb: positive
+      .default(64)
+      .describe("Lines and rollouts are closed into a segment when they have grown to this size, MB"),
+    compress: z.boolean().default(false).describe("Compresses closed segments with gzip"),
+    maxMb: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe(
+        "Most that lines and rollouts may take, MB: the oldest go, but never what is newer than the newest checkpoint, nor the metrics; 0 is no bound",
+      ),
+  })
+  .refine(({ maxMb, segmentMb }) => maxMb === 0 || maxMb >= SEGMENTS_WITHIN_BOUND * segmentMb, {
+    path: ["maxMb"],
+    message: `at least ${SEGMENTS_WITHIN_BOUND} × store.segmentMb is wanted, or 0`,
+  });
 
 const live = z.strictObject({
   watch: z.boolean().default(false).describe("Swaps a plugin in when one of its files is saved"),

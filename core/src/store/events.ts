@@ -1,5 +1,6 @@
 import type { RunEvent } from "../records/run-event.js";
 import { field, JsonlWriter, readJsonl, type JsonlContent } from "./jsonl.js";
+import type { SegmentOptions } from "./segments.js";
 
 /** The events that `events.jsonl` keeps: steps stand in `metrics.jsonl`, samples among the rollouts. */
 export type StoredEvent = Exclude<RunEvent, { readonly type: "step" | "sample" }>;
@@ -19,8 +20,8 @@ export function isStored(event: RunEvent): event is StoredEvent {
  * Opens `events.jsonl` at its end.
  * @throws DISK_FULL, FILE_NOT_PERMITTED
  */
-export function openEvents(file: string): Promise<JsonlWriter<EventLine>> {
-  return JsonlWriter.open(file);
+export function openEvents(file: string, segments?: SegmentOptions): Promise<JsonlWriter<EventLine>> {
+  return JsonlWriter.open(file, segments);
 }
 
 /**

@@ -1,26 +1,41 @@
-import { appendFile, mkdir, open, readFile, type FileHandle } from "node:fs/promises";
+import { appendFile, mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errors } from "../errors.js";
 import { isMissing, onFile, syncToDisk, writeFileAtomically } from "./durable-files.js";
+import {
+  closedSegments,
+  closeSegment,
+  compressSegment,
+  readSegment,
+  replaceSegment,
+  type SegmentOptions,
+} from "./segments.js";
 
 const NEWLINE = 0x0a;
 
+/** A file that is never closed before its writer is. */
+const ONE_FILE: SegmentOptions = { segmentBytes: Infinity, compress: false };
+
 /**
  * Appends JSON objects to a file, one a line. Lines wait in memory until `flush`, which returns when they are on the
- * disk; a flush that fails keeps them, so it can be tried again when there is room. One writer per file.
+ * disk; a flush that fails keeps them, so it can be tried again when there is room. A file that has grown large is closed
+ * as a segment, between two lines, and the next begun. One writer per file.
  */
 export class JsonlWriter<T extends object> {
   /** Bytes of a torn last line that opening the file cut off; 0 when it ended well. */
   readonly tornBytes: number;
   readonly #file: string;
-  readonly #handle: FileHandle;
+  readonly #segments: SegmentOptions;
+  #handle: FileHandle;
   #pending: string[] = [];
   /** Where the next line goes; writing at a position makes a flush that failed half way repeatable. */
   #end: number;
   #flushing: Promise<void> = Promise.resolve();
+  #compressing: Promise<void> = Promise.resolve();
 
-  private constructor(file: string, handle: FileHandle, end: number, tornBytes: number) {
+  private constructor(file: string, segments: SegmentOptions, handle: FileHandle, end: number, tornBytes: number) {
     this.#file = file;
+    this.#segments = segments;
     this.#handle = handle;
     this.#end = end;
     this.tornBytes = tornBytes;
@@ -30,14 +45,14 @@ export class JsonlWriter<T extends object> {
    * Opens a file at its end, or makes it. What a power cut left of a last line is cut off.
    * @throws DISK_FULL, FILE_NOT_PERMITTED
    */
-  static async open<T extends object>(file: string): Promise<JsonlWriter<T>> {
+  static async open<T extends object>(file: string, segments: SegmentOptions = ONE_FILE): Promise<JsonlWriter<T>> {
     return onFile(file, "write", async () => {
       await mkdir(dirname(file), { recursive: true });
       const content = await readBytes(file);
       const end = wholeLines(content).end;
       const handle = await open(file, content.length === 0 ? "w+" : "r+");
       if (end < content.length) await handle.truncate(end);
-      return new JsonlWriter<T>(file, handle, end, content.length - end);
+      return new JsonlWriter<T>(file, segments, handle, end, content.length - end);
     });
   }
 
@@ -61,6 +76,7 @@ export class JsonlWriter<T extends object> {
       await this.flush();
     } finally {
       await this.#handle.close();
+      await this.#compressing;
     }
   }
 
@@ -76,6 +92,22 @@ export class JsonlWriter<T extends object> {
     this.#end += bytes.length;
     // Lines may have been appended while these were written.
     this.#pending = this.#pending.slice(lines.length);
+    if (this.#end >= this.#segments.segmentBytes) await this.#closeSegment();
+  }
+
+  async #closeSegment(): Promise<void> {
+    const path = await closeSegment(this.#file);
+    const next = await open(this.#file, "w+").catch(async (cause: unknown) => {
+      // The lines are safe where they are, and the file stays the one that is written.
+      await rename(path, this.#file);
+      throw cause;
+    });
+    await this.#handle.close();
+    this.#handle = next;
+    this.#end = 0;
+    if (!this.#segments.compress) return;
+    // Beside the run; what cannot be compressed stays readable as it is.
+    this.#compressing = this.#compressing.then(() => compressSegment(path)).catch(() => undefined);
   }
 }
 
@@ -87,40 +119,67 @@ export interface JsonlContent<T> {
 }
 
 /**
- * Reads a JSONL file; a missing one is empty. A torn last line is left out and counted; the file is not changed.
+ * Reads a JSONL file after its closed segments; a missing one is empty. A torn last line is left out and counted; the file
+ * is not changed.
  *
  * @param parse turns one parsed line into a record, or throws
  * @throws LINE_UNREADABLE naming file and line; FILE_NOT_PERMITTED
  */
 export async function readJsonl<T>(file: string, parse: (value: unknown) => T): Promise<JsonlContent<T>> {
+  // The open file first: one that is closed in the meantime is then met twice rather than not at all.
   const content = await onFile(file, "read", () => readBytes(file));
+  const closed: T[] = [];
+  for (const path of await closedSegments(file)) {
+    const bytes = await readSegment(path);
+    closed.push(...parseLines(path, bytes, parse).lines);
+    if (content.length > 0 && bytes.subarray(0, content.length).equals(content)) return { lines: closed, tornBytes: 0 };
+  }
+  const { lines, tornBytes } = parseLines(file, content, parse);
+  return { lines: [...closed, ...lines], tornBytes };
+}
+
+/** The records of a JSONL file's bytes, a torn last line left out. @throws LINE_UNREADABLE naming file and line */
+export function parseLines<T>(file: string, content: Buffer, parse: (value: unknown) => T): JsonlContent<T> {
   const { lines, end } = wholeLines(content);
   return { lines: lines.map((line, index) => parseLine(file, index, line, parse)), tornBytes: content.length - end };
 }
 
 /**
- * Moves every line whose `step` is greater than `step` to `<file>.aside-<attempt>`, where it stays for people to
- * read; lines without a step stay. A crash between the two writes leaves lines in both places, never in none.
+ * Moves every line whose `step` is greater than `step`, closed segments included, to `<file>.aside-<attempt>`, where it
+ * stays for people to read; lines without a step stay. A crash in between leaves lines in both places, never in none.
  *
  * @returns the number of lines moved
  * @throws LINE_UNREADABLE, DISK_FULL, FILE_NOT_PERMITTED
  */
 export async function truncateAfterStep(file: string, step: number, attempt: number): Promise<number> {
   const content = await onFile(file, "read", () => readBytes(file));
-  const kept: string[] = [];
-  const moved: string[] = [];
-  wholeLines(content).lines.forEach((line, index) => {
-    const isPast = parseLine(file, index, line, (value) => stepOf(value) > step);
-    (isPast ? moved : kept).push(`${line}\n`);
-  });
-  if (moved.length === 0) return 0;
+  const parts = [{ path: file, bytes: content, replace: (text: string) => writeFileAtomically(file, text) }];
+  for (const path of await closedSegments(file))
+    parts.push({ path, bytes: await readSegment(path), replace: (text) => replaceSegment(path, text) });
   const aside = `${file}.aside-${attempt}`;
-  await onFile(aside, "write", async () => {
-    await appendFile(aside, moved.join(""));
-    await syncToDisk(aside);
-  });
-  await writeFileAtomically(file, kept.join(""));
-  return moved.length;
+  let count = 0;
+  for (const { path, bytes, replace } of parts) {
+    const kept: string[] = [];
+    const moved: string[] = [];
+    wholeLines(bytes).lines.forEach((line, index) => {
+      const isPast = parseLine(path, index, line, (value) => stepOf(value) > step);
+      (isPast ? moved : kept).push(`${line}\n`);
+    });
+    if (moved.length === 0) continue;
+    await onFile(aside, "write", async () => {
+      await appendFile(aside, moved.join(""));
+      await syncToDisk(aside);
+    });
+    await replace(kept.join(""));
+    count += moved.length;
+  }
+  return count;
+}
+
+/** The largest `step` of a segment's lines; -Infinity when none has one. @throws LINE_UNREADABLE */
+export async function lastStepOf(path: string): Promise<number> {
+  const { lines } = wholeLines(await readSegment(path));
+  return Math.max(-Infinity, ...lines.map((line, index) => parseLine(path, index, line, stepOf)));
 }
 
 function stepOf(value: unknown): number {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { field, JsonlWriter, readJsonl, type JsonlContent } from "./jsonl.js";
+import type { SegmentOptions } from "./segments.js";
 
 /** One sample that an update consumed. */
 export interface LedgerSample {
@@ -31,8 +32,8 @@ export function hashTokens(tokens: Int32Array): string {
  * Opens `ledger.jsonl` at its end.
  * @throws DISK_FULL, FILE_NOT_PERMITTED
  */
-export function openLedger(file: string): Promise<JsonlWriter<LedgerLine>> {
-  return JsonlWriter.open(file);
+export function openLedger(file: string, segments?: SegmentOptions): Promise<JsonlWriter<LedgerLine>> {
+  return JsonlWriter.open(file, segments);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { StepReport } from "../records/step-report.js";
 import { field, JsonlWriter, readJsonl, type JsonlContent } from "./jsonl.js";
+import type { SegmentOptions } from "./segments.js";
 
 /** What a metric is measured in. */
 export type MetricUnit = "1" | "nats" | "tokens" | "tokens/s" | "s" | "count";
@@ -101,8 +102,8 @@ export interface MetricsLine extends StepReport {
  * Opens `metrics.jsonl` at its end.
  * @throws DISK_FULL, FILE_NOT_PERMITTED
  */
-export function openMetrics(file: string): Promise<JsonlWriter<MetricsLine>> {
-  return JsonlWriter.open(file);
+export function openMetrics(file: string, segments?: SegmentOptions): Promise<JsonlWriter<MetricsLine>> {
+  return JsonlWriter.open(file, segments);
 }
 
 /**

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { listCheckpoints } from "./checkpoint.js";
 import { onFile } from "./durable-files.js";
 import { truncateAfterStep } from "./jsonl.js";
-import { listRollouts } from "./rollouts.js";
+import { looseFiles, reopenSegments } from "./rollout-segments.js";
 import type { RunDirectory } from "./run-directory.js";
 
 /**
@@ -22,15 +22,18 @@ export async function rewindTo(run: RunDirectory, step: number, attempt: number)
   const steps = await truncateAfterStep(run.metrics, step, attempt);
   await truncateAfterStep(run.events, step, attempt);
   await truncateAfterStep(run.ledger, step, attempt);
-  for (const name of await listRollouts(run.rollouts)) {
-    if (Number(/\d+$/.exec(name)?.[0]) > step) {
-      await moveAside(run.rollouts, [`${name}.jsonl`, `${name}.tok.bin`], attempt);
-    }
-  }
+  await reopenSegments(run.rollouts, step, join(run.rollouts, `aside-${attempt}`));
+  const late = (await looseFiles(run.rollouts)).filter((file) => file.step > step);
+  await moveAside(
+    run.rollouts,
+    late.map(({ name }) => name),
+    attempt,
+  );
   return steps;
 }
 
 async function moveAside(directory: string, names: readonly string[], attempt: number): Promise<void> {
+  if (names.length === 0) return;
   const aside = join(directory, `aside-${attempt}`);
   await onFile(aside, "write", async () => {
     await mkdir(aside, { recursive: true });

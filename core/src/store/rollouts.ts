@@ -1,5 +1,6 @@
-import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errors } from "../errors.js";
 import type { KeepDecision } from "../hooks/hooks.js";
 import type { Sample } from "../records/group.js";
 import type { JsonObject } from "../records/json.js";
@@ -13,9 +14,10 @@ import {
   type VersionSpan,
 } from "../records/trajectory.js";
 import type { EpisodeOutcome, Verdict } from "../records/verdict.js";
-import { isMissing, onFile } from "./durable-files.js";
-import { field, readJsonl } from "./jsonl.js";
-import { packTokens, readTokens, type RolloutTokens, type TokenPlace } from "./token-file.js";
+import { onFile } from "./durable-files.js";
+import { field, parseLines } from "./jsonl.js";
+import { looseFiles, packedFiles, readRolloutFile } from "./rollout-segments.js";
+import { packTokens, unpackTokens, type RolloutTokens, type TokenPlace } from "./token-file.js";
 
 /** One trajectory with everything a reader needs: a line of `rollouts/000214.jsonl`, readable without this project. */
 export interface RolloutRecord {
@@ -142,10 +144,11 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
 
 /**
  * Writes the rollouts of one step, `000214.jsonl` beside `000214.tok.bin`; held-out ones, under the name of their
- * evaluation, as `eval-<name>-000214.jsonl`. Files appear whole or not at all, side file first. They are not forced
- * to the disk: a resumed run samples them again.
+ * evaluation, as `eval-<name>-000214.jsonl`. Files appear whole or not at all, side file first. Forcing them to the disk
+ * is the caller's.
  *
  * @param directory the run's folder of rollouts
+ * @returns the paths of the files
  * @throws DISK_FULL, FILE_NOT_PERMITTED
  */
 export async function writeRollouts(
@@ -153,7 +156,7 @@ export async function writeRollouts(
   step: number,
   rollouts: readonly Rollout[],
   evaluation?: string,
-): Promise<void> {
+): Promise<readonly string[]> {
   const name = fileName(step, evaluation);
   const lines: string[] = [];
   const chunks: Uint8Array[] = [];
@@ -164,8 +167,10 @@ export async function writeRollouts(
     chunks.push(bytes);
     offset += bytes.length;
   }
-  await replaceFile(join(directory, `${name}.tok.bin`), Buffer.concat(chunks));
-  await replaceFile(join(directory, `${name}.jsonl`), lines.join(""));
+  const paths = [join(directory, `${name}.tok.bin`), join(directory, `${name}.jsonl`)] as const;
+  await replaceFile(paths[0], Buffer.concat(chunks));
+  await replaceFile(paths[1], lines.join(""));
+  return paths;
 }
 
 /**
@@ -187,10 +192,10 @@ export async function readRollouts(
  */
 export async function readStep(directory: string, step: number): Promise<readonly Rollout[]> {
   const name = fileName(step);
-  const rollouts: Rollout[] = [];
-  for (const { record, place } of await readLines(directory, name))
-    rollouts.push({ record, tokens: await readTokens(join(directory, `${name}.tok.bin`), place) });
-  return rollouts;
+  const lines = await readLines(directory, name);
+  if (lines.length === 0) return [];
+  const { file, side } = await readSide(directory, name);
+  return lines.map(({ record, place }) => ({ record, tokens: unpackTokens(side, place, file) }));
 }
 
 /**
@@ -205,23 +210,19 @@ export async function readTrajectory(directory: string, id: string): Promise<Rol
       : [fileName(Number(step))];
   for (const name of names.toReversed()) {
     const line = (await readLines(directory, name)).find(({ record }) => record.id === id);
-    if (line !== undefined) {
-      return { record: line.record, tokens: await readTokens(join(directory, `${name}.tok.bin`), line.place) };
-    }
+    if (line === undefined) continue;
+    const { file, side } = await readSide(directory, name);
+    return { record: line.record, tokens: unpackTokens(side, line.place, file) };
   }
   return undefined;
 }
 
-/** Names of the stored files without their endings, in order: "000214", "eval-default-000200". */
+/** Names of the stored files without their endings, closed segments' included, in order: "000214", "eval-default-000200". */
 export async function listRollouts(directory: string): Promise<readonly string[]> {
-  const names = await readdir(directory).catch((cause: unknown) => {
-    if (isMissing(cause)) return [];
-    throw cause;
-  });
-  return names
-    .filter((name) => /^(eval-.*-)?\d+\.jsonl$/.test(name))
-    .map((name) => name.slice(0, -".jsonl".length))
-    .toSorted();
+  const loose = (await looseFiles(directory)).map(({ name }) => name);
+  const packed = (await packedFiles(directory)).map(({ file }) => file);
+  const names = [...loose, ...packed].filter((name) => name.endsWith(".jsonl"));
+  return [...new Set(names.map((name) => name.slice(0, -".jsonl".length)))].toSorted();
 }
 
 function fileName(step: number, evaluation?: string): string {
@@ -233,7 +234,10 @@ async function readLines(
   directory: string,
   name: string,
 ): Promise<readonly { record: RolloutRecord; place: TokenPlace }[]> {
-  const content = await readJsonl(join(directory, `${name}.jsonl`), (line) => {
+  const file = `${name}.jsonl`;
+  const bytes = await readRolloutFile(directory, file);
+  if (!bytes) return [];
+  const content = parseLines(join(directory, file), bytes, (line) => {
     field(line, "id", "string");
     const bin = field(line, "bin", "object");
     const at = (array: string) => field(bin, array, "number");
@@ -250,6 +254,13 @@ async function readLines(
     return { record, place };
   });
   return content.lines;
+}
+
+async function readSide(directory: string, name: string): Promise<{ readonly file: string; readonly side: Buffer }> {
+  const file = join(directory, `${name}.tok.bin`);
+  const side = await readRolloutFile(directory, `${name}.tok.bin`);
+  if (!side) throw errors.rolloutsUnreadable({ file, problem: "the file is not there" });
+  return { file, side };
 }
 
 async function replaceFile(file: string, content: string | Uint8Array): Promise<void> {

@@ -20,6 +20,8 @@ import { liveAttempt, lockRun, type RunLock } from "./run-lock.js";
  *       events.jsonl            everything else that happened
  *       ledger.jsonl            which samples each step consumed
  *       rollouts/000214.jsonl   every trajectory of step 214, and 000214.tok.bin with its token arrays
+ *       rollouts/000001-000200.tar  those of a closed segment; lines have theirs too: ledger.000001.jsonl
+ *       dropped.json            which rollouts had to go for the others, under `store.maxMb`
  *       checkpoints/000200/     weights, optimizer, state
  *       entropies/              of the texts that tasks stand in, under the policy that the run began with
  *       arms/rlvr/              an arm of a comparison: a run directory of its own
@@ -126,6 +128,9 @@ export class RunDirectory {
   }
   get actors(): string {
     return join(this.path, "actors.json");
+  }
+  get dropped(): string {
+    return join(this.path, "dropped.json");
   }
   get progress(): string {
     return join(this.path, "progress.json");

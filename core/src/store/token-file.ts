@@ -1,6 +1,4 @@
-import { open } from "node:fs/promises";
 import { errors } from "../errors.js";
-import { isMissing, onFile } from "./durable-files.js";
 
 /** What is known about every token; each array has shape [T], prompt and response together. */
 export interface RolloutTokens {
@@ -45,32 +43,23 @@ export function packTokens(
 }
 
 /**
- * Reads one trajectory's arrays.
- * @throws ROLLOUTS_UNREADABLE when the file is missing or too short; FILE_NOT_PERMITTED
+ * One trajectory's arrays out of a side file's bytes.
+ * @param file names it in an error
+ * @throws ROLLOUTS_UNREADABLE when it is too short
  */
-export async function readTokens(file: string, place: TokenPlace): Promise<RolloutTokens> {
-  return onFile(file, "read", async () => {
-    const handle = await open(file, "r").catch((cause: unknown) => {
-      throw isMissing(cause) ? errors.rolloutsUnreadable({ file, problem: "the file is not there" }, cause) : cause;
-    });
-    try {
-      const bytes = new Uint8Array(endOf(place) - place.tokens);
-      const { bytesRead } = await handle.read(bytes, 0, bytes.length, place.tokens);
-      if (bytesRead < bytes.length) {
-        throw errors.rolloutsUnreadable({ file, problem: `it ends ${bytes.length - bytesRead} bytes too early` });
-      }
-      const at = (offset: number) => [bytes.buffer, offset - place.tokens, place.length] as const;
-      return {
-        tokens: new Int32Array(...at(place.tokens)),
-        origins: new Uint8Array(...at(place.origins)),
-        logprobs: new Float32Array(...at(place.logprobs)),
-        entropies: new Float32Array(...at(place.entropies)),
-        advantages: new Float32Array(...at(place.advantages)),
-      };
-    } finally {
-      await handle.close();
-    }
-  });
+export function unpackTokens(side: Uint8Array, place: TokenPlace, file: string): RolloutTokens {
+  const missing = endOf(place) - side.length;
+  if (missing > 0) throw errors.rolloutsUnreadable({ file, problem: `it ends ${missing} bytes too early` });
+  // A copy, so that arrays of four bytes begin where they may.
+  const bytes = side.slice(place.tokens, endOf(place));
+  const at = (offset: number) => [bytes.buffer, bytes.byteOffset + offset - place.tokens, place.length] as const;
+  return {
+    tokens: new Int32Array(...at(place.tokens)),
+    origins: new Uint8Array(...at(place.origins)),
+    logprobs: new Float32Array(...at(place.logprobs)),
+    entropies: new Float32Array(...at(place.entropies)),
+    advantages: new Float32Array(...at(place.advantages)),
+  };
 }
 
 function placeOf(length: number, offset: number): TokenPlace {

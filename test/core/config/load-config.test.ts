@@ -89,7 +89,7 @@ plugins:
       'run.yaml:7:1 unknown key "rolout" in the config: did you mean "rollout"?',
     ]);
     expect(problems(`${LEAST}store: { zzz: 4 }\n`)).toEqual([
-      'run.yaml:4:10 unknown key "zzz" in store; known keys are checkpointEvery, keepCheckpoints, rolloutsEvery',
+      'run.yaml:4:10 unknown key "zzz" in store; known keys are checkpointEvery, keepCheckpoints, rolloutsEvery, segmentMb, compress, maxMb',
     ]);
     expect(problems(`${LEAST}eval:\n  plugins: [{ uses: a }]\n`)).toContain(
       'run.yaml:5:15 unknown key "uses" in eval.plugins.0: did you mean "use"?',
