@@ -81,7 +81,7 @@ export class JsonlWriter<T extends object> {
   }
 
   async #write(): Promise<void> {
-    const lines = this.#pending;
+    const lines = [...this.#pending];
     if (lines.length === 0) return;
     const bytes = Buffer.from(lines.join(""));
     for (let written = 0; written < bytes.length;) {

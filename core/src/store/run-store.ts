@@ -119,7 +119,7 @@ export class RunStore {
   }
 
   async #sync(): Promise<void> {
-    const files = this.#unsynced;
+    const files = [...this.#unsynced];
     await Promise.all([this.#metrics.flush(), this.#events.flush(), this.#ledger.flush()]);
     const paths = new Set([...files, ...files.map((file) => dirname(file))]);
     await Promise.all([...paths].map((path) => onFile(path, "write", () => syncToDisk(path))));

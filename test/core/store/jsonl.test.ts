@@ -57,6 +57,18 @@ describe("JsonlWriter", () => {
       }),
     );
   });
+
+  it("keeps lines that are appended while others are written", async () => {
+    const writer = await JsonlWriter.open<object>(file);
+    writer.append({ a: 1 });
+    const flushed = writer.flush();
+    // The flush has taken what it writes by the time that a turn of the loop is over.
+    await new Promise((resolve) => setImmediate(resolve));
+    writer.append({ a: 2 });
+    await flushed;
+    await writer.close();
+    expect((await readJsonl(file, asIs)).lines).toEqual([{ a: 1 }, { a: 2 }]);
+  });
 });
 
 describe("readJsonl()", () => {
