@@ -1,18 +1,15 @@
 import { collectCohort, type Collected } from "./collect.js";
-import { pluginEntries, type RunConfig } from "./config/run-config.js";
+import type { RunConfig } from "./config/run-config.js";
 import type { Taskset } from "./environments/environment.js";
 import { errors } from "./errors.js";
-import { versionOf } from "./hooks/hook-runner.js";
 import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
-import { Method, type StepMoment } from "./hooks/method.js";
-import { buildPlugin, configurePlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
-import { PluginArchive } from "./live/plugin-archive.js";
+import type { Method, StepMoment } from "./hooks/method.js";
 import { accuraciesOf } from "./records/evaluation.js";
-import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
-import { readSavedRun, type SavedRun } from "./run-checkpoint.js";
+import { PluginHistory, type PluginEvent } from "./plugin-history.js";
+import { readSavedRun } from "./run-checkpoint.js";
 import { basePlan, lossSpec, progressOf, stepsAhead } from "./run-plan.js";
 import { StepRecords } from "./step-records.js";
 import type { Checkpoint } from "./store/checkpoint.js";
@@ -68,8 +65,6 @@ export interface ReplayedStep {
     readonly advantages: readonly (number | Float32Array)[];
   };
 }
-
-type PluginEvent = RunEvent & { type: "plugin" };
 
 /**
  * Decides every step of a run again from its record, without the policy: plan, rewards, keep decisions and advantages are
@@ -204,94 +199,4 @@ function withEvaluation(report: StepReport, events: readonly RunEvent[], config:
   return found?.type === "evaluated"
     ? { ...report, metrics: { ...report.metrics, ...accuraciesOf(found.evaluation) } }
     : report;
-}
-
-/** The plugins of every step, as the run's folder tells them. */
-class PluginHistory {
-  readonly #options: ReplayOptions;
-  readonly #archive: PluginArchive;
-  readonly #changes: PluginEvent[];
-  /** States of versions that were replaced, newest first: what a roll-back goes back to. */
-  readonly #earlier = new Map<string, JsonObject[]>();
-
-  constructor(options: ReplayOptions, changes: readonly PluginEvent[]) {
-    this.#options = options;
-    this.#archive = new PluginArchive(options.directory.pluginVersions);
-    this.#changes = [...changes];
-  }
-
-  /** The method of the first step: that of the checkpoint before it, or by the versions that its samples name. */
-  first(rollouts: readonly Rollout[], step: number, saved: SavedRun | undefined): Method {
-    const { config } = this.#options;
-    const make = (plugins: readonly LoadedPlugin[]): Method =>
-      new Method({
-        seed: config.seed,
-        plugins,
-        states: saved?.plugins ?? {},
-        onEvent: () => {},
-        hookDeadlineMs: config.live.hookDeadlineMs,
-      });
-    if (saved?.live) return make(saved.live.plugins.map((entry) => this.#archive.load(entry)));
-    const versions = new Map(Object.entries(rollouts[0]?.record.plugins ?? {}));
-    // Changes before the first step are taken back here, and made again like all others.
-    for (const { plugin, from } of this.#changes.filter((change) => change.step <= step).toReversed()) {
-      if (from === "") versions.delete(plugin);
-      else versions.set(plugin, from);
-    }
-    // Rollouts name the plugins in the order of the config.
-    const entries = pluginEntries(config.plugins);
-    return make(
-      [...versions].map(([name, version], i) => ({
-        ...this.#load(name, version, entries[i]?.with ?? {}),
-        steps: entries[i]?.steps,
-      })),
-    );
-  }
-
-  /** The method after the changes that were made before a step. */
-  advance(method: Method, step: number): Method {
-    let current = method;
-    while (this.#changes[0] && this.#changes[0].step <= step) current = this.#apply(current, this.#changes.shift()!);
-    return current;
-  }
-
-  /** The method with the plugin that was asked for in place of the recorded one. @throws PLUGIN_NOT_LOADED */
-  async replaced(method: Method, replace: NonNullable<ReplayOptions["replace"]>): Promise<Method> {
-    const { config, baseDirectory } = this.#options;
-    const index = method.plugins.findIndex(({ plugin }) => plugin.name === replace.plugin);
-    const built = await buildPlugin(replace.use, baseDirectory);
-    if (index < 0 || built.plugin.name !== replace.plugin)
-      throw errors.pluginNotLoaded({ plugin: built.plugin.name, loaded: Object.keys(method.versions) });
-    const settings = replace.with ?? pluginEntries(config.plugins)[index]?.with ?? {};
-    const steps = method.plugins[index]?.steps;
-    return method.with(method.plugins.with(index, { ...configurePlugin(built, settings), steps }));
-  }
-
-  #apply(method: Method, change: PluginEvent): Method {
-    const { plugin: name, to, action, settings } = change;
-    const states = method.states();
-    const others = method.plugins.filter(({ plugin }) => plugin.name !== name);
-    if (to === "") return method.with(others);
-    const index = method.plugins.findIndex(({ plugin }) => plugin.name === name);
-    const loaded = { ...this.#load(name, to, settings), steps: method.plugins[index]?.steps };
-    const earlier = this.#earlier.get(name) ?? [];
-    if (action === "roll-back") {
-      this.#earlier.set(name, earlier.slice(1));
-      return method.with(method.plugins.with(index, loaded), { ...states, ...earlier[0] });
-    }
-    const state = states[name];
-    if (index >= 0) this.#earlier.set(name, [state === undefined ? {} : { [name]: state }, ...earlier]);
-    return method.with(index < 0 ? [...method.plugins, loaded] : method.plugins.with(index, loaded));
-  }
-
-  #load(name: string, version: string, settings: Readonly<Record<string, unknown>>): LoadedPlugin {
-    const loaded = configurePlugin(this.#archive.load({ name, version, config: undefined }), settings);
-    if (versionOf(loaded) !== version)
-      throw errors.replayNotPossible({
-        run: this.#options.directory.id,
-        step: 0,
-        problem: `the archived code of plugin "${name}" is ${versionOf(loaded)}, not ${version}`,
-      });
-    return loaded;
-  }
 }

@@ -273,7 +273,10 @@ const live = z.strictObject({
     .describe("What happens when a hook fails: the run stops, or goes on without the plugin and does the step again"),
 });
 
-/** Everything a run can be told. Every field has a default but `name`, `policy.from` and `environment.use`. */
+/**
+ * Everything a run can be told. Every field has a default but `name`, `policy.from` and `environment.use`. It is one file
+ * because it is one table, read from top to bottom.
+ */
 export const runConfigSchema = z.strictObject({
   name: z
     .string()
