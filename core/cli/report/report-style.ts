@@ -18,6 +18,8 @@ table{border-collapse:collapse;font-size:15px;font-variant-numeric:tabular-nums;
 th{font-weight:600;font-size:13px;color:var(--soft);text-align:right;vertical-align:bottom;padding:6px 14px}
 td{text-align:right;padding:8px 14px;border-top:1px solid var(--line)}
 th:first-child,td:first-child{text-align:left;padding-left:0}td:first-child{font-weight:600}
+.claims{white-space:normal;min-width:900px}.claims td,.claims th{text-align:left;vertical-align:top}.claims td:first-child{font-weight:400;max-width:30ch}
+figure{margin:16px 0}figure svg{width:100%;height:auto}
 td small{display:block;color:var(--soft);font-size:12.5px}
 .charts{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,420px),1fr));gap:12px 24px}
 .charts svg,.wide svg{width:100%;height:auto;display:block}.wide{max-width:760px}

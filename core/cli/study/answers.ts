@@ -70,6 +70,19 @@ export class UnitRecord {
     return values;
   }
 
+  /** A number of the evaluations themselves, of one difficulty where the side asks for one; NaN where it never stood. */
+  async evaluated({ arm, at, where }: QuestionSide, mode: string, name: string): Promise<number> {
+    const evaluations = (await this.evaluations(arm)).filter(({ evaluation }) => evaluation.mode === mode);
+    const values = momentsOf(evaluations, at).map(({ step, weight }) => {
+      const evaluation = evaluations.find((one) => one.step === step)?.evaluation;
+      const slices = where && evaluation?.byDifficulty.filter(({ difficulty }) => fits({ difficulty }, where));
+      const found = slices ?? (evaluation === undefined ? [] : [evaluation]);
+      const total = found.reduce((sum, { n }) => sum + n, 0);
+      return weight * found.reduce((sum, one) => sum + (numberIn(one, name) * one.n) / total, 0);
+    });
+    return values.length === 0 ? NaN : values.reduce((sum, value) => sum + value, 0);
+  }
+
   /** Mean of a training metric in a window around the side's moment, or over all steps; NaN where it never stood. */
   async metric({ arm, at }: QuestionSide, name: string): Promise<number> {
     const points = (await this.metrics(arm)).flatMap(({ trainTokens, metrics }) =>
@@ -130,6 +143,11 @@ export function fits(facts: Readonly<Record<string, unknown>>, where: QuestionSi
     if (typeof wanted !== "object") return found === wanted;
     return typeof found === "number" && found >= (wanted.min ?? -Infinity) && found <= (wanted.max ?? Infinity);
   });
+}
+
+function numberIn(record: object, name: string): number {
+  const value: unknown = Object.entries(record).find(([key]) => key === name)?.[1];
+  return typeof value === "number" ? value : NaN;
 }
 
 function once<Value>(known: Map<string, Promise<Value>>, key: string, make: () => Promise<Value>): Promise<Value> {

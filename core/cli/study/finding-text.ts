@@ -12,7 +12,8 @@ export const VERDICT_WORDS: Readonly<Record<FindingVerdict, string>> = {
 /** What was measured: "accuracy of short (default) against long (default): 91.2 % against 88.0 %". */
 export function measureText({ question, of, against }: Finding): string {
   const { measure, as } = question;
-  const name = typeof measure === "object" ? measure.metric : MEASURES[measure];
+  const name =
+    typeof measure === "string" ? MEASURES[measure] : "metric" in measure ? measure.metric : measure.evaluation;
   const value = (one: number): string => valueText(question, one);
   if (question.against === undefined) return `${name} of ${sideText(question.of)}: ${value(of)}`;
   const sides = `${sideText(question.of)} against ${sideText(question.against)}`;
@@ -47,7 +48,8 @@ export function pText(p: number): string {
 }
 
 function isShare({ measure }: Question): boolean {
-  return typeof measure === "string" && measure !== "tokens";
+  if (typeof measure === "string") return measure !== "tokens";
+  return "evaluation" in measure && measure.evaluation === "accuracy";
 }
 
 function unitOf(question: Question): string {

@@ -79,9 +79,10 @@ async function measure(
   side: QuestionSide,
   unit: UnitRecord,
 ): Promise<Measured> {
-  if (typeof what === "object") return { value: await unit.metric(side, what.metric) };
+  if (typeof what === "object" && "metric" in what) return { value: await unit.metric(side, what.metric) };
   const config = side.arm === "base" ? experiment.base : experiment.arms.find(({ name }) => name === side.arm)?.config;
   const mode = side.mode ?? config?.eval.modes[0] ?? "default";
+  if (typeof what === "object") return { value: await unit.evaluated(side, mode, what.evaluation) };
   const byTask = await unit.valuesByTask(side, mode, what === "rarerMode" ? "thinkRate" : what);
   const value = mean([...byTask.values()]);
   return what === "rarerMode" ? { value: Math.min(value, 1 - value) } : { value, byTask };

@@ -4,8 +4,8 @@ import { difficultyCurve } from "../report/curves.js";
 import { drawing, type Box } from "../report/chart-frame.js";
 import { headroomTable } from "../report/html-report.js";
 import { htmlPage } from "../report/html-page.js";
-import { markup, Markup } from "../report/markup.js";
-import { summarySvg } from "../report/svg.js";
+import { markup, type Markup } from "../report/markup.js";
+import { summaryDrawing, summarySvg } from "../report/svg.js";
 import { count, duration, percent } from "../render/quantities.js";
 import { boundText, effectText, measureText, pText, VERDICT_WORDS } from "./finding-text.js";
 import type { StudySummary } from "./study-summary.js";
@@ -32,7 +32,8 @@ export async function writeStudyReport(
   summaries: readonly StudySummary[],
 ): Promise<readonly string[]> {
   const [text, page] = [join(folder, "RESULTS.md"), join(folder, "study.html")];
-  for (const summary of summaries) await writeFileAtomically(join(folder, `${summary.name}.svg`), svgOf(summary));
+  for (const summary of summaries)
+    await writeFileAtomically(join(folder, `${summary.name}.svg`), summarySvg(drawnOf(summary)));
   await writeFileAtomically(page, studyHtml(facts, summaries));
   await writeFileAtomically(
     join(folder, "results.json"),
@@ -112,7 +113,7 @@ function sectionOf(summary: StudySummary): Markup {
 <td>${pText(finding.p)}</td><td><span class="${finding.verdict === "reproduced" ? "pass" : "other"}">${VERDICT_WORDS[finding.verdict]}</span></td></tr>`,
   )}</tbody></table></div>
 ${failuresOf(summary).map(({ claim, why }) => markup`<p class="notice"><em>${claim}</em>: ${why}</p>`)}
-<div>${inline(svgOf(summary), summary.name)}</div>
+<figure>${summaryDrawing(drawnOf(summary))}</figure>
 <div class="charts">${(["accuracy", "thinkRate"] as const).map((name) => drawing(CHART.width, CHART.height, name, difficultyCurve(name, arms, CHART)))}</div>
 ${headroomTable(summary.headroom)}
 <div class="scroll"><table><thead><tr>${ARM_TITLES.map((title) => markup`<th>${title}</th>`)}</tr></thead>
@@ -172,13 +173,9 @@ function failuresOf({ findings }: StudySummary): readonly { readonly claim: stri
     }));
 }
 
-function svgOf({ name, seeds, ...data }: StudySummary): string {
-  return summarySvg({ ...data, title: `${name}, mean of ${seeds.length} seeds` });
-}
-
-/** A drawing inside a page, as an image of its own: its style does not reach the page. */
-function inline(svg: string, about: string): Markup {
-  return markup`<figure aria-label="${about}">${new Markup(svg)}</figure>`;
+/** What is drawn of a study. */
+function drawnOf({ name, seeds, ...data }: StudySummary): Parameters<typeof summarySvg>[0] {
+  return { ...data, title: `${name}, mean of ${seeds.length} seeds` };
 }
 
 function table(titles: readonly string[], rows: readonly (readonly string[])[]): readonly string[] {

@@ -37,8 +37,13 @@ const question = z
       .union([
         z.enum(["accuracy", "tokens", "thinkRate", "rarerMode", "truncated"]),
         z.strictObject({ metric: z.string().describe("Name of a training metric") }),
+        z.strictObject({
+          evaluation: z
+            .string()
+            .describe("Number of an evaluation, as accuracy or perplexity, where no answers are written"),
+        }),
       ])
-      .describe("Of answers to held-out tasks, or a metric of training steps"),
+      .describe("Of answers to held-out tasks, or a number of training steps or evaluations"),
     of: side,
     against: side.optional().describe("What it is compared with; absent compares with the bound alone"),
     as: z.enum(["difference", "ratio"]).default("difference"),
