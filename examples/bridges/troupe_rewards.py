@@ -152,8 +152,15 @@ async def compute_score(data_source, solution_str, ground_truth, extra_info=None
         loop.call_later(WINDOW_S, lambda: loop.create_task(_send_window()))
     reply = await found
     if "score" not in reply:
-        raise VerifierFailed("the verifier abstained (%s), which verl has no word for" % reply["reason"])
+        raise VerifierFailed("the verifier abstained (%s), which has no reward here" % reply["reason"])
     return reply["score"]
+
+
+# slime: --custom-rm-path troupe_rewards.slime_reward, without --group-rm
+
+
+async def slime_reward(args, sample, **_):
+    return await compute_score("", sample.response, sample.label, sample.metadata)
 
 
 # Every thread has an event loop of its own.
@@ -187,5 +194,5 @@ def reward_func(queries, prompts, labels, **_):
     items = [item_of(index, *one) for index, one in enumerate(zip(answers, labels, prompts))]
     replies = client().verify(items)
     if any("score" not in reply for reply in replies):
-        raise VerifierFailed("the verifier abstained, which OpenRLHF has no word for")
+        raise VerifierFailed("the verifier abstained, which has no reward here")
     return [reply["score"] for reply in replies]

@@ -88,11 +88,20 @@ print(json.dumps([asyncio.run(many()), asyncio.run(many())[0][:3]]))`;
     const before = requests(service);
     const good = Array.from({ length: 60 }, (_, index) => (index % 3 === 1 ? 1 : 0));
     expect(await python(program, env)).toEqual([
-      [good, "the verifier abstained (asked-to), which verl has no word for"],
+      [good, "the verifier abstained (asked-to), which has no reward here"],
       [0, 1, 0],
     ]);
     // One at a time they would be 122; on a machine that stops between two calls a window may be cut.
     expect(requests(service) - before).toBeLessThan(60);
+  });
+
+  it("gives slime the score of a sample by its label", async () => {
+    const program = `
+class Sample: response, label, metadata = "\\\\boxed{0.5}", "1/2", {}
+class Other: response, label, metadata = "no", "yes", {"verifier": "gated"}
+async def both(): return [await t.slime_reward(None, Sample(), evaluation=True), await t.slime_reward(None, Other())]
+print(json.dumps(asyncio.run(both())))`;
+    expect(await python(program, env)).toEqual([1, 0]);
   });
 
   it("gives OpenRLHF a score for each query, which begins with its prompt", async () => {
