@@ -19,6 +19,8 @@ interface ServeFlags {
   readonly environment?: readonly string[];
   readonly config?: string;
   readonly tokenFile?: string;
+  readonly cert?: string;
+  readonly key?: string;
   readonly threads?: string;
   readonly queue: string;
   readonly limitMs: string;
@@ -56,6 +58,8 @@ export function defineVerifyServe(command: Command, program: Command): void {
     )
     .option("--config <file>", "serve the verifiers of this file, with their settings, instead")
     .option("--token-file <path>", "file with the token that clients must show; TROUPE_VERIFY_TOKEN unless given")
+    .option("--cert <path>", "certificate (PEM) for TLS, of HTTP and gRPC; with --key")
+    .option("--key <path>", "its private key (PEM)")
     .option("--threads <count>", "threads of each verifier that works on the CPU itself; all cores unless given")
     .option("--queue <count>", "answers that may wait; further requests get 429", "20000")
     .option("--limit-ms <ms>", "what one answer may take before its thread is ended", "120000")
@@ -70,6 +74,7 @@ export function defineVerifyServe(command: Command, program: Command): void {
       const door: Omit<ListenOptions, "address"> = {
         maxBodyBytes: wholeNumber("--max-body-mb", flags.maxBodyMb, 1) * 2 ** 20,
         ...(token === undefined ? {} : { token }),
+        ...tlsOf(flags),
       };
       const graceMs = wholeNumber("--grace-ms", flags.graceMs, 0);
       // Before threads are started: most mistakes are made here.
@@ -78,7 +83,7 @@ export function defineVerifyServe(command: Command, program: Command): void {
       const service = await openService(flags, say);
       try {
         const doors: ServiceDoor[] = [await listenHttp(service, { address: flags.listen, ...door })];
-        say({ type: "listening", text: `http://${doors[0]?.address}` });
+        say({ type: "listening", text: `http${door.tls === undefined ? "" : "s"}://${doors[0]?.address}` });
         if (flags.grpc !== undefined) {
           doors.push(await listenGrpc(service, { address: flags.grpc, ...door }));
           say({ type: "listening", text: `grpc://${doors[1]?.address}` });
@@ -169,14 +174,20 @@ function servedName(use: string): string {
 }
 
 function tokenOf({ tokenFile }: ServeFlags): string | undefined {
-  if (tokenFile === undefined) return process.env["TROUPE_VERIFY_TOKEN"];
+  return tokenFile === undefined ? process.env["TROUPE_VERIFY_TOKEN"] : textOf("--token-file", tokenFile).trim();
+}
+
+function tlsOf({ cert, key }: ServeFlags): Pick<ListenOptions, "tls"> {
+  if (cert === undefined && key === undefined) return {};
+  if (cert === undefined || key === undefined)
+    throw errors.optionNotValid({ option: "--cert, --key", found: "one of them", wanted: "both or none" });
+  return { tls: { cert: textOf("--cert", cert), key: textOf("--key", key) } };
+}
+
+function textOf(option: string, path: string): string {
   try {
-    return readFileSync(tokenFile, "utf8").trim();
+    return readFileSync(path, "utf8");
   } catch (cause) {
-    throw errors.optionNotValid({
-      option: "--token-file",
-      found: tokenFile,
-      wanted: `a file that can be read (${String(cause)})`,
-    });
+    throw errors.optionNotValid({ option, found: path, wanted: `a file that can be read (${String(cause)})` });
   }
 }

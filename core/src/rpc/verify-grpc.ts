@@ -53,7 +53,7 @@ interface WireItem {
  * Rejects with SERVICE_NOT_SECURED, or SERVICE_NOT_OPENED when the address cannot be listened on.
  */
 export async function listenGrpc(service: VerifyService, options: ListenOptions): Promise<ServiceDoor> {
-  const { address, token, maxBodyBytes } = options;
+  const { address, token, tls, maxBodyBytes } = options;
   checkToken(address, token);
   const grpc = await loadGrpc();
   const { loadSync } = await import("@grpc/proto-loader");
@@ -66,8 +66,14 @@ export async function listenGrpc(service: VerifyService, options: ListenOptions)
       answer(service, token, call).catch((error: unknown) => call.emit("error", statusOf(grpc, error)));
     },
   });
+  const credentials =
+    tls === undefined
+      ? grpc.ServerCredentials.createInsecure()
+      : grpc.ServerCredentials.createSsl(null, [
+          { private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) },
+        ]);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (cause, bound) => {
+    server.bindAsync(address, credentials, (cause, bound) => {
       if (cause) reject(errors.serviceNotOpened({ address, problem: cause.message }, cause));
       else resolve(bound);
     });

@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createSecureServer } from "node:https";
 import { once } from "node:events";
 import { systemClock } from "../actors/clock.js";
 import { TroupeError } from "../error-catalogue.js";
@@ -13,6 +14,8 @@ export interface ListenOptions {
   readonly address: string;
   /** Wanted of everybody; beyond loopback there must be one. */
   readonly token?: string;
+  /** PEM texts of a certificate and its key, for TLS; without them everything crosses the network in the clear. */
+  readonly tls?: { readonly cert: string; readonly key: string };
   /** Bytes of a request at most. */
   readonly maxBodyBytes: number;
 }
@@ -57,9 +60,10 @@ const STREAMS: readonly Form[] = [
 export async function listenHttp(service: VerifyService, options: ListenOptions): Promise<ServiceDoor> {
   const { address } = options;
   checkToken(address, options.token);
-  const server = createServer((request, response) => {
+  const hear = (request: IncomingMessage, response: ServerResponse): void => {
     answer(service, options, request, response).catch((error: unknown) => refuse(response, error));
-  });
+  };
+  const server = options.tls === undefined ? createServer(hear) : createSecureServer(options.tls, hear);
   const [host, port] = splitAddress(address);
   server.listen(port, host);
   try {

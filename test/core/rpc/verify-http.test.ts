@@ -1,8 +1,24 @@
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import type { IncomingMessage } from "node:http";
+import { get } from "node:https";
+import { join } from "node:path";
+import { json } from "node:stream/consumers";
 import { describe, expect, it } from "vitest";
 import { listenHttp } from "../../../core/dist/src/rpc/verify-http.js";
 import { services, until } from "./open-service.js";
 
-const { begun, gate, http, item, service } = bound(services());
+const { begun, folder, gate, http, item, service } = bound(services());
+
+const hasOpenssl = ((): boolean => {
+  try {
+    execFileSync("openssl", ["version"], { stdio: "pipe" });
+    return true;
+  } catch {
+    return false;
+  }
+})();
 
 /** The functions of an object, free of it. */
 function bound(made: ReturnType<typeof services>) {
@@ -182,6 +198,21 @@ describe("listenHttp()", () => {
       await expect(listenHttp(one, { maxBodyBytes: 1, ...options })).rejects.toMatchObject({
         code: "SERVICE_NOT_SECURED",
       });
+  });
+
+  it.skipIf(!hasOpenssl)("speaks TLS with a certificate", async () => {
+    const [cert, key] = ["cert.pem", "key.pem"].map((name) => join(folder, name));
+    if (cert === undefined || key === undefined) return;
+    const ec = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    const names = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"];
+    execFileSync("openssl", ["req", "-x509", ...ec, "-keyout", key, "-out", cert, ...names], { stdio: "pipe" });
+    const tls = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+    const { door } = await http({}, { tls });
+    const request = get(`https://${door.address}/health`, { ca: tls.cert, agent: false });
+    // The response comes before anything of its body.
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    expect(response.statusCode).toBe(200);
+    expect(await json(response)).toMatchObject({ status: "ok" });
   });
 
   it("rejects with SERVICE_NOT_OPENED when the port is taken", async () => {
