@@ -230,7 +230,7 @@ export const errors = defineErrors({
   },
   taskWithoutPlace: {
     message: (d: { taskId: string; mode: string }) =>
-      `Cannot evaluate in mode "${d.mode}" as task "${d.taskId}" stands in no text`,
+      `Cannot evaluate in mode "${d.mode}" as no task stands in a text, the first, "${d.taskId}", among them`,
     hint: "Use the mode with an environment whose tasks are places in texts, such as corpus",
     exitCode: 2,
   },

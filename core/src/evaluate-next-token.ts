@@ -17,12 +17,14 @@ interface Asked {
 /**
  * What the live version predicts of held-out texts without writing anything: whether its most probable token is the true
  * one at each task's place, and the perplexity of the texts that the tasks stand in, over all tokens but each one's first.
+ * Tasks that stand in no text, those of a mixture's other parts, are passed over.
  *
  * @throws TASK_WITHOUT_PLACE, TOKENS_DIFFER
  */
 export async function evaluateNextToken(session: RunSession, tasks: readonly Task[]): Promise<Evaluation> {
   const started = systemClock.now();
-  const asked = grouped(tasks.map(askedOf), ({ place }) => place.text);
+  const asked = grouped(tasks.flatMap(askedOf), ({ place }) => place.text);
+  if (asked.size === 0) throw errors.taskWithoutPlace({ taskId: tasks[0]?.id ?? "", mode: NEXT_TOKEN_MODE });
   let losses = 0;
   let tokens = 0;
   const answers: { readonly difficulty: number | undefined; readonly isHit: boolean }[] = [];
@@ -62,11 +64,10 @@ export async function evaluateNextToken(session: RunSession, tasks: readonly Tas
   };
 }
 
-function askedOf(task: Task): Asked {
+function askedOf(task: Task): readonly Asked[] {
   const place = placeOf(task);
-  if (!place) throw errors.taskWithoutPlace({ taskId: task.id, mode: NEXT_TOKEN_MODE });
   const { difficulty } = task.meta;
-  return { place, difficulty: typeof difficulty === "number" ? difficulty : undefined };
+  return place ? [{ place, difficulty: typeof difficulty === "number" ? difficulty : undefined }] : [];
 }
 
 interface Tokenised {

@@ -63,7 +63,7 @@ describe("presets", () => {
       expect(about.models.length).toBeGreaterThan(0);
       const config = configOf(name);
       const stages = await stagesOf(config);
-      expect(stages.length).toBeGreaterThan(1);
+      expect(stages.length).toBeGreaterThan(name.startsWith("rmt/") ? 0 : 1);
       const longest = Math.max(...stages.map(({ plan }) => plan[1]));
       // What memory is checked for before the first step.
       expect(config.rollout.maxTokens).toBe(longest);
@@ -163,6 +163,45 @@ describe("presets", () => {
     expect(config.loss).toMatchObject({ klCoefficient: 0, entropyCoefficient: 0 });
     await expect(stagesOf(configOf(name, "train.updatesPerBatch=4"))).rejects.toMatchObject({
       message: expect.stringContaining("4 updates per batch are asked for: strictly on-policy is 1"),
+    });
+  });
+
+  test.each(["rmt/r1-distill-14b", "rmt/qwen3-14b"])("%s has the table of the specification", (name) => {
+    expect(configOf(name)).toMatchObject({
+      plugins: [
+        {
+          use: "rmt",
+          with: {
+            thinkBudget: { initial: 800, factor: 0.2, min: 1, exponent: 1 },
+            lengthWeight: 0.2,
+            maxLengthReward: 1,
+            curriculum: { from: 0.3, to: 0.7, early: [0.6, 0.3, 0.1], late: [0.1, 0.3, 0.6] },
+            nextToken: 0.1,
+          },
+        },
+      ],
+      train: { promptsPerStep: 128, groupSize: 8, learningRate: 1e-6, updatesPerBatch: 1 },
+      rollout: { maxTokens: 2048 },
+      loss: { klCoefficient: 0 },
+    });
+  });
+
+  test("rmt/rpt-14b has the paper's settings, and dynamic sampling in its second half alone", async () => {
+    const config = configOf("rmt/rpt-14b");
+    expect(config).toMatchObject({
+      plugins: [{ use: "dapo", steps: { from: 500 }, with: { dynamicSampling: true } }],
+      train: {
+        steps: 1000,
+        promptsPerStep: 256,
+        groupSize: 8,
+        updatesPerBatch: 1,
+        learningRate: 1e-6,
+        beta2: 0.999,
+        weightDecay: 0.01,
+        maxGradNorm: 0.2,
+      },
+      rollout: { maxTokens: 8192, temperature: 0.8 },
+      loss: { klCoefficient: 0, entropyCoefficient: 0 },
     });
   });
 });
