@@ -82,7 +82,8 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
   const changes = events.filter((event): event is PluginEvent & { wallSeconds: number } => event.type === "plugin");
   const history = new PluginHistory(
     options,
-    changes.filter((change) => change.step > begin),
+    // A change for the step to come may be in the checkpoint already.
+    changes.filter(({ step, wallSeconds }) => step > begin && wallSeconds > (saved?.run.wallSeconds ?? -1)),
   );
   let method: Method | undefined;
   let tasks: Taskset | undefined;

@@ -49,6 +49,11 @@ export function stepsAhead({ train }: RunConfig, step: number): readonly number[
   return Array.from({ length: Math.max(0, count) }, (_, index) => step + 1 + index);
 }
 
+/** Whether a response may go on with a new version in its middle: then it depends on when that was published. */
+export function crossesVersions({ rollout, train }: RunConfig): boolean {
+  return rollout.partial && train.staleness > 0;
+}
+
 /** How training samples under a plan. */
 export function samplingOf(plan: StepPlan): SamplingPlan {
   const { maxTokens, temperature, topP, topK, minP } = plan;

@@ -15,7 +15,7 @@ import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
 import { readInFlight, saveInFlight, type InFlight } from "./run-ahead.js";
 import { readSavedRun, toCheckpointState } from "./run-checkpoint.js";
-import { progressOf } from "./run-plan.js";
+import { crossesVersions, progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { ActorsFile } from "./store/actors-file.js";
 import { latestCheckpoint, type Checkpoint } from "./store/checkpoint.js";
@@ -24,6 +24,7 @@ import { rewindTo } from "./store/rewind.js";
 import type { Rollout } from "./store/rollouts.js";
 import type { RunDirectory } from "./store/run-directory.js";
 import type { DropReport } from "./store/retention.js";
+import { RecordedSamples } from "./store/recorded-samples.js";
 import { RunStore } from "./store/run-store.js";
 import { tensorDigests, type TensorDigests } from "./store/tensor-digests.js";
 import { hasWeights } from "./store/tensor-folder.js";
@@ -62,6 +63,8 @@ export class RunSession {
   readonly parts: RunParts;
   /** Samples that the checkpoint held for steps to come. */
   readonly inFlight: InFlight;
+  /** Samples that are learned from again, where they could not be made again. */
+  readonly recorded: RecordedSamples | undefined;
 
   private constructor(
     options: SessionOptions,
@@ -76,6 +79,7 @@ export class RunSession {
     this.#store = store;
     this.parts = parts;
     this.inFlight = inFlight;
+    if (store && crossesVersions(this.config)) this.recorded = new RecordedSamples(options.directory, options.attempt);
   }
 
   /**
@@ -83,7 +87,11 @@ export class RunSession {
    */
   static async open(options: SessionOptions): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
-    await rewindTo(options.directory, checkpoint?.step ?? -1, options.attempt);
+    const seconds = checkpoint ? (await readSavedRun(checkpoint)).run.wallSeconds : undefined;
+    await rewindTo(options.directory, checkpoint?.step ?? -1, options.attempt, {
+      ...(seconds === undefined ? {} : { seconds }),
+      keepRollouts: crossesVersions(options.config),
+    });
     const store = await RunStore.open(options.directory, options.config.store);
     try {
       const session = await RunSession.#start(options, checkpoint, store);

@@ -10,7 +10,15 @@ import type { Task } from "./records/task.js";
 import { policyLength } from "./records/trajectory.js";
 import { nextTasks } from "./rollout/task-order.js";
 import type { InFlight, LaunchedStep } from "./run-ahead.js";
-import { basePlan, lossSpec, optimizerSettings, progressOf, samplingOf, stepsAhead } from "./run-plan.js";
+import {
+  basePlan,
+  crossesVersions,
+  lossSpec,
+  optimizerSettings,
+  progressOf,
+  samplingOf,
+  stepsAhead,
+} from "./run-plan.js";
 import type { RunSession } from "./run-session.js";
 import { Stopwatch } from "./stopwatch.js";
 
@@ -82,9 +90,23 @@ export class Run {
     }
   }
 
-  /** Writes a checkpoint with what is in flight. */
-  save(): Promise<void> {
-    return this.#session.checkpoint(this.#inFlight());
+  /**
+   * Writes a checkpoint with what is in flight. A plugin that keeps samples in flight from being made is put out of the
+   * way as in a step, and they are asked for once more.
+   */
+  async save(): Promise<void> {
+    const { parts, state } = this.#session;
+    for (;;) {
+      try {
+        return await this.#session.checkpoint(this.#inFlight());
+      } catch (error) {
+        const failed = this.#ahead.filter((step) => step.hasFailed());
+        const isPast = failed.length > 0 && failed.every(({ plugins }) => plugins !== parts.plugins.key);
+        parts.plugins.settle();
+        if (!isPast && !(await parts.plugins.rescue(error, state.step + 1))) throw error;
+        this.#sendAgain();
+      }
+    }
   }
 
   #inFlight(): InFlight {
@@ -97,11 +119,17 @@ export class Run {
     const dropped = this.#ahead.find((step) => !ahead.includes(step));
     if (dropped) state.cursor = dropped.cursor;
     this.#carried = carried;
-    this.#ahead = ahead.map((step) =>
-      step.hasFailed() ? { ...step, ...this.#send(step.moment, step.plan, step.tasks, 0, step.version) } : step,
-    );
+    this.#ahead = [...ahead];
+    this.#sendAgain();
     const first = this.#launched;
     if (ahead.length === 0 && first) state.cursor = first.cursor;
+  }
+
+  /** Asks once more for the samples of steps ahead that could not be made. */
+  #sendAgain(): void {
+    this.#ahead = this.#ahead.map((step) =>
+      step.hasFailed() ? { ...step, ...this.#send(step.moment, step.plan, step.tasks, 0, step.version) } : step,
+    );
   }
 
   /** One step: rolls out a cohort with the live policy version, learns from it, publishes the next version. */
@@ -201,14 +229,16 @@ export class Run {
     version: number,
     watch?: Stopwatch,
   ): Pick<LaunchedStep, "groups" | "plugins" | "hasFailed"> {
-    const { config, parts, signal } = this.#session;
+    const { config, parts, signal, recorded } = this.#session;
     const { step } = moment;
     const groups = tasks.map((task, index) => ({ id: `${step}/${before + index}`, task, size: plan.groupSize }));
     const oldest = step - 1 - config.train.staleness;
     const order = { step, phase: "train", mode: "default", plan, groups, oldest, version } as const;
-    const how = { sampling: samplingOf(plan), partial: config.rollout.partial && config.train.staleness > 0 };
+    const how = { sampling: samplingOf(plan), partial: crossesVersions(config) };
     const plugins = parts.plugins.key;
-    const made = collect(parts, config, { ...order, ...how }, signal, watch);
+    const sample = (): Promise<readonly Group[]> => collect(parts, config, { ...order, ...how }, signal, watch);
+    const { versions } = parts.plugins.method;
+    const made = recorded ? recorded.take(step, groups, versions).then((found) => found ?? sample()) : sample();
     let hasFailed = false;
     // The failure is met when the step's turn comes; until then nobody asks.
     made.catch(() => (hasFailed = true));

@@ -3,11 +3,12 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { replay } from "../../core/dist/src/replay.js";
 import { Run } from "../../core/dist/src/run.js";
+import { readRollouts } from "../../core/dist/src/store/rollouts.js";
 import { RunDirectory } from "../../core/dist/src/store/run-directory.js";
 import type { JsonObject } from "../../core/src/records/json.js";
 import type { RunEvent } from "../../core/src/records/run-event.js";
 import { openSession } from "../support/open-session.js";
-import { metricsOf } from "../support/run-traces.js";
+import { metricsOf, traceOf } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN } from "../support/tiny-run.js";
 import { writePlugin } from "../support/write-plugin.js";
@@ -36,12 +37,25 @@ const CHANCE = {
   }`,
 };
 
+/** Keeps one of the actors from beginning, as far as it is told to. */
+const SLOW = {
+  config: "z.strictObject({ delayMs: z.number() })",
+  hooks: `{
+    format: { run: (ctx) => {
+      const isFirst = ctx.slot === 0 && ctx.phase === "train" && ctx.config.delayMs > 0;
+      if (isFirst) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ctx.config.delayMs);
+      return undefined;
+    } },
+  }`,
+};
+
 async function play(
   name: string,
   changes: JsonObject = {},
 ): Promise<{ own: string; path: string; events: readonly RunEvent[] }> {
   const own = join(folder, name);
   writePlugin(own, "chance", CHANCE);
+  writePlugin(own, "slow", SLOW);
   const events: RunEvent[] = [];
   const { session, path } = await openSession(own, { ...SETTINGS, ...changes }, (event) => events.push(event));
   try {
@@ -81,6 +95,31 @@ describe("a run with staleness", () => {
     const runs = [await play("twice-1"), await play("twice-2", { rollout: { actors: 1, maxTokens: 8 } })];
     const [first, second] = runs.map(({ path }) => readFileSync(join(path, "ledger.jsonl"), "utf8"));
     expect(second).toBe(first);
+  });
+
+  test("is the same run when actors are slow to begin, at any bound", async () => {
+    for (const staleness of [1, 3]) {
+      const train = { steps: 6, promptsPerStep: 3, groupSize: 2, learningRate: 0.01, staleness };
+      const plugins = (delayMs: number): JsonObject[] => [
+        { use: "./chance.ts" },
+        { use: "./slow.ts", with: { delayMs } },
+        { use: "grpo" },
+      ];
+      const prompt = await play(`prompt-${staleness}`, { train, plugins: plugins(0) });
+      const slow = await play(`slow-${staleness}`, { train, plugins: plugins(150) });
+      expect(traceOf(slow.path)).toMatchObject({
+        ledger: traceOf(prompt.path).ledger,
+        tensors: traceOf(prompt.path).tensors,
+      });
+      // Each step's first samples are of the version that was live when it was asked for.
+      for (let step = 1; step <= 6; step++) {
+        const own = (await readRollouts(join(slow.path, "rollouts"), step)).filter(
+          ({ id, round }) => round === 0 && id.startsWith(`${step}/`),
+        );
+        const versions = new Set(own.flatMap((record) => record.versions.map(({ version }) => version)));
+        if (own.length > 0) expect([...versions], `step ${step}`).toEqual([Math.max(0, step - 1 - staleness)]);
+      }
+    }
   });
 
   test("carries groups that found no place into the next step, and learns from none twice", async () => {

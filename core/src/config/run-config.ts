@@ -184,7 +184,9 @@ const rollout = z.strictObject({
   partial: z
     .boolean()
     .default(false)
-    .describe("With staleness: responses under way go on with a new version as soon as it is live"),
+    .describe(
+      "With staleness: responses under way go on with a new version as soon as it is live; what they say then depends on timing, and is resumed from the record",
+    ),
   deadlineMs: positive.default(600_000).describe("A rollout actor that has not answered by then is replaced"),
 });
 

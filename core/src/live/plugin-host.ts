@@ -240,6 +240,11 @@ export class PluginHost {
         refuse(error);
       }
     }
+    this.settle();
+  }
+
+  /** Between two steps: what fails from here on goes back to the states of now. @throws PLUGIN_STATE_FAILED */
+  settle(): void {
     if (this.#probation) this.#probation.states = this.#method.states();
   }
 

@@ -148,10 +148,16 @@ export function parseLines<T>(file: string, content: Buffer, parse: (value: unkn
  * Moves every line whose `step` is greater than `step`, closed segments included, to `<file>.aside-<attempt>`, where it
  * stays for people to read; lines without a step stay. A crash in between leaves lines in both places, never in none.
  *
+ * @param seconds lines that were written no later than this many `wallSeconds` into the run stay, whatever their step
  * @returns the number of lines moved
  * @throws LINE_UNREADABLE, DISK_FULL, FILE_NOT_PERMITTED
  */
-export async function truncateAfterStep(file: string, step: number, attempt: number): Promise<number> {
+export async function truncateAfterStep(
+  file: string,
+  step: number,
+  attempt: number,
+  seconds = -Infinity,
+): Promise<number> {
   const content = await onFile(file, "read", () => readBytes(file));
   const parts = [{ path: file, bytes: content, replace: (text: string) => writeFileAtomically(file, text) }];
   for (const path of await closedSegments(file))
@@ -162,7 +168,9 @@ export async function truncateAfterStep(file: string, step: number, attempt: num
     const kept: string[] = [];
     const moved: string[] = [];
     wholeLines(bytes).lines.forEach((line, index) => {
-      const isPast = parseLine(path, index, line, (value) => stepOf(value) > step);
+      const isPast = parseLine(path, index, line, (value) => {
+        return numberOf(value, "step") > step && numberOf(value, "wallSeconds") > seconds;
+      });
       (isPast ? moved : kept).push(`${line}\n`);
     });
     if (moved.length === 0) continue;
@@ -179,12 +187,17 @@ export async function truncateAfterStep(file: string, step: number, attempt: num
 /** The largest `step` of a segment's lines; -Infinity when none has one. @throws LINE_UNREADABLE */
 export async function lastStepOf(path: string): Promise<number> {
   const { lines } = wholeLines(await readSegment(path));
-  return Math.max(-Infinity, ...lines.map((line, index) => parseLine(path, index, line, stepOf)));
+  return Math.max(
+    -Infinity,
+    ...lines.map((line, index) => parseLine(path, index, line, (value) => numberOf(value, "step"))),
+  );
 }
 
-function stepOf(value: unknown): number {
-  const step = typeof value === "object" && value !== null && "step" in value ? value.step : undefined;
-  return typeof step === "number" ? step : -Infinity;
+/** A number of a line; -Infinity for `step`, Infinity for anything else, where it has none. */
+function numberOf(value: unknown, name: "step" | "wallSeconds"): number {
+  const found =
+    typeof value === "object" && value !== null ? Object.entries(value).find(([key]) => key === name)?.[1] : undefined;
+  return typeof found === "number" ? found : name === "step" ? -Infinity : Infinity;
 }
 
 /**
