@@ -11,6 +11,7 @@ import { errors } from "../../src/errors.js";
 import { percent } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
 import { wholeNumber } from "../whole-number.js";
+import { defineDataSample } from "./data-sample.js";
 
 /** Options that every stage has. */
 interface CommonFlags {
@@ -186,6 +187,7 @@ export function define(command: Command, program: Command): void {
       for (const part of ["train", "eval"] as const)
         await runStage(input, `${flags.out}.${part}.jsonl`, { stage: "split", part, heldOut }, flags, false, isJson());
     });
+  defineDataSample(command, program);
   command
     .command("report")
     .description("what became of the rows, stage by stage up to this file")
