@@ -17,6 +17,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "repeat experiments over seeds and set what they show beside their papers' claims",
     load: () => import("./commands/study.js"),
   },
+  init: {
+    description: "write a config for a method, a model and a file of tasks, with the paper's own settings",
+    load: () => import("./commands/init.js"),
+  },
   run: {
     description: "train what a config file says",
     load: () => import("./commands/run.js"),

@@ -491,6 +491,41 @@ export const errors = defineErrors({
     message: () => "Cannot run an actor's thread: this file was started outside of one",
     hint: 'Spawn the actor with placement { at: "thread" }',
   },
+  methodUnknown: {
+    message: (d: { method: string; guess: string | undefined; known: readonly string[] }) =>
+      `Cannot set up method "${d.method}": ${d.guess === undefined ? `known plugins are ${d.known.join(", ")}` : `did you mean "${d.guess}"?`}`,
+    hint: "`troupe plugin list` shows every plugin; a path to one of your own begins with ./",
+    exitCode: 3,
+  },
+  modelFolderUnknown: {
+    message: (d: { directory: string }) => `Cannot use model "${d.directory}": there is no config.json in it`,
+    hint: "Give a folder in Hugging Face layout: config.json, tokenizer.json, tokenizer_config.json, safetensors",
+    exitCode: 4,
+  },
+  dataUnknown: {
+    message: (d: { file: string; tried: readonly string[] }) =>
+      `Cannot tell what tasks are in "${d.file}": ${d.tried.join("; ")}`,
+    hint: "Rename the columns, or say whose tasks they are: --data <environment>=<file>",
+    exitCode: 4,
+  },
+  initTasksMissing: {
+    message: (d: { given: string }) =>
+      `Cannot write a config with ${d.given}: either --data or --environment is wanted`,
+    hint: "--data names files of tasks, --environment one that makes its own",
+    exitCode: 2,
+  },
+  initFileExists: {
+    message: (d: { path: string }) => `Cannot write "${d.path}": it is there already`,
+    hint: "Name another file with --out, or write it anew with --force",
+    exitCode: 4,
+  },
+  presetUnfit: {
+    message: (d: { preset: string; problem: string; others: readonly string[] }) =>
+      `Cannot take a preset of "${d.preset}": ${d.problem}`,
+    hint: (d: { others: readonly string[] }) =>
+      `Name another with --preset: ${d.others.join(", ") || "there is none"}; or correct --model or --data`,
+    exitCode: 2,
+  },
   presetNotFound: {
     message: (d: { name: string; guess: string | undefined; known: readonly string[] }) =>
       `Cannot extend "${d.name}": ${d.guess === undefined ? `known presets are ${d.known.map((one) => `"${one}"`).join(", ")}` : `did you mean "${d.guess}"?`}`,

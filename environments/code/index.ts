@@ -2,6 +2,7 @@ import { defineEnvironment } from "@troupe/core/sdk";
 import { codeVerifier } from "./code-verifier.js";
 import { codeJudge } from "./judge.js";
 import { openSandbox } from "./open-sandbox.js";
+import { recogniseCodeTasks } from "./recognise-code-tasks.js";
 import { settingsSchema } from "./settings.js";
 import { codeTaskset } from "./taskset.js";
 
@@ -25,4 +26,5 @@ export default defineEnvironment({
   },
   verifier: codeVerifier,
   judge: codeJudge,
+  recognise: recogniseCodeTasks,
 });

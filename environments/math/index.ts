@@ -5,6 +5,7 @@ import { evaluatedOnly } from "./evaluated-only.js";
 import { mathJudge } from "./judge.js";
 import { SymbolicStep } from "./symbolic-step.js";
 import { calculationTeacher } from "./teacher.js";
+import { recogniseProblems } from "./recognise-problems.js";
 import { MATH_VERIFIER, verifyMath } from "./verify-math.js";
 import { verifySymbolically } from "./verify-symbolically.js";
 
@@ -31,6 +32,7 @@ export default defineEnvironment({
   },
   teacher: calculationTeacher,
   judge: mathJudge,
+  recognise: recogniseProblems,
 });
 
 export { SymbolicStep, type SymbolicSettings } from "./symbolic-step.js";

@@ -183,7 +183,7 @@ describe("the command line", () => {
     const dry = await runTroupe(["run", file, "--dry-run"], own);
     expect(dry, dry.stderr).toMatchObject({ exitCode: 0 });
     expect(dry.stdout).toContain("dry run: everything above was loaded and checked; nothing was started");
-    expect(dry.stdout).toMatch(/thinking[\s\S]*8 tasks × 8 trajectories = 64 a step/);
+    expect(dry.stdout).toMatch(/thinking[\s\S]*1 to 60 +main +40 +8 × 8 = 64/);
     await expect(runTroupe(["inspect"], own)).resolves.toMatchObject({ exitCode: 4 });
   });
 

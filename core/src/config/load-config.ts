@@ -52,8 +52,24 @@ export function loadConfig<Schema extends z.ZodType>(
   schema: Schema,
 ): LoadedConfig<z.output<Schema>> {
   const path = resolve(file);
+  return loadConfigText({ text: readConfigText(path), name: file, path }, overrides, schema);
+}
+
+/** The text of a config, the name that messages give it, and the absolute path where it lies or will lie. */
+export interface ConfigText {
+  readonly text: string;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** `loadConfig` of a text that need not be a file yet. */
+export function loadConfigText<Schema extends z.ZodType>(
+  { text, name: file, path }: ConfigText,
+  overrides: readonly string[],
+  schema: Schema,
+): LoadedConfig<z.output<Schema>> {
   const lines = new LineCounter();
-  const document = parseDocument(readConfigText(path), { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const syntax = document.errors[0];
   if (syntax)
     throw errors.configNotYaml(

@@ -114,17 +114,35 @@ export function readModelShape(directory: string, tokens = 0, purpose: keyof typ
   };
 }
 
+/** The architecture of a policy's shape, as `config.json` names it. */
+export function architectureOf({ qkNorm, qkvBias }: ModelShape): string {
+  const { family } = FAMILIES.find((one) => one.qkNorm === qkNorm && one.qkvBias === qkvBias) ?? FAMILIES[2];
+  return `${family}ForCausalLM`;
+}
+
+/** How many numbers a policy of a shape learns. */
+export function parameterCount(shape: ModelShape): number {
+  const { vocabSize, hiddenSize, layers, heads, kvHeads, headSize, intermediateSize } = shape;
+  const [queries, keys] = [heads * headSize, kvHeads * headSize];
+  const layer =
+    2 * hiddenSize * queries +
+    2 * hiddenSize * keys +
+    3 * hiddenSize * intermediateSize +
+    2 * hiddenSize +
+    (shape.qkvBias ? queries + 2 * keys : 0) +
+    (shape.qkNorm ? 2 * headSize : 0);
+  return vocabSize * hiddenSize * (shape.tieEmbeddings ? 1 : 2) + layers * layer + hiddenSize;
+}
+
 /** `config.json` of a shape, in Hugging Face layout: what `readModelShape` reads and transformers loads. */
 export function hubConfigOf(
   shape: ModelShape,
   elementType: "float32" | "bfloat16" = "float32",
 ): Record<string, unknown> {
-  const { family } =
-    FAMILIES.find((one) => one.qkNorm === shape.qkNorm && one.qkvBias === shape.qkvBias) ?? FAMILIES[2];
   const scaling = shape.ropeScaling;
   return {
-    architectures: [`${family}ForCausalLM`],
-    model_type: family.toLowerCase(),
+    architectures: [architectureOf(shape)],
+    model_type: architectureOf(shape).replace("ForCausalLM", "").toLowerCase(),
     hidden_act: "silu",
     vocab_size: shape.vocabSize,
     hidden_size: shape.hiddenSize,

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import type { JsonObject } from "../records/json.js";
 import type { Random } from "../numerics/random.js";
 import type { Message, Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
@@ -82,6 +83,19 @@ export interface EnvironmentContext {
   readonly reader?: TextReader;
 }
 
+/** What an environment makes of a file of tasks before anything is configured. */
+export interface RecognisedData {
+  /** Settings of the environment that read the file; `data.path` is the file as it was given. */
+  readonly settings: JsonObject;
+  /** What is read, for people → the column that it is read from. */
+  readonly columns: Readonly<Record<string, string>>;
+  /** Rows looked at, from the top, and those of them that can be used. */
+  readonly looked: number;
+  readonly usable: number;
+  /** Why the first row that cannot be used cannot. */
+  readonly problem?: string;
+}
+
 /** Tasks with their verifier: the default export of an environment's module, made by `defineEnvironment`. */
 export interface EnvironmentDefinition<Config = unknown> {
   readonly name: string;
@@ -97,6 +111,8 @@ export interface EnvironmentDefinition<Config = unknown> {
   readonly teacher?: (config: Config) => Teacher;
   /** Present when single cases can be judged outside of a run. */
   readonly judge?: JudgeDefinition;
+  /** Present when the tasks come from files: finds the columns of one by their names, and tries them on the first rows. */
+  readonly recognise?: (file: string) => Promise<RecognisedData>;
 }
 
 /** Another environment, named as in a config. */

@@ -1,0 +1,180 @@
+import { existsSync } from "node:fs";
+import { basename, dirname, resolve } from "node:path";
+import type { Command } from "commander";
+import { loadConfigText } from "../../src/config/load-config.js";
+import { nearest } from "../../src/config/nearest.js";
+import { presetNames, readPreset, type Preset } from "../../src/config/preset.js";
+import { installedModules } from "../../src/config/resolve-module.js";
+import { runConfigSchema } from "../../src/config/run-config.js";
+import { architectureOf, parameterCount, readModelShape } from "../../src/engines/model-shape.js";
+import { Tokenizer } from "../../src/engines/tokenizer.js";
+import { loadDefinition } from "../../src/environments/environment-loader.js";
+import { TroupeError } from "../../src/error-catalogue.js";
+import { errors } from "../../src/errors.js";
+import { buildPlugin } from "../../src/hooks/plugin-loader.js";
+import { writeFileAtomically } from "../../src/store/durable-files.js";
+import { hasWeights } from "../../src/store/tensor-folder.js";
+import { dryRun } from "../dry-run.js";
+import { choosePreset, type Candidate, type ChosenPreset } from "../init/choose-preset.js";
+import { composeConfig, type ChosenData } from "../init/compose-config.js";
+
+interface InitFlags {
+  readonly method: string;
+  readonly model: string;
+  readonly data?: readonly string[];
+  readonly environment?: string;
+  readonly preset?: string;
+  readonly device: string;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** `troupe init`: from a method's name, a model and a file of tasks to a config that runs. */
+export function define(command: Command, program: Command): void {
+  command
+    .requiredOption("--method <name>", "plugin of the method, by name or path")
+    .requiredOption("--model <folder>", "model in Hugging Face layout: config.json, tokenizer, safetensors")
+    .option("--data <file...>", "problem sets, JSON Lines or Parquet; <environment>=<file> where it is not clear whose")
+    .option("--environment <name>", "an environment that makes its own tasks, in place of --data")
+    .option("--preset <name>", "preset of the method; the one for the model unless given")
+    .option("--device <device>", "cpu or cuda", "cpu")
+    .option("--out <file>", "the config that is written; <method>.yaml unless given")
+    .option("--force", "write over a file that is there")
+    .option("--dry-run", "print the config and its plan: stages, hooks, memory and cost; write and start nothing")
+    .addHelpText("after", HELP)
+    .action(async (flags: InitFlags) => {
+      const out = resolve(flags.out ?? `${basename(flags.method, ".ts")}.yaml`);
+      if (!flags.dryRun && !flags.force && existsSync(out)) throw errors.initFileExists({ path: out });
+      if (flags.device !== "cpu" && flags.device !== "cuda")
+        throw errors.optionNotValid({ option: "--device", found: flags.device, wanted: "cpu or cuda" });
+      await checkMethod(flags.method);
+      const data = await Promise.all((flags.data ?? []).map(recognise));
+      if ((data.length === 0) === (flags.environment === undefined))
+        throw errors.initTasksMissing({ given: data.length === 0 ? "no tasks" : "both --data and --environment" });
+      const domains =
+        flags.environment === undefined ? data.map(({ environment }) => environment) : [flags.environment];
+      const model = readModel(flags.model, domains);
+      const preset = presetFor(flags, model);
+      const text = composeConfig({
+        method: flags.method,
+        command: commandOf(flags),
+        preset,
+        model,
+        hasWeights: hasWeights(model.directory),
+        data,
+        environment: flags.environment,
+        device: flags.device,
+        out,
+      });
+      const { config } = loadConfigText({ text, name: basename(out), path: out }, [], runConfigSchema);
+      const json = program.opts<{ json?: boolean }>().json === true;
+      if (flags.dryRun) {
+        if (!json) process.stdout.write(`${text}\n`);
+        return dryRun({ kind: "run", name: config.name, config, baseDirectory: dirname(out) }, json);
+      }
+      await writeFileAtomically(out, text);
+      process.stdout.write(json ? `${JSON.stringify({ type: "init", path: out, config })}\n` : summaryOf(out, text));
+    });
+}
+
+const HELP = `
+The preset is the one that was made for the model: its architecture, width and layers are compared, and where several
+models share a shape, the folder's name. Without one, that of the model nearest in size is taken, and the config says so.
+The columns of the data are found by their names and tried on the first rows.
+
+Examples:
+  troupe init --method autothink --model models/DeepSeek-R1-Distill-Qwen-1.5B --data deepscaler.jsonl
+  troupe init --method tfpi --model models/Qwen3-4B --data polaris.parquet --dry-run
+  troupe init --method curriculum --model models/my-7b --data math.jsonl code.jsonl`;
+
+/** @throws METHOD_UNKNOWN with the nearest known name, and what building the plugin throws */
+async function checkMethod(method: string): Promise<void> {
+  try {
+    await buildPlugin(method, process.cwd());
+  } catch (error) {
+    if (!(error instanceof TroupeError) || error.code !== "MODULE_NOT_FOUND") throw error;
+    const known = installedModules("plugin", process.cwd());
+    throw errors.methodUnknown({ method, guess: nearest(method, known), known }, error);
+  }
+}
+
+function readModel(directory: string, domains: readonly string[]): Candidate {
+  if (!existsSync(resolve(directory, "config.json"))) throw errors.modelFolderUnknown({ directory });
+  const shape = readModelShape(directory, Tokenizer.fromDirectory(directory).vocabSize);
+  return { directory, domains, shape, architecture: architectureOf(shape), parameters: parameterCount(shape) };
+}
+
+/** What an environment makes of a file: the one that is named, or the one that most rows suit. */
+async function recognise(argument: string): Promise<ChosenData> {
+  const equals = existsSync(argument) ? -1 : argument.indexOf("=");
+  const file = argument.slice(equals + 1);
+  if (!existsSync(file)) throw errors.dataUnknown({ file, tried: ["there is no such file"] });
+  const names = equals > 0 ? [argument.slice(0, equals)] : installedModules("environment", process.cwd());
+  const tried: ChosenData[] = [];
+  for (const environment of names) {
+    const { definition } = await loadDefinition(environment, process.cwd());
+    if (!("recognise" in definition) || !definition.recognise) continue;
+    tried.push({ environment, found: await definition.recognise(file) });
+  }
+  const [best, second] = tried.toSorted((a, b) => b.found.usable - a.found.usable);
+  const why = tried.map(({ environment, found }) => `${environment}: ${found.problem ?? "no rows"}`);
+  if (!best || best.found.usable === 0) throw errors.dataUnknown({ file, tried: why });
+  if (second?.found.usable === best.found.usable)
+    throw errors.dataUnknown({ file, tried: [`both ${best.environment} and ${second.environment} can read it`] });
+  return best;
+}
+
+/** @throws PRESET_NOT_FOUND, PRESET_UNFIT */
+function presetFor(flags: InitFlags, model: Candidate): ChosenPreset | undefined {
+  const { method } = flags;
+  const names = presetNames(process.cwd(), method);
+  const wanted = flags.preset === undefined ? names : [fullName(method, flags.preset)];
+  if (wanted.length === 0) return undefined;
+  const presets = wanted.map((name) => readPreset(name, process.cwd()));
+  const chosen = choosePreset(presets, model);
+  if (!chosen) throw errors.presetUnfit({ preset: method, problem: positionsProblem(presets, model), others: names });
+  const { name, about } = chosen.preset;
+  const missing = about.domains.filter((domain) => !model.domains.includes(domain));
+  if (missing.length > 0) {
+    const problem = `it trains on ${about.domains.join(" and ")}, and --data has nothing of ${missing.join(" and ")}`;
+    throw errors.presetUnfit({ preset: name, problem, others: names.filter((one) => one !== name) });
+  }
+  return chosen;
+}
+
+function fullName(method: string, preset: string): string {
+  return preset.includes("/") ? preset : `${method}/${preset}`;
+}
+
+function positionsProblem(presets: readonly Preset[], { directory, shape }: Candidate): string {
+  const least = Math.min(...presets.map(({ about }) => about.positions));
+  return least > shape.maxPositions
+    ? `it needs ${least} positions, and "${directory}" has ${shape.maxPositions}`
+    : `it is for another model than "${directory}"`;
+}
+
+function commandOf({ method, model, data, environment, preset, device }: InitFlags): string {
+  const words = [
+    `troupe init --method ${method} --model ${model}`,
+    ...(data ? [`--data ${data.join(" ")}`] : []),
+    ...(environment === undefined ? [] : [`--environment ${environment}`]),
+    ...(preset === undefined ? [] : [`--preset ${preset}`]),
+    ...(device === "cpu" ? [] : [`--device ${device}`]),
+  ];
+  return words.join(" ");
+}
+
+function summaryOf(out: string, text: string): string {
+  const comments = text
+    .split("\n")
+    .filter((line) => /^ *# (Preset|Plugin|It was made|.* from column|.* parameters,)/.test(line));
+  return [
+    ...comments.map((line) => line.trim().slice(2)),
+    "",
+    `written      ${out}`,
+    `look         troupe run ${out} --dry-run      stages, hooks, memory and cost; starts nothing`,
+    `train        troupe run ${out}`,
+    "",
+  ].join("\n");
+}
