@@ -216,7 +216,10 @@ describe("the command line", () => {
   test("plugin list names the installed plugins, and says why one cannot be loaded", async () => {
     const listed = await runTroupe(["--json", "plugin", "list", "./nowhere"], folders);
     const byName = new Map(recordsOf(listed).map((record) => [record["name"], record]));
-    expect(byName.get("tfpi")).toMatchObject({ modes: ["thinkfree"], hooks: ["plan", "format", "observe"] });
+    expect(byName.get("tfpi")).toMatchObject({
+      modes: ["thinkfree"],
+      hooks: ["plan", "format", "sampling", "observe"],
+    });
     expect(byName.get("./nowhere")).toMatchObject({
       version: "-",
       description: expect.stringContaining("MODULE_NOT_FOUND"),

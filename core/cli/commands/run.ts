@@ -51,7 +51,7 @@ export function wholePaths(file: string, settings: readonly string[]): readonly 
   const prefix = isExperimentFile(file) ? "base." : "";
   return settings.map((setting) => {
     // A file named on the command line is looked for where the command was typed.
-    const [, path, file] = /^((?:.*\.)?data\.path)=(.*)$/.exec(setting) ?? [];
+    const [, path, file] = /^((?:.*\.)?(?:data\.path|policy\.from))=(.*)$/.exec(setting) ?? [];
     const found = path === undefined || file === undefined ? setting : `${path}=${resolve(file)}`;
     if (found.startsWith("data.")) return `${prefix}environment.with.${found}`;
     return found.startsWith("base.") || found.startsWith("arms.") ? found : prefix + found;
