@@ -11,7 +11,6 @@ import {
 import { errors } from "../errors.js";
 import { firstStage, followStages, planOfStage, type StagePosition } from "../stage-schedule.js";
 import { admits, belongs, chooseTasks, nextToMeasure, type SolvedShares, type TaskWalk } from "./choose-tasks.js";
-import { groupFactors } from "./group-factors.js";
 import { settingsSchema, type Settings, type Stage } from "./settings.js";
 
 interface State extends SolvedShares {
@@ -117,16 +116,15 @@ export default definePlugin<typeof settingsSchema, State>({
       },
     },
     loss: {
-      writes: ["loss.spec", "loss.tokenWeights"],
-      run: (ctx, { spec }, groups) => ({
+      writes: ["loss.spec"],
+      run: (ctx, { spec }) => ({
         spec: {
           ...spec,
           ratio: "token",
-          aggregation: "token-mean",
+          aggregation: ctx.config.normaliser === "group" ? "group-token-mean" : "token-mean",
           entropyCoefficient: 0,
           maskTruncated: ofStep(ctx).stage.filterOverlong,
         },
-        ...(ctx.config.normaliser === "group" ? { tokenWeights: groupFactors(groups) } : {}),
       }),
     },
     observe: {

@@ -84,9 +84,9 @@ models share a shape, the folder's name. Without one, that of the model nearest 
 The columns of the data are found by their names and tried on the first rows.
 
 Examples:
-  troupe init --method autothink --model models/DeepSeek-R1-Distill-Qwen-1.5B --data deepscaler.jsonl
-  troupe init --method tfpi --model models/Qwen3-4B --data polaris.parquet --dry-run
-  troupe init --method curriculum --model models/my-7b --data math.jsonl code.jsonl`;
+  troupe init --method NAME --model models/Qwen3-4B --data polaris.parquet --dry-run
+  troupe init --method NAME --model models/my-7b --data math.jsonl code.jsonl --out both.yaml
+  troupe init --method ./my-method --model models/my-7b --environment arithmetic`;
 
 /** @throws METHOD_UNKNOWN with the nearest known name, and what building the plugin throws */
 async function checkMethod(method: string): Promise<void> {

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { EVERY_TERM } from "../../gpu/engine-fixtures.js";
 import type { Selection } from "../../../core/src/hooks/hooks.js";
-import { groupTokenMeanWeights } from "../../../core/src/numerics/token-weights.js";
 import type { Task } from "../../../core/src/records/task.js";
 import {
   admits,
@@ -10,7 +9,6 @@ import {
   nextToMeasure,
   type TaskWalk,
 } from "../../../plugins/curriculum/choose-tasks.js";
-import { groupFactors } from "../../../plugins/curriculum/group-factors.js";
 import curriculum from "../../../plugins/curriculum/index.js";
 import { makeCohort, makeGroup, PLAN, stage } from "../hook-contexts.js";
 
@@ -291,6 +289,16 @@ describe("curriculum on its guard", () => {
     expect(plans.map(({ resetOptimizer }) => resetOptimizer)).toEqual([false, false, false, false, false]);
   });
 
+  test("averages over the batch's tokens, or within each group as the paper writes it", () => {
+    const aggregation = (settings: object) => {
+      const { hooks, driver } = stage(curriculum, { ...one({}), ...settings });
+      const plan = { ...PLAN, ...hooks.plan!.run(driver(), PLAN, undefined) };
+      const loss = { spec: EVERY_TERM, tokenWeights: new Map(), auxiliaryTexts: [] };
+      return hooks.loss!.run(driver({ plan }), loss, [])?.spec?.aggregation;
+    };
+    expect([{}, { normaliser: "group" }].map(aggregation)).toEqual(["token-mean", "group-token-mean"]);
+  });
+
   test("takes a masked answer out of its group's mean where asked to", () => {
     const group = makeGroup("g", [{ verdict: "pass" }, { verdict: "fail" }, { verdict: "fail" }]);
     const cut = (index: number) => ({
@@ -306,25 +314,5 @@ describe("curriculum on its guard", () => {
     };
     expect(rewardsWith({})).toBeUndefined();
     expect(rewardsWith({ overlongReward: "mean" })).toEqual([1, 0, 0.5]);
-  });
-});
-
-describe("groupFactors()", () => {
-  test("gives, on a token mean, the weights of the paper's form", () => {
-    const lengths = [
-      [2, 3],
-      [5, 10],
-    ];
-    const groups = lengths.map((of, g) => ({
-      group: makeGroup(
-        `g${g}`,
-        of.map((length) => ({ length })),
-      ),
-      rewards_G: of.map(() => 0),
-    }));
-    const offsets = [0, 2, 5, 10, 20];
-    const expected = groupTokenMeanWeights(new Float32Array(20).fill(1), offsets, [0, 0, 1, 1]);
-    const factors = [...groupFactors(groups).values()].flatMap((values) => [...values]);
-    for (const [token, factor] of factors.entries()) expect(factor / 20).toBeCloseTo(expected[token]!, 7);
   });
 });
