@@ -35,13 +35,13 @@ const worked = z.strictObject({
 
 const teacher = z.strictObject({
   read: share
-    .default(0.3)
+    .default(0.2)
     .describe("Share of demonstrations that are raw texts, which teach to predict without thinking"),
   marked: z
     .number()
     .min(0)
     .lt(1)
-    .default(0.5)
+    .default(0.8)
     .describe(
       "Share of worked answers at results and choices of words, which worked text marks; others are at any token",
     ),

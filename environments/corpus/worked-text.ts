@@ -17,8 +17,8 @@ const CLOSINGS = { ", its last digit.": 0.4, " modulo ten.": 0.3, "; that is all
  * Documents about sums: most of their tokens are copied or formulaic, some are a choice of words, and a few are results,
  * which whoever works them out knows for certain and everybody else has to guess.
  *
- *     Work out 3+4-9.          the context
- *     3+4-9 is 8, its last digit. One more is 9.
+ *     3+4-9 mod 10             the context
+ *     3+4-9 is 8, its last digit. The answer is 8.
  *
  * The train split depends on the seed, the held-out documents never do; no problem is in both.
  */
@@ -42,8 +42,7 @@ function documentOf(problem: Problem, random: Random): Document {
   const expression = textOf(problem);
   const steps = stepsOf(problem);
   const value = Number(steps.at(-1)?.at(-1));
-  const more = (value + 1) % MODULUS;
-  const context = `Work out ${expression}.\n`;
+  const context = `${expression} mod ${MODULUS}\n`;
   const marks: Mark[] = [];
   let text = expression;
   const add = (piece: string, steps?: readonly string[]): void => {
@@ -53,9 +52,7 @@ function documentOf(problem: Problem, random: Random): Document {
   add(pick(VERBS, random), []);
   add(String(value), steps);
   add(pick(CLOSINGS, random), []);
-  add(" One more is ");
-  add(String(more), [`${value}+1=${more}`]);
-  add(".\n");
+  add(` The answer is ${value}.\n`);
   return { id: expression, context, text, marks };
 }
 

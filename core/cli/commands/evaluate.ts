@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { runsDirectory } from "../../src/config/paths.js";
 import { errors } from "../../src/errors.js";
 import { evaluate } from "../../src/evaluate.js";
+import type { Evaluation } from "../../src/records/evaluation.js";
 import { RunSession } from "../../src/run-session.js";
 import { findRun } from "../../src/store/run-directory.js";
 import { keepProcessAlive } from "../../src/actors/clock.js";
@@ -70,6 +71,7 @@ export function define(command: Command, program: Command): void {
               { title: "tokens", align: "right", cell: ({ tokensPerAnswer }) => tokensPerAnswer.toFixed(1) },
               { title: "thinks", align: "right", cell: ({ thinkRate }) => percent(thinkRate) },
               { title: "truncated", align: "right", cell: ({ truncated }) => percent(truncated) },
+              ...(evaluations.some(({ perplexity }) => perplexity !== undefined) ? [perplexityColumn] : []),
             ])}\n`,
           );
           if (byDomain.length > 0)
@@ -90,6 +92,12 @@ export function define(command: Command, program: Command): void {
       }
     });
 }
+
+const perplexityColumn = {
+  title: "perplexity",
+  align: "right",
+  cell: ({ perplexity }: Evaluation) => perplexity?.toFixed(3) ?? "",
+} as const;
 
 function numbers(flags: EvalFlags): { tasks?: number; samples?: number; temperature?: number } {
   const given = (["tasks", "samples", "temperature"] as const).flatMap((key) => {

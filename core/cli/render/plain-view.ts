@@ -60,7 +60,7 @@ function factsOf(event: RunEvent): Facts {
       return { step: event.step, verdict, reason, reward, tokens, prompt, response };
     }
     case "evaluated": {
-      const { mode, n, accuracy, ci95, tokensPerAnswer, thinkRate, truncated } = event.evaluation;
+      const { mode, n, accuracy, ci95, tokensPerAnswer, thinkRate, truncated, perplexity } = event.evaluation;
       return {
         step: event.step,
         mode,
@@ -71,6 +71,7 @@ function factsOf(event: RunEvent): Facts {
         tokensPerAnswer,
         thinkRate,
         truncated,
+        ...(perplexity === undefined ? {} : { perplexity }),
       };
     }
     case "checkpoint":
