@@ -37,6 +37,10 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     description: "write a run's newest weights with its tokenizer as a folder that transformers loads",
     load: () => import("./commands/export.js"),
   },
+  directions: {
+    description: "compare where trainings from one start moved the weights, layer by layer",
+    load: () => import("./commands/directions.js"),
+  },
   verify: {
     description: "judge answers outside of a run: one, a file of them, or a verifier's own calibration set",
     load: () => import("./commands/verify.js"),

@@ -120,6 +120,33 @@ describe("methods", () => {
   });
 });
 
+/**
+ * Lines of a method: comments, blank lines, brackets alone, imports, and what a setting says of itself are left aside.
+ */
+function methodLines(text: string): number {
+  const code = text
+    .replace(/\/\*[\s\S]*?\*\//g, "")
+    .replace(/^\s*\/\/.*$/gm, "")
+    .replace(/^(?:import|export) [^;]*? from "[^"]*";\n/gm, "")
+    .replace(/\.describe\(\s*(["'`])(?:\\.|(?!\1)[\s\S])*\1,?\s*\)/g, "");
+  return code.split("\n").filter((line) => /\w/.test(line)).length;
+}
+
+describe("plugins", () => {
+  const folders = [...new Set(filesIn(["plugins"], (path) => isHome(path)).map((path) => dirname(path)))];
+
+  it.each(folders)("%s is under 300 lines, and each of its files too", (folder) => {
+    const files = filesIn([folder], (path) => path.endsWith(".ts")).map((path) => read(path));
+    expect(files.reduce((sum, text) => sum + methodLines(text), 0)).toBeLessThan(300);
+    for (const text of files) expect(text.split("\n").length).toBeLessThanOrEqual(MAX_LINES);
+  });
+
+  it("are counted without what is no code", () => {
+    const text = '/** A. */\nimport { z } from "a";\n// why\nconst b = z.number().describe(\n  "c d",\n);\n\nf(\n);\n';
+    expect(methodLines(text)).toBe(2);
+  });
+});
+
 describe("README.md", () => {
   it("stands in every package, plugin and environment", () => {
     const homes = filesIn(["plugins", "environments"], (path) => isHome(path)).map((path) => dirname(path));

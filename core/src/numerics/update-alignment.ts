@@ -23,6 +23,53 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return cosineOf(productsOf(a.length, (i) => [a[i]!, b[i]!]));
 }
 
+/** One tensor at the start of two trainings, and where each of them took it. */
+export interface MovedTensor {
+  readonly name: string;
+  readonly start: ArrayLike<number>;
+  readonly updated: ArrayLike<number>;
+  readonly reference: ArrayLike<number>;
+}
+
+/** `updateAlignment` of tensors that come one after another, so that not all of them have to be in memory. */
+export class AlignmentSums {
+  readonly #random: Random;
+  readonly #parts = new Map<string, { readonly aligned: Products; readonly control: Products }>();
+  readonly #whole = { aligned: new Products(), control: new Products() };
+
+  /** @param random consumed in the order of the tensors */
+  constructor(random: Random) {
+    this.#random = random;
+  }
+
+  /** Adds a tensor to a part, which may have several. @throws LENGTH_MISMATCH */
+  add(part: string, { name, start, updated, reference }: MovedTensor): void {
+    for (const { length } of [updated, reference]) {
+      if (length !== start.length)
+        throw errors.lengthMismatch({ action: "compare updates", name, length, expected: start.length });
+    }
+    const random = this.#random;
+    const moved = (to: ArrayLike<number>, i: number) => to[i]! - start[i]!;
+    const aligned = productsOf(start.length, (i) => [moved(updated, i), moved(reference, i)]);
+    const control = productsOf(start.length, (i) => [random.normal(), moved(reference, i)]);
+    const sums = this.#parts.get(part) ?? { aligned: new Products(), control: new Products() };
+    this.#parts.set(part, sums);
+    for (const { aligned: into, control: intoControl } of [sums, this.#whole]) {
+      into.add(aligned);
+      intoControl.add(control);
+    }
+  }
+
+  /** By part, with the whole under "". */
+  alignments(): Map<string, Alignment> {
+    const of = ({ aligned, control }: { aligned: Products; control: Products }): Alignment => ({
+      cosine: cosineOf(aligned),
+      control: cosineOf(control),
+    });
+    return new Map([...this.#parts].map(([part, sums]) => [part, of(sums)] as const)).set("", of(this.#whole));
+  }
+}
+
 /**
  * How far two trainings from one start moved parameters in the same direction, per tensor and as a whole.
  *
@@ -41,28 +88,10 @@ export function updateAlignment(
   reference: Parameters,
   random: Random,
 ): Map<string, Alignment> {
-  const alignments = new Map<string, Alignment>();
-  const whole = { aligned: new Products(), control: new Products() };
-  for (const [name, start_N] of start) {
-    const [updated_N, reference_N] = [updated.get(name) ?? [], reference.get(name) ?? []];
-    for (const other of [updated_N, reference_N]) {
-      if (other.length !== start_N.length) {
-        throw errors.lengthMismatch({
-          action: "compare updates",
-          name,
-          length: other.length,
-          expected: start_N.length,
-        });
-      }
-    }
-    const moved = (to: ArrayLike<number>, i: number) => to[i]! - start_N[i]!;
-    const aligned = productsOf(start_N.length, (i) => [moved(updated_N, i), moved(reference_N, i)]);
-    const control = productsOf(start_N.length, (i) => [random.normal(), moved(reference_N, i)]);
-    whole.aligned.add(aligned);
-    whole.control.add(control);
-    alignments.set(name, { cosine: cosineOf(aligned), control: cosineOf(control) });
-  }
-  return alignments.set("", { cosine: cosineOf(whole.aligned), control: cosineOf(whole.control) });
+  const sums = new AlignmentSums(random);
+  for (const [name, start_N] of start)
+    sums.add(name, { name, start: start_N, updated: updated.get(name) ?? [], reference: reference.get(name) ?? [] });
+  return sums.alignments();
 }
 
 /** Inner products of two vectors; those of parts add up to those of the whole. */
