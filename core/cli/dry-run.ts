@@ -23,12 +23,8 @@ import { textTable, type Column } from "./render/table.js";
  * @throws MEMORY_TOO_SMALL once all of it is printed, and what loading anything throws
  */
 export async function dryRun(job: Job, json: boolean): Promise<void> {
-  const runs =
-    job.kind === "run"
-      ? [{ name: job.name, config: job.config }]
-      : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
   let tooSmall: TroupeError | undefined;
-  for (const { name, config } of runs) {
+  for (const { name, config } of runsOf(job)) {
     const described = await describe(name, config, job.baseDirectory);
     tooSmall ??= described.tooSmall;
     const { text } = described;
@@ -36,6 +32,20 @@ export async function dryRun(job: Job, json: boolean): Promise<void> {
   }
   if (tooSmall) throw tooSmall;
   if (!json) process.stdout.write("dry run: everything above was loaded and checked; nothing was started\n");
+}
+
+/** Checks the same and prints nothing. @throws what `dryRun` throws */
+export async function checkJob(job: Job): Promise<void> {
+  for (const { name, config } of runsOf(job)) {
+    const { tooSmall } = await describe(name, config, job.baseDirectory);
+    if (tooSmall) throw tooSmall;
+  }
+}
+
+function runsOf(job: Job): readonly { readonly name: string; readonly config: RunConfig }[] {
+  return job.kind === "run"
+    ? [{ name: job.name, config: job.config }]
+    : [{ name: "base", config: job.experiment.base }, ...job.experiment.arms];
 }
 
 interface Description {

@@ -60,7 +60,10 @@ function finishedRuns({ runs }: TroupeFolders): ReadonlyMap<string, number> {
   return new Map(summaries.filter(([, path]) => existsSync(path)).map(([run, path]) => [run, statSync(path).mtimeMs]));
 }
 
-describe("troupe study", () => {
+/** Processes on a busy machine. */
+const PATIENCE = { timeout: 300_000 };
+
+describe("troupe study", PATIENCE, () => {
   test("runs every seed, answers every question, and takes up what is there", async () => {
     const folders = foldersFor("whole");
     const end = await runTroupe(["--json", "study", file], folders);
@@ -110,6 +113,17 @@ describe("troupe study", () => {
     for (const [run, time] of before) expect(after.get(run)).toBe(time);
     // Nothing was begun twice.
     expect(readdirSync(join(folders.runs, "study")).filter((run) => /^\d/.test(run))).toHaveLength(2);
+  });
+
+  test("refuses an arm that cannot run before anything is started", async () => {
+    const folders = foldersFor("checked");
+    const wrong = join(folder, "wrong.yaml");
+    const arms = { ...STUDY.arms, two: { plugins: [{ use: "dapo", with: { speed: 3 } }], train } };
+    writeFileSync(wrong, JSON.stringify({ ...STUDY, arms }));
+    const end = await runTroupe(["study", wrong], folders);
+    expect(end.exitCode).toBe(2);
+    expect(end.stderr).toContain("PLUGIN_CONFIG_NOT_VALID");
+    expect(existsSync(folders.home)).toBe(false);
   });
 
   test("refuses a study that is not there", async () => {

@@ -9,6 +9,7 @@ import { runsDirectory } from "../../src/config/paths.js";
 import { loadStudy } from "../../src/config/study-config.js";
 import { errors } from "../../src/errors.js";
 import { writeFileAtomically } from "../../src/store/durable-files.js";
+import { checkJob, dryRun } from "../dry-run.js";
 import { duration, percent } from "../render/quantities.js";
 import { textTable } from "../render/table.js";
 import { stopOnSignals } from "../stop-signals.js";
@@ -16,7 +17,7 @@ import { effectText, VERDICT_WORDS } from "../study/finding-text.js";
 import { runUnits, type StudyProgress } from "../study/run-units.js";
 import { writeStudyReport } from "../study/study-report.js";
 import { summariseStudy, type StudySummary } from "../study/study-summary.js";
-import { putAside, unitsOf } from "../study/units.js";
+import { isFinished, jobOf, putAside, unitsOf } from "../study/units.js";
 import { wholeNumber } from "../whole-number.js";
 
 /** Milliseconds between two lines about progress. */
@@ -28,6 +29,7 @@ interface StudyOptions {
   readonly jobs?: string;
   readonly out?: string;
   readonly new?: boolean;
+  readonly dryRun?: boolean;
 }
 
 /** `troupe study [NAME|FILE …]`: experiments over seeds, and what they say about their papers' claims. */
@@ -38,6 +40,7 @@ export function define(command: Command, program: Command): void {
     .option("--seeds <count>", "seeds 1 to this; 5 in the shipped studies")
     .option("--jobs <count>", "runs at a time, each on one thread; as many as there are cores")
     .option("--out <folder>", "where RESULTS.md, study.html and the drawings go; the studies' own folder unless given")
+    .option("--dry-run", "check every arm, print the plan, start nothing")
     .option("--new", "put earlier runs of studies aside and start afresh")
     .addHelpText(
       "after",
@@ -49,11 +52,18 @@ export function define(command: Command, program: Command): void {
       const jobs = options.jobs === undefined ? availableParallelism() : wholeNumber("--jobs", options.jobs, 1);
       const seeds = options.seeds === undefined ? undefined : wholeNumber("--seeds", options.seeds, 1);
       const root = join(runsDirectory(), "study");
+      if (options.dryRun) {
+        for (const { config, baseDirectory } of loaded) await dryRun(jobOf(config, baseDirectory, 1), json);
+        return;
+      }
       if (options.new) await putAside(root);
       const studies = [];
       for (const { config, baseDirectory } of loaded) {
         const numbers = Array.from({ length: seeds ?? config.seeds }, (_, index) => index + 1);
-        studies.push({ config, units: await unitsOf(config, baseDirectory, numbers, root) });
+        const units = await unitsOf(config, baseDirectory, numbers, root);
+        // What the last arm of the last study asks for is found out now, not after an hour.
+        if (!units.every(isFinished)) await checkJob(jobOf(config, baseDirectory, 1));
+        studies.push({ config, units });
       }
       const stop = stopOnSignals(() => process.stderr.write("stopping every run after its step, then saving\n"));
       const started = systemClock.now();

@@ -50,7 +50,7 @@ export async function putAside(root: string): Promise<void> {
 }
 
 /** A study's experiment with one seed. Every run computes on one thread: runs beside each other fill the cores. */
-function jobOf({ name, experiment }: StudyConfig, baseDirectory: string, seed: number): Job {
+export function jobOf({ name, experiment }: StudyConfig, baseDirectory: string, seed: number): Job {
   const withSeed = (config: RunConfig): RunConfig => ({
     ...config,
     seed,
