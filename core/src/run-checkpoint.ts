@@ -11,6 +11,8 @@ export interface SavedRun {
   readonly kernelSet: string;
   /** Plugin name → its state. */
   readonly plugins: JsonObject;
+  /** Plugin name → version and content hash. */
+  readonly pluginVersions: Readonly<Record<string, string>>;
   /** The plugins in use, where they are not the config's. */
   readonly live?: LiveState;
   readonly inFlight: InFlightState;

@@ -54,6 +54,8 @@ export interface StartingPoint {
     readonly states: JsonObject;
     /** The plugins in use then, where they are not the config's. */
     readonly live: LiveState | undefined;
+    /** Changes that were made after the checkpoint; they are made again at their steps. */
+    readonly lost: readonly AppliedChange[];
     readonly archive: PluginArchive;
     readonly onEvent: (plugin: string, step: number, message: string) => void;
     readonly onChange: (change: AppliedChange) => void;
@@ -140,6 +142,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         archive: start.plugins?.archive,
         live: config.live,
         baseDirectory,
+        lost: start.plugins?.lost ?? [],
         onChange: start.plugins?.onChange ?? (() => {}),
         onNotice: start.plugins?.onNotice ?? (() => {}),
       },

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemClock } from "./actors/clock.js";
 import { Watchdog } from "./actors/watchdog.js";
@@ -9,12 +8,14 @@ import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import { learnerEnd } from "./learn/learner-end.js";
 import { ControlBox } from "./live/control-box.js";
 import { PluginArchive } from "./live/plugin-archive.js";
+import type { AppliedChange } from "./live/plugin-host.js";
+import { lostChanges } from "./lost-changes.js";
 import { accuraciesOf, type Evaluation } from "./records/evaluation.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
 import { readInFlight, saveInFlight, type InFlight } from "./run-ahead.js";
-import { readSavedRun, toCheckpointState } from "./run-checkpoint.js";
+import { readSavedRun, toCheckpointState, type SavedRun } from "./run-checkpoint.js";
 import { crossesVersions, progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { ActorsFile } from "./store/actors-file.js";
@@ -87,18 +88,20 @@ export class RunSession {
    */
   static async open(options: SessionOptions): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
-    const seconds = checkpoint ? (await readSavedRun(checkpoint)).run.wallSeconds : undefined;
-    await rewindTo(options.directory, checkpoint?.step ?? -1, options.attempt, {
-      ...(seconds === undefined ? {} : { seconds }),
+    const saved = checkpoint && (await readSavedRun(checkpoint));
+    const { step = -1, wallSeconds: seconds = -1 } = saved?.run ?? {};
+    const lost = await lostChanges(options.directory, step, seconds);
+    await rewindTo(options.directory, step, options.attempt, {
+      seconds,
       keepRollouts: crossesVersions(options.config),
     });
     const store = await RunStore.open(options.directory, options.config.store);
     try {
-      const session = await RunSession.#start(options, checkpoint, store);
+      const session = await RunSession.#start(options, checkpoint, saved, store, lost);
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
       session.emit({ type: "started", part: options.config.name, detail });
       session.#watch(options.directory);
-      await session.#lockPlugins();
+      await session.#lockPlugins(saved?.pluginVersions ?? {});
       session.#control = await ControlBox.open(options.directory.control, options.attempt, {
         look: () => session.parts.plugins.look(),
         carryOut: (change) => session.parts.plugins.change(change),
@@ -121,16 +124,18 @@ export class RunSession {
     const checkpoint = await latestCheckpoint(options.directory);
     if (!checkpoint) throw errors.checkpointNotFound({ run: options.directory.id, step: 0 });
     // A checkpoint holds weights and their shape; the tokenizer stands where the run began.
-    return RunSession.#start({ ...options, attempt: 0, onEvent: () => {} }, checkpoint, undefined);
+    const saved = await readSavedRun(checkpoint);
+    return RunSession.#start({ ...options, attempt: 0, onEvent: () => {} }, checkpoint, saved, undefined, []);
   }
 
   static async #start(
     options: SessionOptions,
     checkpoint: Checkpoint | undefined,
+    saved: SavedRun | undefined,
     store: RunStore | undefined,
+    lost: readonly AppliedChange[],
   ): Promise<RunSession> {
     const { config } = options;
-    const saved = checkpoint ? await readSavedRun(checkpoint) : undefined;
     const state: RunState = saved?.run ?? emptyState(options.evaluations);
     const session: { current?: RunSession } = {};
     const parts = await startParts(config, options.baseDirectory, {
@@ -139,6 +144,7 @@ export class RunSession {
       plugins: {
         states: saved?.plugins ?? {},
         live: saved?.live,
+        lost,
         archive: new PluginArchive(options.directory.pluginVersions),
         onEvent: (plugin, step, message) => session.current?.notice(step, `${plugin}: ${message}`, "info"),
         onChange: (change) => session.current?.emit({ type: "plugin", part: config.name, ...change }),
@@ -206,20 +212,22 @@ export class RunSession {
     };
   }
 
-  /** Writes `plugins.lock.json`; warns of plugins that are not what the run used before. */
-  async #lockPlugins(): Promise<void> {
-    const { plugins: path } = this.#options.directory;
-    // What the line below wrote.
-    const before = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, string>) : {};
-    const { versions } = this.parts.plugins.method;
-    await writeFileAtomically(path, `${JSON.stringify(versions, null, 2)}\n`);
-    for (const [name, version] of Object.entries(versions)) {
-      const earlier = before[name];
-      if (earlier === undefined || earlier === version) continue;
-      const message = `plugin ${name} was ${earlier} before and is ${version} now: the run goes on with another method`;
-      this.notice(this.state.step, message, "warning");
+  /** Writes `plugins.lock.json`; records and warns of plugins that are not what the checkpoint was made with. */
+  async #lockPlugins(before: Readonly<Record<string, string>>): Promise<void> {
+    const { config, state } = this;
+    const { plugins } = this.parts;
+    const { versions } = plugins.method;
+    await writeFileAtomically(this.#options.directory.plugins, `${JSON.stringify(versions, null, 2)}\n`);
+    await plugins.archive();
+    for (const [name, to] of Object.entries(versions)) {
+      const from = before[name];
+      if (from === undefined || from === to) continue;
+      const reason = "its file had changed when the run was resumed";
+      const change = { step: state.step + 1, plugin: name, from, to, reason, settings: plugins.settingsOf(name) };
+      this.emit({ type: "plugin", part: config.name, action: "swap", pauseMs: 0, ...change });
+      const message = `plugin ${name} was ${from} before and is ${to} now: the run goes on with another method`;
+      this.notice(state.step, message, "warning");
     }
-    await this.parts.plugins.archive();
   }
 
   notice(step: number, message: string, level: "info" | "warning"): void {
@@ -298,7 +306,15 @@ export class RunSession {
       const { kernelSet } = this.parts.engine;
       const states = plugins.method.states();
       digests = await tensorDigests(directory);
-      return toCheckpointState({ run, kernelSet, plugins: states, ...(live ? { live } : {}), inFlight: ahead });
+      const { versions: pluginVersions } = plugins.method;
+      return toCheckpointState({
+        run,
+        kernelSet,
+        plugins: states,
+        pluginVersions,
+        ...(live ? { live } : {}),
+        inFlight: ahead,
+      });
     });
     this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path, digests });
     if (saved.dropped) this.#noteDropped(saved.dropped);

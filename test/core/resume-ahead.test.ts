@@ -151,3 +151,55 @@ describe("a plugin that keeps samples in flight from being made", () => {
     expect(await differences(resumed)).toEqual([]);
   });
 });
+
+describe("a run that is gone back with behind a change of its plugins", () => {
+  const second = {
+    ...CHANCE,
+    version: "2.0.0",
+    hooks: CHANCE.hooks.replace("ctx.random.uniform()", "-ctx.random.uniform()"),
+  };
+
+  async function start(name: string): Promise<OpenSession> {
+    writePlugin(join(folder, name), "second", second);
+    const run = await open(name, {}, CHANCE, (event) => {
+      if (event.type !== "step" || event.report.step !== 4) return;
+      void run.session.parts.plugins.change({ verb: "swap", plugin: "chance", use: "./second.ts" });
+    });
+    return run;
+  }
+
+  test("makes it again at its step, killed once or twice before", async () => {
+    const whole = await start("changed-whole");
+    await finish(whole);
+    for (const redone of [0, 1]) {
+      const cut = await start(`changed-${redone}`);
+      await leaveAfter(cut, 6, 3);
+      // An attempt that ends before the step of the change leaves it to the next.
+      if (redone > 0) await leaveAfter(await reopen(cut), redone, 99);
+      const resumed = await reopen(cut);
+      await finish(resumed);
+      expect(traceOf(cut.path)).toMatchObject({
+        ledger: traceOf(whole.path).ledger,
+        tensors: traceOf(whole.path).tensors,
+      });
+      const { lines } = await readEvents(join(cut.path, "events.jsonl"));
+      expect(lines.filter(({ type }) => type === "plugin")).toMatchObject([
+        { step: 5, action: "swap", reason: "asked for" },
+      ]);
+      expect(await differences(resumed)).toEqual([]);
+    }
+  });
+
+  test("records that a plugin's file had changed, so that it replays", async () => {
+    const cut = await open("mended");
+    await leaveAfter(cut, 4, 3);
+    writePlugin(join(folder, "mended"), "chance", second);
+    const resumed = await reopen(cut);
+    await finish(resumed);
+    const { lines } = await readEvents(join(cut.path, "events.jsonl"));
+    expect(lines.filter(({ type }) => type === "plugin")).toMatchObject([
+      { step: 4, plugin: "chance", reason: "its file had changed when the run was resumed" },
+    ]);
+    expect(await differences(resumed)).toEqual([]);
+  });
+});

@@ -34,6 +34,8 @@ export interface PluginHostOptions {
   /** Absent when the run is only read. */
   readonly archive: PluginArchive | undefined;
   readonly live: LiveSettings;
+  /** Changes to make again before their steps: the run went back behind them. */
+  readonly lost: readonly AppliedChange[];
   /** Where relative paths start. */
   readonly baseDirectory: string;
   readonly onChange: (change: AppliedChange) => void;
@@ -88,6 +90,9 @@ interface Queued {
   readonly settle: (result: PluginChangeResult) => void;
   readonly refuse: (error: unknown) => void;
 }
+
+/** The reason of a change that a person asked for. */
+export const ASKED_FOR = "asked for";
 
 /** Errors that a plugin is the cause of. */
 const PLUGIN_FAULTS = ["HOOK_FAILED", "HOOK_DEADLINE", "HOOK_RESULT_NOT_VALID", "PLUGIN_STATE_FAILED"];
@@ -193,7 +198,7 @@ export class PluginHost {
    * @throws PLUGIN_NOT_LOADED, PLUGIN_PINNED, PLUGIN_NO_EARLIER, PLUGIN_CONFLICT, PLUGIN_READ_UNWRITTEN, and what
    *   building a plugin throws
    */
-  change(change: PluginChange, reason = "asked for"): Promise<PluginChangeResult> {
+  change(change: PluginChange, reason = ASKED_FOR): Promise<PluginChangeResult> {
     return new Promise((settle, refuse) => {
       // One change at a time: each is prepared on the list that the one before leaves.
       const before = this.#tail;
@@ -227,8 +232,14 @@ export class PluginHost {
     }
   }
 
+  /** A plugin's settings as they were given. */
+  settingsOf(name: string): Readonly<Record<string, unknown>> {
+    return this.#find(name).settings;
+  }
+
   /** Between two steps: carries out what was asked for. @param step the last step that ran */
   async boundary(step: number): Promise<void> {
+    for (const change of this.#options.lost) if (change.step === step + 1) await this.#makeAgain(change);
     this.look();
     for (const { prepared, settle, refuse } of this.#queue.splice(0)) {
       const started = systemClock.now();
@@ -387,6 +398,24 @@ export class PluginHost {
     const known = this.#earlier.get(name) ?? [];
     if (action === "roll-back") this.#earlier.set(name, known.slice(1));
     else if (before) this.#earlier.set(name, [before, ...known].slice(0, 8));
+  }
+
+  /** A change that was made before, in an attempt that did not live to save it. */
+  async #makeAgain(change: AppliedChange): Promise<void> {
+    const { step, plugin: name, action, to, settings, reason } = change;
+    const started = systemClock.now();
+    try {
+      const others = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
+      const old = this.#held.find(({ loaded }) => loaded.plugin.name === name);
+      const built = to === "" ? undefined : this.#options.archive?.load({ name, version: to, config: undefined });
+      const held = built && { loaded: { ...configurePlugin(built, settings), steps: old?.loaded.steps }, settings };
+      const next = held ? (old ? this.#with(held) : [...others, held]) : others;
+      const earlier = action === "roll-back" ? this.#earlier.get(name)?.[0] : undefined;
+      const ready = await this.#ready(action, name, next, reason);
+      this.#commit(earlier ? { ...ready, state: earlier.state } : ready, step, started);
+    } catch (error) {
+      this.#options.onNotice(`${name} cannot be changed again as it was at step ${step}: ${String(error)}`);
+    }
   }
 
   #with(held: Held): readonly Held[] {
