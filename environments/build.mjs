@@ -1,5 +1,5 @@
-// Builds build/launcher, the native part of the code sandbox, on Linux with a C++17 compiler: `node environments/build.mjs`.
-// Elsewhere there is nothing to build. It is built again when its source or the compiler's name changes.
+// Builds the native part of the code sandbox, build/launcher and build/fork-server.so, on Linux with a C++17 compiler:
+// `node environments/build.mjs`. Elsewhere there is nothing to build. Built again when a source or the compiler's name changes.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
@@ -7,19 +7,29 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = dirname(fileURLToPath(import.meta.url));
-const source = join(root, "code", "native", "launcher.cc");
-const target = join(root, "build", "launcher");
-const stampPath = `${target}.stamp`;
+const sources = join(root, "code", "native");
+/** Ways to link, the first that works: a file without libraries starts faster, but not every distribution has the means. */
+const TARGETS = [
+  { name: "launcher", source: "launcher.cc", linkings: [["-static"], ["-static-libstdc++"]] },
+  {
+    name: "fork-server.so",
+    source: "fork-server.cc",
+    linkings: [
+      ["-shared", "-fPIC", "-static-libstdc++", "-static-libgcc"],
+      ["-shared", "-fPIC"],
+    ],
+  },
+];
 
-if (process.platform === "linux") build();
+if (process.platform === "linux") for (const target of TARGETS) build(target);
 
-function build() {
+function build({ name, source, linkings }) {
+  const target = join(root, "build", name);
+  const stampPath = `${target}.stamp`;
   const compilers = process.env.CXX ? [process.env.CXX] : ["c++", "g++", "clang++"];
-  const stamp = createHash("sha256")
-    .update(readFileSync(source))
-    .update(compilers.join("\0"))
-    .update(process.arch)
-    .digest("hex");
+  const hash = createHash("sha256");
+  for (const file of [source, "boundary.h"]) hash.update(readFileSync(join(sources, file)));
+  const stamp = hash.update(compilers.join("\0")).update(process.arch).digest("hex");
   if (existsSync(target) && existsSync(stampPath) && readFileSync(stampPath, "utf8") === stamp) return;
   mkdirSync(dirname(target), { recursive: true });
   // A running sandbox has the old file open: write beside it and rename.
@@ -27,9 +37,8 @@ function build() {
   let output = "";
   for (const compiler of compilers) {
     const [command, ...flags] = compiler.trim().split(/\s+/);
-    // A file without libraries starts faster, but not every distribution has the means to link one.
-    for (const linking of ["-static", "-static-libstdc++"]) {
-      const options = ["-std=c++17", "-O2", "-Wall", "-Wextra", linking, "-o", temporary, source];
+    for (const linking of linkings) {
+      const options = ["-std=c++17", "-O2", "-Wall", "-Wextra", ...linking, "-o", temporary, join(sources, source)];
       const { error, status, stderr } = spawnSync(command, [...flags, ...options], { encoding: "utf8" });
       if (error) break;
       output = stderr;
@@ -41,6 +50,6 @@ function build() {
     }
   }
   // Reported and passed over: everything but the strong tier of the sandbox works without it.
-  console.error(`${output}Cannot build the sandbox launcher: no compiler of ${compilers.join(", ")} made it`);
+  console.error(`${output}Cannot build the sandbox's ${name}: no compiler of ${compilers.join(", ")} made it`);
   process.exitCode = 1;
 }

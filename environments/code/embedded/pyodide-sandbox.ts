@@ -29,7 +29,10 @@ export async function openPyodideSandbox({ limits }: { readonly limits: Limits }
     snapshot = undefined;
     return { missing: `Pyodide did not boot: ${memory}`, remedy };
   }
-  const pool = new GuestPool((_language, { memoryMb }) => startPyodide(folder, OVERHEAD_MB + memoryMb, memory), 1);
+  const pool = new GuestPool(
+    async (_language, { memoryMb }) => startPyodide(folder, OVERHEAD_MB + memoryMb, memory),
+    1,
+  );
   const trial = await pool.start("python", limits);
   if (!(trial instanceof Guest)) {
     await pool.close();

@@ -67,6 +67,13 @@ def one_line(error):
     return ("%s: %s%s" % (type(error).__name__, getattr(error, "msg", None) or error, place))[:500]
 
 
+def open_streams():
+    """Lays the streams of tests over descriptors 0 to 2, once for all tests: each has a fresh copy of them."""
+    sys.stdin = sys.__stdin__ = open(0, "r", closefd=False)
+    sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)
+    sys.stderr = sys.__stderr__ = open(2, "w", errors="backslashreplace", closefd=False)
+
+
 def execute(program, payload, keep, ask):
     """One test, to its exit code.
 
@@ -77,9 +84,6 @@ def execute(program, payload, keep, ask):
     code = 1
     mode, name, body, names = program
     try:
-        sys.stdin = sys.__stdin__ = open(0, "r", closefd=False)
-        sys.stdout = sys.__stdout__ = open(1, "w", closefd=False)
-        sys.stderr = sys.__stderr__ = open(2, "w", errors="backslashreplace", closefd=False)
         module = type(sys)("__main__" if mode == "stdin" else "program")
         module.__dict__.update(names)
         sys.modules[module.__name__] = module

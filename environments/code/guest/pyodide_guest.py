@@ -26,6 +26,7 @@ def close_ways_out():
             del sys.modules[name]
     _thread.start_new_thread = _thread.start_joinable_thread = no_threads
     threading._start_joinable_thread = no_threads
+    judged_program.open_streams()
     sys.setrecursionlimit(200_000)
     sys.set_int_max_str_digits(0)
     sys.dont_write_bytecode = True

@@ -1,4 +1,4 @@
-"""Runs one untrusted program on one test after another: process 2 of a sandbox, and never anything else.
+"""Runs one untrusted program on one test after another: in a sandbox of its own, and never anywhere else.
 
 The interpreter starts ahead of time; a program is compiled once; each test runs in a fork of its own, so that no test
 sees what another one left in memory. Frames on descriptor 3 come from the harness, frames on descriptor 4 go to it: a
@@ -14,6 +14,7 @@ functions of another sandbox, each call a frame "call <length>" that is answered
 Nothing that is worth stealing is ever in here: expected outputs stay with the harness, and so does the clock.
 """
 
+import _signal
 import posix
 import sys
 
@@ -26,18 +27,20 @@ FILES = ("stdin", "stdout", "stderr", "result")
 
 
 def main():
-    # Process 2 of a namespace is never anybody else's process: settle() kills all that it may.
-    if posix.getpid() != 2 or posix.getppid() != 1:
+    # Started by the launcher, or forked by the server: it is alone there, and settle() kills all that it may.
+    if (posix.getpid(), posix.getppid()) not in ((2, 1), (1, 0)):
         sys.exit("Cannot run outside of a sandbox")
+    # Process 1 hears only what it has handlers for: its programs cannot end it.
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
     sys.path.remove(GUEST)
     sys.setrecursionlimit(200_000)
     hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
     resource.setrlimit(resource.RLIMIT_STACK, (hard, hard))
-    null = posix.open("/dev/null", posix.O_RDWR)
-    posix.dup2(null, 2)
-    posix.close(null)
     files = [posix.open("/io/" + name, posix.O_RDWR | posix.O_CREAT | posix.O_CLOEXEC, 0o600)
              for name in FILES]
+    for number, file in enumerate(files[:3]):
+        posix.dup2(file, number)
+    judged_program.open_streams()
     import _sitebuiltins
     import builtins
 
@@ -164,8 +167,7 @@ def report(nonce, status, usage, cap, files):
 
 def run_child(loaded, cpu_seconds, payload, files):
     """One test, from a fresh copy of the interpreter to its exit code. Never returns."""
-    for number, file in enumerate(files[:3]):
-        posix.dup2(file, number)
+    _signal.signal(_signal.SIGINT, _signal.default_int_handler)
     if loaded[0] != "asserts":
         posix.close(CONTROL)
         posix.close(ANSWER)
@@ -184,4 +186,5 @@ def ask(data):
     return read_bytes(int(read_line().split()[-1]))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,7 +5,7 @@ import { Guest, type GuestChannel, type GuestEnd } from "./guest.js";
 export type GuestLimits = Pick<Limits, "memoryMb" | "outputBytes">;
 
 /** Starts a guest of a kind; words where there is nothing to start. */
-export type LaunchGuest = (language: Language, limits: GuestLimits) => GuestChannel | string;
+export type LaunchGuest = (language: Language, limits: GuestLimits) => Promise<GuestChannel | string>;
 
 /** A start takes some 20 ms, and with a whole interpreter half a second; a machine that needs this long is in trouble. */
 const READY_DEADLINE_MS = 60_000;
@@ -59,7 +59,7 @@ export class GuestPool {
 
   /** A guest of its own that has reported ready, or why there is none. */
   async start(language: Language, limits: GuestLimits): Promise<Guest | GuestEnd> {
-    const channel = this.#launch(language, limits);
+    const channel = await this.#launch(language, limits);
     if (typeof channel === "string") return failed(channel);
     // stdout and a result, and the tail of stderr.
     const guest = new Guest(channel, 2 * limits.outputBytes + 8192);

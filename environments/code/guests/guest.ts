@@ -48,6 +48,8 @@ export class Guest {
         this.#wake?.();
       }
     });
+    // A channel may have waited for a listener.
+    channel.output.resume();
     // A guest that is gone reads no more and says no more; its end says why.
     channel.input.on("error", () => {});
     channel.output.on("error", () => {});

@@ -48,7 +48,7 @@ function ownGroups(): ReadonlyMap<string, string> {
 /** Removes what a launcher that was killed could not; a group in use stays, as only an empty one can be removed. */
 function sweep(folder: string): void {
   for (const name of readdirSync(folder)) {
-    const pid = /^troupe-(\d+)$/.exec(name)?.[1];
+    const pid = /^troupe-(\d+)(?:-\d+)?$/.exec(name)?.[1];
     if (pid === undefined || existsSync(`/proc/${pid}`)) continue;
     try {
       rmdirSync(join(folder, name));

@@ -8,12 +8,22 @@ const PROCESSES = 64;
 const DISK_MB = 64;
 const FILE_MB = 16;
 
-/** What the launcher is told about a guest; undefined where there is no interpreter for it. */
+/** What the boundary of a guest is made from. */
+export interface LaunchArguments {
+  /** Of the launcher, or of the fork server: limits and view. */
+  readonly boundary: readonly string[];
+  readonly command: readonly string[];
+  /** Address space of one process, and memory of all of them, MiB. */
+  readonly memoryMb: number;
+  readonly totalMb: number;
+}
+
+/** The arguments for a guest; undefined where there is no interpreter for it. */
 export function launchArguments(
   language: Language,
-  { memoryMb }: GuestLimits,
+  { memoryMb }: Pick<GuestLimits, "memoryMb">,
   cgroups: readonly string[],
-): readonly string[] | undefined {
+): LaunchArguments | undefined {
   const interpreter = findInterpreter(language, memoryMb);
   if (interpreter === undefined) return undefined;
   const totalMb = memoryMb + OVERHEAD_MB[language];
@@ -27,11 +37,10 @@ export function launchArguments(
     // Python raises its own; Node cannot.
     "--stack-mb": language === "python" ? 8 : 120,
   };
-  return [
+  const boundary = [
     ...Object.entries(numbers).flatMap(([name, value]) => [name, String(value)]),
     ...cgroups.flatMap((path) => ["--cgroup", path]),
     ...interpreter.view,
-    "--",
-    ...interpreter.command,
   ];
+  return { boundary, command: interpreter.command, memoryMb: numbers["--memory-mb"], totalMb };
 }

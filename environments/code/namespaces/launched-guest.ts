@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
-import type { GuestChannel, GuestEnd } from "../guests/guest.js";
+import type { GuestChannel } from "../guests/guest.js";
+import { brokenEnd, endOf } from "./guest-end.js";
 
 /** Starts the launcher, which sets the boundary up, starts a guest inside and watches over it. */
 export function launchGuest(launcher: string, args: readonly string[]): GuestChannel {
@@ -13,27 +14,11 @@ export function launchGuest(launcher: string, args: readonly string[]): GuestCha
     input: child.stdin,
     output: child.stdout,
     ended: new Promise((resolve) => {
-      child.on("error", ({ message }) => resolve({ problem: message, isOutOfMemory: false, says: message }));
-      child.on("close", (_code, signal) => resolve(readEnd(stderr, signal)));
+      child.on("error", ({ message }) => resolve(brokenEnd(message)));
+      child.on("close", () => resolve(endOf(/^end (.*)$/m.exec(stderr)?.[1] ?? "", stderr)));
     }),
     // The launcher sees its stdin close, kills process 1 of the namespace and clears its cgroups; killed itself it could
     // not do the last.
     kill: () => void child.stdin.destroy(),
-  };
-}
-
-function readEnd(stderr: string, signal: string | null): GuestEnd {
-  const problem = /^cannot .*/m.exec(stderr)?.[0];
-  const end = /^end exit=(-?\d+) signal=(\d+) oom=(\d+) forks-refused=(\d+) watchdog=(\d)$/m.exec(stderr);
-  if (end === null || problem !== undefined) {
-    const says = problem ?? `the launcher went down${signal === null ? "" : ` by ${signal}`}: ${stderr.trim()}`;
-    return { problem: says, isOutOfMemory: false, says };
-  }
-  const [, exit, signalNumber, oom, , watchdog] = end;
-  return {
-    problem: undefined,
-    isOutOfMemory: oom !== "0" || watchdog === "1",
-    ...(exit === "-1" ? {} : { exitCode: Number(exit) }),
-    says: exit === "-1" ? `ended by signal ${signalNumber}` : `exit code ${exit}`,
   };
 }

@@ -16,8 +16,8 @@ import { GuestPool } from "../guests/guest-pool.js";
 import { GuestSession } from "../guests/guest-session.js";
 import { findCgroupFolders } from "./cgroup-folders.js";
 import { findInterpreter } from "./interpreter.js";
-import { launchArguments } from "./launch-arguments.js";
-import { launchGuest } from "./launched-guest.js";
+import { GuestStarter } from "./guest-starter.js";
+import { namespaceRemedy } from "./namespace-remedy.js";
 
 /** Tier A, or why this machine does not have it and what would give it one. */
 export type NamespaceProbe = { readonly sandbox: Sandbox } | { readonly missing: string; readonly remedy: string };
@@ -41,17 +41,16 @@ export async function openNamespaceSandbox({ limits, language }: NamespaceOption
     return missing("its launcher is not built", "install a C++17 compiler (apt-get install g++), then npm run build");
   const cgroups = findCgroupFolders();
   const atOnce = availableParallelism();
-  const pool = new GuestPool((kind, guestLimits) => {
-    const args = launchArguments(kind, guestLimits, cgroups.paths);
-    return args === undefined ? `no interpreter for ${kind} on the path` : launchGuest(launcher, args);
-  }, atOnce);
+  const starter = new GuestStarter(launcher, cgroups.paths);
+  const pool = new GuestPool((kind, guestLimits) => starter.start(kind, guestLimits), atOnce);
   const languages = LANGUAGES.filter((one) => findInterpreter(one, limits.memoryMb) !== undefined);
   const first = languages.includes(language) ? language : languages[0];
   if (first === undefined) return missing("there is no interpreter on the path", "install python3");
   const trial = await pool.start(first, limits);
   if (!(trial instanceof Guest)) {
     await pool.close();
-    return missing(trial.says, "allow user namespaces (sysctl user.max_user_namespaces), or run as root");
+    await starter.close();
+    return missing(trial.says, namespaceRemedy());
   }
   pool.keep(first, limits, trial);
   const tier: Tier = {
@@ -59,28 +58,31 @@ export async function openNamespaceSandbox({ limits, language }: NamespaceOption
     boundary: ["Linux namespaces", "seccomp", "rlimits", cgroups.bounds || "memory watchdog"].join(", "),
     limits: [],
   };
-  return { sandbox: new NamespaceSandbox(tier, languages, atOnce, pool) };
+  return { sandbox: new NamespaceSandbox(tier, languages, atOnce, pool, starter) };
 }
 
 class NamespaceSandbox implements Sandbox {
   readonly #pool: GuestPool;
+  readonly #starter: GuestStarter;
   readonly tier: Tier;
   readonly languages: readonly Language[];
   readonly modes = ["stdin", "function", "calls", "asserts"] as const;
   readonly atOnce: number;
 
-  constructor(tier: Tier, languages: readonly Language[], atOnce: number, pool: GuestPool) {
+  constructor(tier: Tier, languages: readonly Language[], atOnce: number, pool: GuestPool, starter: GuestStarter) {
     this.tier = tier;
     this.languages = languages;
     this.atOnce = atOnce;
     this.#pool = pool;
+    this.#starter = starter;
   }
 
   open(program: Program, limits: Limits): Session {
     return new GuestSession(this.#pool, program, limits);
   }
 
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await this.#pool.close();
+    await this.#starter.close();
   }
 }

@@ -113,8 +113,8 @@ export const PYTHON_PROGRAMS: readonly HostileProgram[] = [
       "import os\nfor n in ('stdin', 'stdout', 'stderr'):\n  os.unlink('/io/' + n)\n  os.mkdir('/io/' + n)\nprint('no')",
   },
   // Signals.
-  { name: "kills what watches it", program: "import os\nos.kill(os.getppid(), 9)", want: "tampering" },
-  { name: "stops what watches it", program: "import os\nos.kill(os.getppid(), 19)", want: "time-limit" },
+  { name: "kills what watches it", program: "import os\nos.kill(os.getppid(), 9)", want: "wrong-answer" },
+  { name: "stops what watches it", program: "import os\nos.kill(os.getppid(), 19)", want: "wrong-answer" },
   { name: "kills everything", program: "import os\nos.kill(-1, 9)" },
   {
     name: "kills process 1",

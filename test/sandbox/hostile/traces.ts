@@ -15,7 +15,7 @@ export function processesLeft(): string[] {
         const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 80);
         const parent = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
         const isOrphan = uid >= FIRST_USER && !existsSync(`/proc/${uid - FIRST_USER}`);
-        const isOurs = parent === String(process.pid) && /\/launcher /.test(command);
+        const isOurs = parent === String(process.pid) && /\/launcher |fork_server/.test(command);
         return isOrphan || isOurs ? [`${pid} ${command}`] : [];
       } catch {
         // It has ended meanwhile.
@@ -30,7 +30,7 @@ export function groupsLeft(folder = GROUPS, depth = 0): string[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .flatMap(({ name }) => {
-      const pid = /^troupe-(\d+)$/.exec(name)?.[1];
+      const pid = /^troupe-(\d+)(?:-\d+)?$/.exec(name)?.[1];
       const path = join(folder, name);
       return pid === undefined ? groupsLeft(path, depth + 1) : existsSync(`/proc/${pid}`) ? [] : [path];
     });
