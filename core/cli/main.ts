@@ -66,7 +66,7 @@ const COMMANDS: Readonly<Record<string, { readonly description: string; load(): 
     load: () => import("./commands/plugin.js"),
   },
   env: {
-    description: "write environments, and check them",
+    description: "write environments, check them, and serve one as OpenEnv does",
     load: () => import("./commands/env.js"),
   },
   actors: {

@@ -4,7 +4,8 @@ import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { listenHttp, type ServiceDoor } from "../../core/dist/src/rpc/verify-http.js";
+import type { ServiceDoor } from "../../core/dist/src/rpc/open-door.js";
+import { listenHttp } from "../../core/dist/src/rpc/verify-http.js";
 import { VerifyService } from "../../core/dist/src/rpc/verify-service.js";
 import { GATED } from "../support/gated.js";
 

@@ -1,8 +1,10 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
+import { pathOrName } from "../path-or-name.js";
 import { settingsOf } from "../plugins/settings-of.js";
+import { defineEnvServe } from "./env-serve.js";
 
-/** `troupe env …`: new environments, and whether one keeps its contract. */
+/** `troupe env …`: new environments, whether one keeps its contract, and one for others to talk with. */
 export function define(command: Command, program: Command): void {
   const isJson = (): boolean => program.opts<{ json?: boolean }>().json === true;
   command
@@ -33,9 +35,5 @@ export function define(command: Command, program: Command): void {
       const { checkEnvironment } = await import("../environments/check-environment.js");
       await checkEnvironment(pathOrName(use), flags.with === undefined ? undefined : settingsOf(flags.with), isJson());
     });
-}
-
-/** A path is taken from the folder that the command was called in. */
-function pathOrName(use: string): string {
-  return use === "." || use.startsWith("./") || use.startsWith("../") ? resolve(use) : use;
+  defineEnvServe(command, program);
 }

@@ -1,5 +1,6 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
+import { pathOrName } from "../path-or-name.js";
 import { settingsOf } from "../plugins/settings-of.js";
 
 /** `troupe plugin …`: the plugins that there are, new ones, and those of a run while it works. */
@@ -39,8 +40,7 @@ export async function define(command: Command, program: Command): Promise<void> 
     .option("--with <json>", "the plugin's settings as a JSON object; its defaults unless given")
     .action(async (use: string, flags: { with?: string }) => {
       const { checkPlugin } = await import("../plugins/check-plugin.js");
-      const path = use === "." || use.startsWith("./") || use.startsWith("../") ? resolve(use) : use;
-      await checkPlugin(path, flags.with === undefined ? undefined : settingsOf(flags.with), isJson());
+      await checkPlugin(pathOrName(use), flags.with === undefined ? undefined : settingsOf(flags.with), isJson());
     });
   const { defineLivePlugins } = await import("../plugins/live-plugins.js");
   defineLivePlugins(command, program);

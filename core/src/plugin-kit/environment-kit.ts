@@ -3,10 +3,11 @@ import { TroupeError } from "../error-catalogue.js";
 import { loadEnvironment } from "../environments/environment-loader.js";
 import type { Taskset } from "../environments/environment.js";
 import { deriveKey, Random } from "../numerics/random.js";
+import { spokenAnswer } from "../environments/spoken-trajectory.js";
 import type { Task } from "../records/task.js";
 import { VERDICT_KINDS, type Verdict } from "../records/verdict.js";
 import { EPISODE_PROMISES, tryEpisodes, type EpisodePromise } from "./episode-kit.js";
-import { HOSTILE_RESPONSES, practiceAnswer } from "./practice-trajectory.js";
+import { HOSTILE_RESPONSES } from "./hostile-responses.js";
 
 const PROMISES = ["random-access", "disjoint", "references", "total", "deterministic", "portable"] as const;
 
@@ -73,7 +74,7 @@ export async function tryEnvironment(
     if (!isPortable(task)) note("portable", `${about} changes on its way`);
     const judge = async (prefix: string, response: string): Promise<Verdict | undefined> => {
       try {
-        const verdict = await verifier.verify(task, practiceAnswer(task, prefix, response));
+        const verdict = await verifier.verify(task, spokenAnswer(task, prefix, response));
         const problem = problemOf(verdict);
         if (problem !== "") note("total", `${about}: ${problem}`);
         if (!isPortable(verdict)) note("portable", `the verdict on ${about} changes on its way`);

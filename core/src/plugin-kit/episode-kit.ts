@@ -4,9 +4,10 @@ import type { Demonstration } from "../environments/environment.js";
 import type { Episodes, Reply } from "../environments/episode.js";
 import { deriveKey, Random } from "../numerics/random.js";
 import type { JsonValue } from "../records/json.js";
+import { spokenEpisode } from "../environments/spoken-trajectory.js";
 import type { Task } from "../records/task.js";
 import { askEnvironment } from "../rollout/environment-call.js";
-import { HOSTILE_RESPONSES, practiceEpisode } from "./practice-trajectory.js";
+import { HOSTILE_RESPONSES } from "./hostile-responses.js";
 
 /** A promise that an environment makes when it talks with the policy. */
 export type EpisodePromise = "unshaken" | "replayable" | "state" | "budget" | "taught";
@@ -59,7 +60,7 @@ export async function tryEpisodes(
     for (const [turns, { isDone, outcome }] of played.replies.entries()) {
       const end = outcome === undefined ? { isDone } : { isDone, outcome };
       try {
-        const verdict = await verifier.verify(task, practiceEpisode(task, prefix, texts.slice(0, turns), end));
+        const verdict = await verifier.verify(task, spokenEpisode(task, prefix, texts.slice(0, turns), end));
         if (verdict.kind === "error") note("budget", `${about}, cut after ${turns} turns: ${verdict.reason}`);
         if (isDone && verdict.kind === "pass" && turns === texts.length) passes += 1;
       } catch (error) {

@@ -41,7 +41,10 @@ export async function askEnvironment(
     const reply = withinDeadline(deadlineMs, () => call(stop.signal));
     const timeUp = new Promise<"late">((resolve) => (cancel = systemClock.after(deadlineMs, () => resolve("late"))));
     const first = await Promise.race([reply, timeUp, stopped]);
-    if (first === "late") return late;
+    if (first === "late") {
+      stop.abort();
+      return late;
+    }
     if (first === "stopped") return { failure: { kind: "infra", reason: `stopped: ${about} was not waited for` } };
     const problem = replyProblem(first);
     return problem === undefined
@@ -52,7 +55,6 @@ export async function askEnvironment(
     return { failure: { kind: "error", reason: `environment-threw: ${about}: ${String(cause)}` } };
   } finally {
     cancel();
-    stop.abort();
     signal.removeEventListener("abort", onAbort);
   }
 }

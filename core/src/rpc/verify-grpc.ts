@@ -7,7 +7,8 @@ import { loadGrpc } from "../actors/node-service.js";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import { checkToken, showsToken } from "./bearer-token.js";
-import type { ListenOptions, ServiceDoor } from "./verify-http.js";
+import type { ServiceDoor } from "./open-door.js";
+import type { ListenOptions } from "./verify-http.js";
 import { parseVerifyRequest, type VerifyReply, type VerifyRequest } from "./verify-message.js";
 import type { VerifyService } from "./verify-service.js";
 

@@ -1,10 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createSecureServer } from "node:https";
 import { once } from "node:events";
-import { systemClock } from "../actors/clock.js";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import { checkToken, showsToken } from "./bearer-token.js";
+import { openDoor, type ServiceDoor } from "./open-door.js";
 import { parseVerifyRequest, type VerifyReply } from "./verify-message.js";
 import type { VerifyService } from "./verify-service.js";
 
@@ -18,13 +18,6 @@ export interface ListenOptions {
   readonly tls?: { readonly cert: string; readonly key: string };
   /** Bytes of a request at most. */
   readonly maxBodyBytes: number;
-}
-
-/** A way into a service, open. */
-export interface ServiceDoor {
-  readonly address: string;
-  /** Takes no new connections; resolves when the answers under way are sent, or cut off after the grace. */
-  close(graceMs: number): Promise<void>;
 }
 
 const STATUS: Readonly<Record<string, number>> = {
@@ -64,14 +57,7 @@ export async function listenHttp(service: VerifyService, options: ListenOptions)
     answer(service, options, request, response).catch((error: unknown) => refuse(response, error));
   };
   const server = options.tls === undefined ? createServer(hear) : createSecureServer(options.tls, hear);
-  const [host, port] = splitAddress(address);
-  server.listen(port, host);
-  try {
-    await once(server, "listening");
-  } catch (cause) {
-    throw errors.serviceNotOpened({ address, problem: String(cause) }, cause);
-  }
-  return { address: addressOf(server, address), close: (graceMs) => closed(server, graceMs) };
+  return openDoor(server, address);
 }
 
 async function answer(
@@ -162,24 +148,4 @@ function refuse(response: ServerResponse, error: unknown, status?: number): void
 
 function json(response: ServerResponse, status: number, value: object): void {
   response.writeHead(status, { "content-type": "application/json" }).end(`${JSON.stringify(value)}\n`);
-}
-
-/** Host and port of "host:port", "[::1]:port" included. */
-function splitAddress(address: string): readonly [host: string, port: number] {
-  const [, host = "", port = ""] = /^\[?([^\]]*?)\]?:(\d+)$/.exec(address) ?? [];
-  if (host === "") throw errors.serviceNotOpened({ address, problem: "HOST:PORT is wanted" });
-  return [host, Number(port)];
-}
-
-function addressOf(server: Server, asked: string): string {
-  const bound = server.address();
-  return typeof bound === "object" && bound !== null ? asked.replace(/\d+$/, String(bound.port)) : asked;
-}
-
-async function closed(server: Server, graceMs: number): Promise<void> {
-  const over = new Promise<void>((resolve) => server.close(() => resolve()));
-  server.closeIdleConnections();
-  const cancel = systemClock.after(graceMs, () => server.closeAllConnections());
-  await over;
-  cancel();
 }

@@ -1,13 +1,15 @@
 import { execFile } from "node:child_process";
+import { once } from "node:events";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
+import { WebSocket } from "ws";
 import { newEnvironment } from "../../../core/cli/environments/new-environment.js";
 import { analyseSource } from "../../../core/dist/cli/plugins/analyse-source.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
-import { recordsOf, runTroupe } from "../../support/troupe-process.js";
+import { recordsOf, runTroupe, TroupeProcess } from "../../support/troupe-process.js";
 
 const folder = temporaryFolder();
 const folders = { runs: join(folder, "runs"), home: join(folder, "home") };
@@ -61,5 +63,26 @@ describe("troupe env", () => {
     expect(recordsOf(checked)).toMatchObject([
       { type: "environment", name: "mine", offers: ["episodes", "teacher"], findings: [], ok: true },
     ]);
+  });
+
+  test("serve says where it listens, has it talked with, and ends with code 0 when it is stopped", async () => {
+    let listening = (_line: string): void => {};
+    const line = new Promise<string>((resolve) => (listening = resolve));
+    const args = ["--json", "env", "serve", "guess-number", "--port", "0"];
+    const server = new TroupeProcess(args, folders, (text) => listening(text));
+    const said = JSON.parse(await line);
+    expect(said).toMatchObject({ type: "listening", environment: "guess-number" });
+    const client = new WebSocket(said.url);
+    const answer = once(client, "message");
+    await once(client, "open");
+    client.send('{"type":"reset","data":{"seed":1}}');
+    expect(JSON.parse(String((await answer)[0]))).toMatchObject({ type: "observation", data: { done: false } });
+    server.signal("SIGTERM");
+    expect(await server.ended).toMatchObject({ exitCode: 0, signal: null });
+  });
+
+  test("serve refuses other machines without a token", async () => {
+    const end = await runTroupe(["env", "serve", "guess-number", "--host", "0.0.0.0", "--port", "0"], folders);
+    expect(end).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("SERVICE_NOT_SECURED") });
   });
 });

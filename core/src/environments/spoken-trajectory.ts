@@ -2,30 +2,17 @@ import type { Task } from "../records/task.js";
 import { ORIGIN, type Trajectory, type Turn } from "../records/trajectory.js";
 import type { EpisodeOutcome } from "../records/verdict.js";
 
-/** Responses of every kind that policies come up with; none may make an environment fail. */
-export const HOSTILE_RESPONSES: readonly string[] = [
-  "",
-  "</think>",
-  "</think>\n\n\\boxed{",
-  "</think>\n\n\\boxed{}",
-  "\\boxed{1} <think>",
-  "</think>\n\n\\boxed{\u0000\ud800}",
-  `</think>\n\n\\boxed{${"(".repeat(20_000)}}`,
-  `</think>\n\n\\boxed{${"9".repeat(20_000)}}`,
-  `</think>\n\n${"\\boxed{".repeat(2000)}`,
-];
-
-/** One answer to a task, as a rollout would record it. */
-export function practiceAnswer(task: Task, assistantPrefix: string, responseText: string): Trajectory {
-  return practiceTrajectory(task, assistantPrefix, responseText, [{ role: "policy", start: 1, end: 2 }]);
+/** One answer to a task that was not sampled here: its text is all that is known, and one token stands for it. */
+export function spokenAnswer(task: Task, assistantPrefix: string, responseText: string): Trajectory {
+  return spokenTrajectory(task, assistantPrefix, responseText, [{ role: "policy", start: 1, end: 2 }]);
 }
 
 /**
- * An episode as a rollout would record it, cut after the given turns unless it has an outcome or is done.
+ * An episode that was not sampled here, one token for each of its turns; cut after them unless it is done.
  *
  * @param texts what the policy says, turn by turn
  */
-export function practiceEpisode(
+export function spokenEpisode(
   task: Task,
   assistantPrefix: string,
   texts: readonly string[],
@@ -34,14 +21,14 @@ export function practiceEpisode(
   const turns = texts.map((text, t): Turn => ({ role: "policy", start: t + 1, end: t + 2, text }));
   const { isDone, outcome } = end;
   return {
-    ...practiceTrajectory(task, assistantPrefix, texts.join("\n"), turns),
+    ...spokenTrajectory(task, assistantPrefix, texts.join("\n"), turns),
     stopReason: isDone ? "stop" : "length",
     ...(outcome === undefined ? {} : { outcome }),
   };
 }
 
 /** One prompt token, then one token for every turn. */
-function practiceTrajectory(
+function spokenTrajectory(
   { id, prompt }: Task,
   assistantPrefix: string,
   responseText: string,
@@ -50,9 +37,9 @@ function practiceTrajectory(
   const length = turns.length + 1;
   const spoken = (value: number): Float32Array => new Float32Array(length).fill(value, 1);
   return {
-    id: "practice/0/0",
+    id: `${id}/0`,
     taskId: id,
-    groupId: "practice/0",
+    groupId: id,
     slot: 0,
     mode: "default",
     tokens: Int32Array.from({ length }, (_, t) => t),
