@@ -27,5 +27,10 @@ export function toCheckpointState(saved: SavedRun): JsonObject {
 /** What a run's checkpoint holds beside weights and moments. @throws LINE_UNREADABLE */
 export async function readSavedRun(checkpoint: Checkpoint): Promise<SavedRun> {
   // What `toCheckpointState` was given.
-  return (await readCheckpointState(checkpoint)) as unknown as SavedRun;
+  const saved = (await readCheckpointState(checkpoint)) as unknown as SavedRun;
+  const { lastReport } = saved.run;
+  if (!lastReport) return saved;
+  // JSON has no NaN, and the next step's hooks are to see what the step reported.
+  const metrics = Object.entries(lastReport.metrics).map(([name, value]): [string, number] => [name, value ?? NaN]);
+  return { ...saved, run: { ...saved.run, lastReport: { ...lastReport, metrics: Object.fromEntries(metrics) } } };
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test, vi } from "vitest";
+import { printTrainingReplay } from "../../core/dist/cli/print-training-replay.js";
 import { replayTraining, type RetrainedPart } from "../../core/dist/src/replay-training.js";
 import { Run } from "../../core/dist/src/run.js";
 import { findCheckpoint } from "../../core/dist/src/store/checkpoint.js";
@@ -73,6 +74,23 @@ function checkpointsIn(parts: readonly RetrainedPart[]): readonly Extract<Retrai
   return parts.filter((part) => part.kind === "checkpoint");
 }
 
+/** What the command says of a replay, and the exit code that it asks for. */
+async function printed(options: TrainingReplayOptions): Promise<{ readonly text: string; readonly exitCode: unknown }> {
+  let text = "";
+  const write = vi.spyOn(process.stdout, "write").mockImplementation((piece) => {
+    text += String(piece);
+    return true;
+  });
+  const before = process.exitCode;
+  try {
+    await printTrainingReplay(options, false);
+    return { text, exitCode: process.exitCode };
+  } finally {
+    process.exitCode = before;
+    write.mockRestore();
+  }
+}
+
 /** What differs from the run: nothing, where its record is sound. */
 function differences(parts: readonly RetrainedPart[]): readonly unknown[] {
   return parts.flatMap((part): readonly unknown[] =>
@@ -120,6 +138,11 @@ describe("replayTraining()", () => {
       expect(stepsIn(parts)[0]?.decided.step).toBe(step + 1);
       expect(differences(parts)).toEqual([]);
       expect(checkpointsIn(parts).map(({ comparison }) => comparison.step)).toEqual([step, STEPS]);
+      const said = await printed({ ...ahead, after: await findCheckpoint(ahead.directory, step) });
+      expect(said).toMatchObject({
+        exitCode: undefined,
+        text: expect.stringContaining(`floats, compared with 2 checkpoints (steps ${step}, ${STEPS}): 0 differ\n`),
+      });
     },
     TIMEOUT_MS,
   );
@@ -145,7 +168,14 @@ describe("replayTraining()", () => {
       changed.writeInt32LE(tokens.readInt32LE(kept.bin.tokens) === 5 ? 6 : 5, kept.bin.tokens);
       writeFileSync(side, changed);
       const parts = await replayed({ ...ahead, to: 6 });
+      const said = await printed({ ...ahead, to: 6 });
       writeFileSync(side, tokens);
+      expect(said.exitCode).toBe(5);
+      expect(said.text).toMatch(/^0001-tiny: 6 steps, \d+ samples, /);
+      expect(said.text).toContain("\nfirst difference at step 5: ");
+      expect(said.text).toContain(
+        "\nstep 6 is the first checkpoint with other model.safetensors and optimizer.safetensors",
+      );
       const [first] = stepsIn(parts).filter(({ differing }) => differing.length > 0);
       expect(first?.decided.step).toBe(5);
       const [at] = checkpointsIn(parts).filter(({ comparison }) => comparison.differing.length > 0);
