@@ -54,7 +54,8 @@ export async function documentsOf(
   return documents;
 }
 
-function isText(path: string): boolean {
+/** Whether a path is a text, or a folder of texts, rather than a file of rows. */
+export function isText(path: string): boolean {
   return TEXT_FILE.test(path) || statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 }
 

@@ -1,4 +1,5 @@
 import { defineEnvironment } from "@troupe/core/sdk";
+import { recogniseTexts } from "./recognise-texts.js";
 import { settingsSchema } from "./settings.js";
 import { corpusTaskset } from "./taskset.js";
 import { corpusTeacher } from "./teacher.js";
@@ -12,4 +13,5 @@ export default defineEnvironment({
   taskset: corpusTaskset,
   verifier: ({ match }) => corpusVerifier(match),
   teacher: corpusTeacher,
+  recognise: recogniseTexts,
 });

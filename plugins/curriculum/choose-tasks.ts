@@ -105,7 +105,14 @@ export function nextToMeasure(
   return { indices, next };
 }
 
+let last: { readonly id: string; readonly order: readonly number[] } | undefined;
+
+/** The order of an epoch. The last one is kept, as steps ask for the same one many times. */
 function orderOf(size: number, { key, epoch }: TaskWalk): readonly number[] {
-  const indices = Array.from({ length: size }, (_, index) => index);
-  return new Random(deriveKey(key, epoch)).shuffle(indices);
+  const id = `${key}/${epoch}/${size}`;
+  if (last?.id !== id) {
+    const indices = Array.from({ length: size }, (_, index) => index);
+    last = { id, order: new Random(deriveKey(key, epoch)).shuffle(indices) };
+  }
+  return last.order;
 }

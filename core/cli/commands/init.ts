@@ -49,7 +49,9 @@ export function define(command: Command, program: Command): void {
       if (flags.device !== "cpu" && flags.device !== "cuda")
         throw errors.optionNotValid({ option: "--device", found: flags.device, wanted: "cpu or cuda" });
       await checkMethod(flags.method);
-      const data = await Promise.all((flags.data ?? []).map(recognise));
+      // A preset may be about tasks of one environment alone, such as texts.
+      const own = environmentOf(flags.method);
+      const data = await Promise.all((flags.data ?? []).map((argument) => recognise(argument, own)));
       if ((data.length === 0) === (flags.environment === undefined))
         throw errors.initTasksMissing({ given: data.length === 0 ? "no tasks" : "both --data and --environment" });
       const domains =
@@ -105,21 +107,37 @@ function readModel(directory: string, domains: readonly string[]): Candidate {
   return { directory, domains, shape, architecture: architectureOf(shape), parameters: parameterCount(shape) };
 }
 
+/** The environment that every preset of a method has its tasks from, where there is one. */
+function environmentOf(method: string): string | undefined {
+  const names = presetNames(process.cwd(), method).map((name) => {
+    const { environment } = readPreset(name, process.cwd()).settings;
+    return typeof environment === "object" && environment !== null && "use" in environment
+      ? String(environment.use)
+      : undefined;
+  });
+  const [first] = names;
+  return names.every((name) => name === first) ? first : undefined;
+}
+
 /** What an environment makes of a file: the one that is named, or the one that most rows suit. */
-async function recognise(argument: string): Promise<ChosenData> {
+async function recognise(argument: string, own: string | undefined): Promise<ChosenData> {
   const equals = existsSync(argument) ? -1 : argument.indexOf("=");
   const file = argument.slice(equals + 1);
   if (!existsSync(file)) throw errors.dataUnknown({ file, tried: ["there is no such file"] });
-  const names = equals > 0 ? [argument.slice(0, equals)] : installedModules("environment", process.cwd());
+  const named = equals > 0 ? argument.slice(0, equals) : own;
+  const names = named === undefined ? installedModules("environment", process.cwd()) : [named];
   const tried: ChosenData[] = [];
   for (const environment of names) {
     const { definition } = await loadDefinition(environment, process.cwd());
     if (!("recognise" in definition) || !definition.recognise) continue;
-    tried.push({ environment, found: await definition.recognise(file) });
+    const found = await definition.recognise(file);
+    if (named !== undefined || found.isGeneral !== true) tried.push({ environment, found });
   }
-  const [best, second] = tried.toSorted((a, b) => b.found.usable - a.found.usable);
+  const [best, second] = tried
+    .filter(({ found }) => found.usable > 0)
+    .toSorted((a, b) => b.found.usable - a.found.usable);
   const why = tried.map(({ environment, found }) => `${environment}: ${found.problem ?? "no rows"}`);
-  if (!best || best.found.usable === 0) throw errors.dataUnknown({ file, tried: why });
+  if (!best) throw errors.dataUnknown({ file, tried: why });
   if (second?.found.usable === best.found.usable)
     throw errors.dataUnknown({ file, tried: [`both ${best.environment} and ${second.environment} can read it`] });
   return best;

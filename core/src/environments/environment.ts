@@ -94,6 +94,8 @@ export interface RecognisedData {
   readonly usable: number;
   /** Why the first row that cannot be used cannot. */
   readonly problem?: string;
+  /** Nearly every file can be read so: the environment is taken where it is asked for, never because it could. */
+  readonly isGeneral?: boolean;
 }
 
 /** Tasks with their verifier: the default export of an environment's module, made by `defineEnvironment`. */

@@ -56,6 +56,20 @@ describe("troupe init", () => {
     expect(again).toMatchObject({ exitCode: 4, stderr: expect.stringContaining("INIT_FILE_EXISTS") });
   });
 
+  test("takes texts for a method whose presets are about texts, and problems for one whose presets are not", async () => {
+    const texts = rows("texts.jsonl", (index) => ({
+      problem: `${index}+1?`,
+      answer: `${index + 1}`,
+      solution: `Now ${index} and 1.`,
+    }));
+    const of = async (method: string): Promise<string> =>
+      (await init("--method", method, "--data", texts, "--out", join(folder, "none.yaml"), "--dry-run")).stdout;
+    expect(await of("rmt")).toMatch(
+      /use: corpus\n {2}# text from column "solution", context from column "problem": 40 of the/,
+    );
+    expect(await of("tfpi")).toMatch(/use: math\n {2}# problem from column "problem", answer from column "answer"/);
+  });
+
   test.skipIf(strongSandbox === undefined)(
     "gives two kinds of tasks a mixed environment and the preset that trains on both; --dry-run writes nothing",
     async () => {
@@ -84,7 +98,9 @@ describe("troupe init", () => {
     [["--method", "tfpi", "--preset", "qwen3", "--data", math], "PRESET_NOT_FOUND", 'did you mean "tfpi/qwen3-4b"?'],
     [["--method", "tfpi", "--data", math, "--model", folder], "MODEL_FOLDER_UNKNOWN", "there is no config.json in it"],
   ])("refuses %j with what is wrong", async (args, codeWanted, text) => {
-    const refused = recordsOf(await runTroupe(["--json", "init", "--model", model, ...args], folders));
+    const refused = recordsOf(
+      await runTroupe(["--json", "init", "--model", model, "--out", join(folder, "refused.yaml"), ...args], folders),
+    );
     expect(refused).toEqual([
       { type: "error", code: codeWanted, message: expect.stringContaining(text), hint: expect.any(String) },
     ]);
