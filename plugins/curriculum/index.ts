@@ -59,7 +59,7 @@ export default definePlugin<typeof settingsSchema, State>({
       run: (ctx, plan) => {
         const { position } = ctx.state;
         const { stages, strictlyOnPolicy, optimizer } = ctx.config;
-        endMeasuring(ctx);
+        const hasMeasured = endMeasuring(ctx);
         const isMeasuring = ctx.state.measuring !== null && position.start !== null;
         const hasSwitched = !isMeasuring && followStages(position, stages, ctx);
         const stage = stages[position.index]!; // the schema wants at least one
@@ -73,10 +73,11 @@ export default definePlugin<typeof settingsSchema, State>({
           ...planOfStage(steady),
           ...groupSizeOf(groupSize, doneOf(stage, ctx)),
           updatesPerBatch,
-          resetOptimizer: plan.resetOptimizer || (hasSwitched && optimizer === "fresh"),
+          // Measuring updates nothing, so a stage that does it begins with the step after.
+          resetOptimizer: plan.resetOptimizer || ((hasSwitched || hasMeasured) && optimizer === "fresh"),
           ...temperatureOf(stage.temperature, doneOf(stage, ctx)),
           ...(stage.learningRate === undefined ? {} : { learningRate: stage.learningRate }),
-          ...(measures ? measuringPlan(stage, plan) : {}),
+          ...(measures ? measuringPlan(stage) : {}),
           parameters: { ...plan.parameters, [ctx.plugin]: { stage: position.index, measures } },
         };
       },
@@ -165,14 +166,9 @@ function begin({ state, event }: Context, stage: Stage): void {
   event(`stage "${stage.name}": ${stage.domain ?? "every domain"}, at most ${stage.maxTokens} tokens`);
 }
 
-function measuringPlan({ name, measure: { attempts, promptsPerStep } = { attempts: 2 } }: Stage, plan: StepPlan) {
-  return {
-    stage: `${name}, measuring`,
-    groupSize: attempts,
-    maxRounds: 1,
-    ...(promptsPerStep === undefined ? {} : { promptsPerStep }),
-    resetOptimizer: plan.resetOptimizer,
-  };
+function measuringPlan({ name, measure: { attempts, promptsPerStep } = { attempts: 2 } }: Stage): Partial<StepPlan> {
+  const tasks = promptsPerStep === undefined ? {} : { promptsPerStep };
+  return { stage: `${name}, measuring`, groupSize: attempts, maxRounds: 1, ...tasks };
 }
 
 /** Chooses the next tasks to try; with the last of them the stage's tasks are measured. */
@@ -186,8 +182,8 @@ function measure({ state, step }: Context, stage: Stage, selection: Selection): 
 }
 
 /** A stage's planned length begins once its tasks are measured. */
-function endMeasuring({ state, config, step, progress, event }: Context): void {
-  if (state.measuredAt === null || step <= state.measuredAt) return;
+function endMeasuring({ state, config, step, progress, event }: Context): boolean {
+  if (state.measuredAt === null || step <= state.measuredAt) return false;
   const { name, maxSolved } = config.stages[state.position.index]!; // it was in force a step ago
   const shares = Object.values(state.measured);
   const left = shares.filter((share) => maxSolved === undefined || share <= maxSolved).length;
@@ -197,18 +193,20 @@ function endMeasuring({ state, config, step, progress, event }: Context): void {
   state.position.start = { step, progress };
   state.measuring = null;
   state.measuredAt = null;
+  return true;
 }
 
 function newWalk(random: Random): TaskWalk {
   return { taken: 0, epoch: 0, key: random.integer(0, 2 ** 31), isFinite: false };
 }
 
-/** How much of a stage is done, in [0, 1]. */
-function doneOf({ steps, share }: Stage, { state: { position }, step, progress }: Context): number {
+/** How much of a stage is done, in [0, 1]; one without a length of its own lasts until the run ends. */
+function doneOf({ steps, share }: Stage, { state: { position, measuring }, step, progress }: Context): number {
   const { start } = position;
-  if (start === null) return 0;
+  if (start === null || measuring !== null) return 0;
+  const length = share ?? Math.max(1 - start.progress, Number.EPSILON);
   const done =
-    steps === undefined ? (progress - start.progress) / (share ?? 1) : (step - start.step) / Math.max(1, steps - 1);
+    steps === undefined ? (progress - start.progress) / length : (step - start.step) / Math.max(1, steps - 1);
   return Math.min(1, Math.max(0, done));
 }
 
@@ -235,8 +233,7 @@ function withoutTruncated({ groups }: Cohort, rewards_N: readonly number[]): num
   });
 }
 
-function checkDomains(stages: readonly Stage[], { size, domains, at }: Selection): void {
-  if (size === 0) return;
+function checkDomains(stages: readonly Stage[], { domains, at }: Selection): void {
   const known = domains ?? [at(0).domain];
   const missing = stages.find(({ domain }) => domain !== undefined && !known.includes(domain));
   if (missing) throw errors.stageDomainUnknown({ stage: missing.name, domain: missing.domain ?? "", known });

@@ -191,6 +191,7 @@ describe("curriculum that measures", () => {
   test("tries every task of a stage 16 times with the policy that it begins with, learns nothing meanwhile, then keeps the hard ones", () => {
     const { hooks, driver, events, state } = stage(curriculum, settings);
     const seen: unknown[][] = [];
+    const resets: boolean[] = [];
     for (let step = 1; step <= 8; step++) {
       const plan = { ...PLAN, promptsPerStep: 2, ...hooks.plan!.run(driver({ step }), PLAN, undefined) };
       const at = driver({ step, plan });
@@ -202,6 +203,7 @@ describe("curriculum that measures", () => {
       });
       const decisions = groups.map((group) => hooks.keep!.run(at, { group, rewards_G: [0, 0] }, "keep"));
       hooks.observe!.run(at, report, makeCohort(groups, plan));
+      resets.push(plan.resetOptimizer);
       seen.push([
         plan.stage,
         plan.groupSize,
@@ -221,6 +223,8 @@ describe("curriculum that measures", () => {
       ["hard", 4, "t2 t6", undefined],
     ]);
     expect(seen.slice(6).map(([name]) => name)).toEqual(["end", "end"]);
+    // Fresh where "hard" begins to learn, after its measuring, and at "end".
+    expect(resets).toEqual([false, false, true, false, true, false, true, false]);
     expect(state.measured).toEqual({});
     expect(events).toEqual([
       'stage "hard": math, at most 16 tokens',
@@ -287,6 +291,21 @@ describe("curriculum on its guard", () => {
     expect(plans.map(({ groupSize }) => groupSize)).toEqual([8, 8, 16, 16, PLAN.groupSize]);
     expect(plans.map(({ temperature }) => Number(temperature.toFixed(4)))).toEqual([0.6, 0.7333, 0.8667, 1, 1]);
     expect(plans.map(({ resetOptimizer }) => resetOptimizer)).toEqual([false, false, false, false, false]);
+  });
+
+  test("ramps over what is left of the run when the last stage has no length of its own", () => {
+    const { hooks, driver } = stage(curriculum, {
+      stages: [
+        { name: "a", maxTokens: 8, share: 0.6 },
+        { name: "b", maxTokens: 8, groupSize: { from: 8, to: 16 }, temperature: { from: 0.6, to: 1 } },
+      ],
+    });
+    const plans = [0, 0.6, 0.7, 0.8, 1].map((progress, step) => ({
+      ...PLAN,
+      ...hooks.plan!.run(driver({ step: step + 1, progress }), PLAN, undefined),
+    }));
+    expect(plans.slice(1).map(({ groupSize }) => groupSize)).toEqual([8, 8, 16, 16]);
+    expect(plans.slice(1).map(({ temperature }) => Number(temperature.toFixed(4)))).toEqual([0.6, 0.7, 0.8, 1]);
   });
 
   test("averages over the batch's tokens, or within each group as the paper writes it", () => {
