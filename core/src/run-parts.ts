@@ -189,8 +189,8 @@ function rolloutPlaces(
 }
 
 function episodeArgs(environment: LoadedEnvironment, rollout: RunConfig["rollout"]): EpisodeArgs {
-  const { environmentDeadlineMs: deadlineMs, maxTurns, maxTurnTokens } = rollout;
-  const limits = { deadlineMs, maxTurns, maxTurnTokens: maxTurnTokens || Infinity };
+  const { environmentDeadlineMs: deadlineMs, maxTurns, maxTurnTokens, maxEpisodes } = rollout;
+  const limits = { deadlineMs, maxTurns, maxTurnTokens: maxTurnTokens || Infinity, atOnce: maxEpisodes || Infinity };
   return { environment: environmentParcel(environment), ...limits };
 }
 

@@ -1,6 +1,6 @@
 import {
   definePlugin,
-  responseLength,
+  policyLength,
   samplesOf,
   splitThinking,
   z,
@@ -154,7 +154,7 @@ export default definePlugin<typeof config, State>({
             outcomes_G.map((outcome, i) => ({
               reward: naiveReward(outcome, ctx.config.formatErrorReward),
               correct: outcome.correct,
-              length: responseLength(samples[i]!.trajectory),
+              length: policyLength(samples[i]!.trajectory),
               pool: ctx.config.lengthPool === "per-mode" && outcome.think ? 1 : 0,
             })),
             alpha,
@@ -177,7 +177,7 @@ export default definePlugin<typeof config, State>({
         const metrics = modeMetrics(
           samples.map((sample) => ({
             ...outcomeOf(sample, ctx.config),
-            length: responseLength(sample.trajectory),
+            length: policyLength(sample.trajectory),
             answerLength: numberIn(sample.trajectory.annotations, "answerTokens"),
             difficulty: difficultyOf.get(sample.trajectory.taskId),
           })),

@@ -1,4 +1,4 @@
-import { definePlugin, groupAdvantages, overlongPenalty, responseLength, samplesOf, z } from "@troupe/core/sdk";
+import { definePlugin, groupAdvantages, overlongPenalty, policyLength, samplesOf, z } from "@troupe/core/sdk";
 
 export default definePlugin({
   name: "dapo",
@@ -36,7 +36,7 @@ export default definePlugin({
               const reward = config.wrongReward + (1 - config.wrongReward) * rewards_N[i]!;
               return config.overlongBuffer === 0
                 ? reward
-                : reward + overlongPenalty(responseLength(trajectory), plan.maxTokens, config.overlongBuffer);
+                : reward + overlongPenalty(policyLength(trajectory), plan.maxTokens, config.overlongBuffer);
             }),
     },
     keep: {

@@ -1,4 +1,4 @@
-import { definePlugin, isTruncated, mean, responseLength, samplesOf, standardDeviation, z } from "@troupe/core/sdk";
+import { definePlugin, isTruncated, mean, policyLength, samplesOf, standardDeviation, z } from "@troupe/core/sdk";
 
 export default definePlugin({
   name: "dler",
@@ -31,7 +31,7 @@ export default definePlugin({
           return samples.map(() => special ?? config.truncation ?? plan.maxTokens);
         });
         return samplesOf(cohort).map(({ trajectory }, i) =>
-          isTruncated(trajectory) || responseLength(trajectory) > limits[i]! ? 0 : rewards_N[i]!,
+          isTruncated(trajectory) || policyLength(trajectory) > limits[i]! ? 0 : rewards_N[i]!,
         );
       },
     },

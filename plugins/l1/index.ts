@@ -1,4 +1,4 @@
-import { definePlugin, deriveKey, mean, Random, responseLength, samplesOf, type Sample, z } from "@troupe/core/sdk";
+import { definePlugin, deriveKey, mean, Random, policyLength, samplesOf, type Sample, z } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
 
 const parametersSchema = z.object({ key: z.int() });
@@ -60,7 +60,7 @@ export default definePlugin({
     observe: {
       reads: ["length", "annotation.tokenBudget"],
       run: (_ctx, _report, cohort) => {
-        const misses = samplesOf(cohort).map(({ trajectory }) => responseLength(trajectory) - budgetOf(trajectory));
+        const misses = samplesOf(cohort).map(({ trajectory }) => policyLength(trajectory) - budgetOf(trajectory));
         return {
           "l1/budget/error": mean(misses.map(Math.abs)),
           "l1/budget/over": mean(misses.map((miss) => (miss > 0 ? 1 : 0))),
@@ -84,7 +84,7 @@ export function budgetReward(
   { variant, alpha, slope }: { readonly variant: "exact" | "max"; readonly alpha: number; readonly slope: number },
 ): number {
   const right = verdict.kind === "pass" ? 1 : 0;
-  const left = budgetOf(trajectory) - responseLength(trajectory);
+  const left = budgetOf(trajectory) - policyLength(trajectory);
   if (variant === "exact") return right - alpha * Math.abs(left);
   return (right * (Math.min(1, Math.max(-1, slope * left)) + 1)) / 2;
 }

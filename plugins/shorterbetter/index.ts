@@ -1,4 +1,4 @@
-import { definePlugin, mean, responseLength, type Sample, z } from "@troupe/core/sdk";
+import { definePlugin, mean, policyLength, type Sample, z } from "@troupe/core/sdk";
 
 export default definePlugin({
   name: "shorterbetter",
@@ -17,7 +17,7 @@ export default definePlugin({
           const aim = optimalLength(samples);
           return samples.map(
             ({ trajectory, verdict }) =>
-              (verdict.kind === "pass" ? config.alpha : 0) - config.beta * Math.abs(responseLength(trajectory) - aim),
+              (verdict.kind === "pass" ? config.alpha : 0) - config.beta * Math.abs(policyLength(trajectory) - aim),
           );
         }),
     },
@@ -38,7 +38,7 @@ export default definePlugin({
  * Source: ShorterBetter (arXiv:2504.21370), sample optimal length.
  */
 export function optimalLength(samples: readonly Sample[]): number {
-  const length = ({ trajectory }: Sample): number => responseLength(trajectory);
+  const length = ({ trajectory }: Sample): number => policyLength(trajectory);
   const right = samples.filter(({ verdict }) => verdict.kind === "pass");
   return right.length > 0 ? Math.min(...right.map(length)) : mean(samples.map(length));
 }

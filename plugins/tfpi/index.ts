@@ -1,4 +1,4 @@
-import { definePlugin, mean, responseLength, samplesOf, type Trajectory, z } from "@troupe/core/sdk";
+import { definePlugin, mean, policyLength, samplesOf, type Trajectory, z } from "@troupe/core/sdk";
 import {
   endStage,
   firstStage,
@@ -145,8 +145,8 @@ export default definePlugin<typeof config, State>({
         const share = verificationShare(texts, ctx.config.verificationMarkers);
         return {
           ...(share === undefined ? {} : { "tfpi/verification/share": share }),
-          ...(closed.length === 0 ? {} : { "tfpi/length/thinkfree": mean(closed.map(responseLength)) }),
-          ...(open.length === 0 ? {} : { "tfpi/length/think": mean(open.map(responseLength)) }),
+          ...(closed.length === 0 ? {} : { "tfpi/length/thinkfree": mean(closed.map(policyLength)) }),
+          ...(open.length === 0 ? {} : { "tfpi/length/think": mean(open.map(policyLength)) }),
         };
       },
     },

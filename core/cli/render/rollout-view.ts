@@ -49,6 +49,8 @@ export function rolloutView(rollout: RolloutRecord, options: RolloutViewOptions)
 }
 
 function responseSections(rollout: RolloutRecord, options: RolloutViewOptions): readonly string[] {
+  const said = rollout.turns.filter(({ text }) => text !== undefined);
+  if (said.length > 0) return said.flatMap(({ role, text = "" }) => section(role, text.trim(), options));
   const { thinking, answer } = splitThinking({
     assistantPrefix: rollout.assistantPrefix,
     responseText: rollout.response,
@@ -112,10 +114,15 @@ function lengthText({
   truncated,
   stopReason,
   failure,
+  turns,
 }: RolloutRecord): string {
-  const end = truncated ? "cut at the budget" : `ended by ${stopReason}`;
+  const end = truncated ? "cut at the budget" : stopReason === "turns" ? "out of turns" : `ended by ${stopReason}`;
   const why = failure === undefined ? "" : `: ${oneLine(failure)}`;
-  return `${promptTokens} prompt + ${responseTokens} of at most ${maxTokens} response tokens, ${end}${why}`;
+  const own = turns.filter(({ role }) => role === "policy");
+  const spoken = own.reduce((sum, turn) => sum + turn.end - turn.start, 0);
+  const heard = own.length > 1 ? ` in ${own.length} turns, ${responseTokens - spoken} heard between them` : "";
+  const count = own.length > 1 ? spoken : responseTokens;
+  return `${promptTokens} prompt + ${count} of at most ${maxTokens} response tokens${heard}, ${end}${why}`;
 }
 
 function sampledText({ versions, temperature, seed, step }: RolloutRecord): string {

@@ -172,6 +172,11 @@ const rollout = z.strictObject({
     .min(0)
     .default(0)
     .describe("Sampled tokens of one turn at most; a turn that is cut ends the episode. 0 means no bound of its own"),
+  maxEpisodes: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe("Episodes that one actor has under way at once; 0 means all of its share. For servers with little room"),
   environmentDeadlineMs: positive
     .default(30_000)
     .describe("An environment that has not answered by then ends the episode with a verdict of kind timeout"),

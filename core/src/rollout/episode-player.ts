@@ -12,6 +12,8 @@ export interface EpisodeTools {
   /** Longest wait for an answer. */
   readonly deadlineMs: number;
   readonly maxTurns: number;
+  /** Episodes under way beside each other; Infinity for no bound. */
+  readonly atOnce: number;
   /** Sampled tokens of one turn at most; Infinity for no bound. */
   readonly maxTurnTokens: number;
 }

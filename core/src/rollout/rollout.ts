@@ -61,9 +61,30 @@ export async function rollOut(
 ): Promise<readonly Trajectory[]> {
   const plugins = activePlugins(tools.plugins, tools.evalPlugins, order);
   const slots = order.groups.flatMap((group) => Array.from({ length: group.size }, (_, slot) => ({ group, slot })));
-  const { episodes } = tools;
   // Every episode of the order listens, however many there are.
-  if (episodes) setMaxListeners(0, signal);
+  if (tools.episodes) setMaxListeners(0, signal);
+  const together = Math.max(1, Math.min(slots.length, tools.episodes?.atOnce ?? Infinity));
+  const trajectories: Trajectory[] = [];
+  for (let first = 0; first < slots.length; first += together)
+    trajectories.push(...(await rollOutSlots(tools, plugins, order, slots.slice(first, first + together), signal)));
+  return trajectories;
+}
+
+/** One place in a group. */
+interface Slot {
+  readonly group: GroupOrder;
+  readonly slot: number;
+}
+
+/** Samples some slots of an order beside each other. */
+async function rollOutSlots(
+  tools: RolloutTools,
+  plugins: readonly LoadedPlugin[],
+  order: RolloutOrder,
+  slots: readonly Slot[],
+  signal: AbortSignal,
+): Promise<readonly Trajectory[]> {
+  const { episodes } = tools;
   const players = await Promise.all(
     slots.map(({ group, slot }) => {
       const seat = { task: group.task, seed: order.seed, key: keyOf(order, group, slot), signal };

@@ -48,6 +48,18 @@ const rollout: RolloutRecord = {
 const options = { width: 60, paint: plainPaint, hasColour: false, showThinking: false };
 
 describe("rolloutView()", () => {
+  it("shows an episode turn by turn, with what was heard between the turns", () => {
+    const turns = [
+      { role: "prompt", start: 0, end: 2 },
+      { role: "policy", start: 2, end: 5, text: "<calc>48+35</calc>" },
+      { role: "environment", start: 5, end: 9, text: "\n83\n" },
+      { role: "policy", start: 9, end: 10, text: "so 83" },
+    ] as const;
+    const text = rolloutView({ ...rollout, turns, responseTokens: 8, stopReason: "turns" }, options);
+    expect(text).toMatch(/policy\n {2}<calc>48\+35<\/calc>\n\nenvironment\n {2}83\n\npolicy\n {2}so 83\n/);
+    expect(text).toContain("2 prompt + 4 of at most 64 response tokens in 2 turns, 4 heard between them, out of turns");
+  });
+
   it("shows everything that a reader asks for, thinking folded", () => {
     const text = rolloutView(rollout, options);
     for (const wanted of [

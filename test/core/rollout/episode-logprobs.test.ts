@@ -39,7 +39,7 @@ describe("trajectories of several turns", () => {
     const shape = { ...ODD_QWEN3, vocabSize: tokenizer.vocabSize, maxPositions: 512 };
     const engine = await NativeEngine.create({ shape, seed: 5 });
     engine.setVocabulary(tokenizer.vocabularyBytes());
-    const episodes = { episodes: TALK, deadlineMs: 20_000, maxTurns: 10, maxTurnTokens: Infinity };
+    const episodes = { episodes: TALK, deadlineMs: 20_000, maxTurns: 10, maxTurnTokens: Infinity, atOnce: Infinity };
     const tools = {
       tokenizer,
       sampler: engine,

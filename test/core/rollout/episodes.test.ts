@@ -75,7 +75,14 @@ function roll(
   more: { maxPositions?: number; tokenizer?: Tokenizer; signal?: AbortSignal } = {},
 ): Promise<readonly Trajectory[]> {
   const { maxPositions = 1000, signal = new AbortController().signal } = more;
-  const limits = { episodes: TWICE, deadlineMs: 20_000, maxTurns: 10, maxTurnTokens: Infinity, ...episodes };
+  const limits = {
+    episodes: TWICE,
+    deadlineMs: 20_000,
+    maxTurns: 10,
+    maxTurnTokens: Infinity,
+    atOnce: Infinity,
+    ...episodes,
+  };
   const tools = { tokenizer: more.tokenizer ?? tokenizer, sampler, plugins: [], evalPlugins: [], maxPositions };
   return rollOut({ ...tools, hookDeadlineMs: 10_000, episodes: limits }, { ...ORDER, ...order }, signal);
 }
@@ -226,6 +233,20 @@ describe("rollOut() keeps within its limits when an environment talks", () => {
     const cut = new ScriptedPolicy(() => ({ tokens: tokenizer.encode("and so on"), stopReason: "length" }));
     const trajectory = await first(cut, { episodes: talkative });
     expect(trajectory).toMatchObject({ stopReason: "length", responseText: "and so on" });
+  });
+
+  test("has no more episodes under way than it may, and the same come of it", async () => {
+    let open = 0;
+    let most = 0;
+    const counted: Episodes<number> = {
+      ...TWICE,
+      reset: (scene) => ((most = Math.max(most, ++open)), TWICE.reset(scene)),
+      close: () => void (open -= 1),
+    };
+    const groups = [{ id: "3/0", task: TASK, size: 5 }];
+    const few = await roll(speaker("a"), { episodes: counted, atOnce: 2 }, { groups });
+    expect([open, most]).toEqual([0, 2]);
+    expect(few).toEqual(await roll(speaker("a"), {}, { groups }));
   });
 
   test("ends at an abort", async () => {
