@@ -29,7 +29,12 @@ interface TestRecord {
 export async function verifyCode(one: CodeCase, sandbox: Sandbox, options: JudgeOptions = {}): Promise<Verdict> {
   const started = systemClock.now();
   const records: TestRecord[] = [];
-  const found = await judge(one, sandbox, records);
+  let found = await judge(one, sandbox, records);
+  if (found.reason.startsWith("total-time-limit")) {
+    // The limit on all tests is one that a busy machine brings about too: it counts when it is met twice.
+    records.length = 0;
+    found = await judge(one, sandbox, records);
+  }
   const passed = records.filter(({ found }) => found === "passed").length;
   const sum = (key: "cpuMs" | "wallMs") => Math.round(records.reduce((total, record) => total + (record[key] ?? 0), 0));
   const parts: JsonObject = {

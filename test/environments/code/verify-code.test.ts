@@ -1,5 +1,10 @@
+import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import type { CodeCaseInput } from "../../../environments/code/code-case.js";
+import { GuestPool } from "../../../environments/code/guests/guest-pool.js";
+import { GuestSession } from "../../../environments/code/guests/guest-session.js";
+import { launchArguments } from "../../../environments/code/namespaces/launch-arguments.js";
+import { launchGuest } from "../../../environments/code/namespaces/launched-guest.js";
 import { wallLimitMs } from "../../../environments/code/verify-code.js";
 import { judgeStrongly as judge, strongSandbox } from "../../support/strong-sandbox.js";
 
@@ -68,6 +73,20 @@ describe.skipIf(strongSandbox === undefined)("verifyCode() in tier A", () => {
     const program = `import time\ntime.sleep(0.4)\n${SUM}`;
     const verdict = await judge(stdin(program, { limits: { totalMs: 500 } }));
     expect(verdict.reason).toMatch(/^total-time-limit: \d+ ms after 2 of 3 tests$/);
+  });
+
+  it("starts Python guests by the launcher where there is nothing to fork them from", async () => {
+    const launcher = fileURLToPath(new URL("../../../environments/build/launcher", import.meta.url));
+    const pool = new GuestPool(async (language, limits) => {
+      const wanted = launchArguments(language, limits, []);
+      return wanted === undefined ? "no Python" : launchGuest(launcher, [...wanted.boundary, "--", ...wanted.command]);
+    }, 0);
+    const limits = { testMs: 60_000, memoryMb: 128, outputBytes: 1000 };
+    const session = new GuestSession(pool, { language: "python", source: SUM, mode: "stdin" }, limits);
+    for (const { input, output } of sums)
+      expect(await session.run(input)).toMatchObject({ kind: "finished", exitCode: 0, output });
+    await session.close();
+    await pool.close();
   });
 
   it("hides from a test what another one left: globals, files, modules, processes", async () => {
