@@ -31,6 +31,7 @@ const worked = z.strictObject({
   documents: z.int().min(1).default(2000).describe("Documents of the train split"),
   minSteps: z.int().min(1).default(1).describe("Operations of the easiest problems"),
   maxSteps: z.int().min(1).max(16).default(4).describe("Operations of the hardest"),
+  modulus: z.int().min(2).max(10).default(10).describe("The running value is taken modulo this; operands lie below it"),
 });
 
 const teacher = z.strictObject({

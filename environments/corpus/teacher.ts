@@ -12,14 +12,14 @@ const FILLER = "go on";
  *
  * @throws NOT_A_PLACE, from `demonstrate`, for a task of another environment
  */
-export function corpusTeacher({ teacher }: Settings): Teacher {
+export function corpusTeacher({ teacher, worked: { modulus } }: Settings): Teacher {
   return {
     read: (task, random) => (random.uniform() < teacher.read ? placeOf(task)?.text : undefined),
     demonstrate: (task, random) => {
       if (!placeOf(task)) throw errors.notAPlace({ taskId: task.id });
       const steps = stepsOf(task);
       const { lines, answer } =
-        steps !== undefined ? worked(steps, random, teacher) : idle(task.reference, random, teacher);
+        steps !== undefined ? worked(steps, modulus, random, teacher) : idle(task.reference, random, teacher);
       return {
         ...instructed(task, random, teacher),
         prefix: "<think>\n",
@@ -31,13 +31,13 @@ export function corpusTeacher({ teacher }: Settings): Teacher {
 
 type Style = Settings["teacher"];
 
-function worked(steps: readonly string[], random: Random, { errorRate, repeat }: Style) {
+function worked(steps: readonly string[], modulus: number, random: Random, { errorRate, repeat }: Style) {
   let value: number | undefined;
   const lines = steps.flatMap((step) => {
     const [, first = "0", operation = "+", second = "0"] = /^(\d)([-+])(\d)=/.exec(step) ?? [];
     const left = value ?? Number(first);
-    const right = operation === "+" ? left + Number(second) : left - Number(second) + 10;
-    value = (random.uniform() < errorRate ? right + random.integer(1, 10) : right) % 10;
+    const right = operation === "+" ? left + Number(second) : left - Number(second) + modulus;
+    value = (random.uniform() < errorRate ? right + random.integer(1, modulus) : right) % modulus;
     const line = `${left}${operation}${second}=${value}`;
     return random.uniform() < repeat ? [line, `check ${line} ok`] : [line];
   });

@@ -223,7 +223,9 @@ const evaluation = z.strictObject({
     .array(z.string())
     .min(1)
     .default(["default"])
-    .describe('"default" and modes that plugins name; the first is how the policy is meant to answer'),
+    .describe(
+      '"default", "next-token" (direct prediction at places in texts), and modes that plugins name; the first is how the policy is meant to answer',
+    ),
   plugins: z.array(pluginEntry).default([]).describe("Plugins loaded for their evaluation modes alone"),
 });
 

@@ -58,10 +58,10 @@ describe("learnActor", () => {
       script(`
         import { packLabelled } from "CORE/learn/pack.js";
         const probe = { tokens_N: Int32Array.of(5, 6, 7, 8), offsets_S1: Int32Array.of(0, 4), topK: 2 };
-        const after = async (nextTokenCoefficient, sequences) => {
+        const after = async (nextTokenCoefficient, sequences, temperature = 0.7) => {
           const learner = await spawn();
           const auxiliary = sequences && [packLabelled(sequences)];
-          const metrics = await learner.ask("update", { batches: [batch], ...(auxiliary && { auxiliary }), spec: { ...spec, nextTokenCoefficient, temperature: 0.7 }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
+          const metrics = await learner.ask("update", { batches: [batch], ...(auxiliary && { auxiliary }), spec: { ...spec, nextTokenCoefficient, temperature }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
           await learner.ask("publish", { version: 1 }, { deadlineMs: 60_000 });
           const scores = await learner.ask("score", probe, { deadlineMs: 60_000 });
           await learner.stop();
@@ -73,17 +73,20 @@ describe("learnActor", () => {
           weightless: await after(0, [text]),
           masked: await after(0.5, [{ ...text, without: [[1, 2], [2, 3], [3, 4]] }]),
           read: await after(0.5, [text]),
+          hotter: await after(0.5, [text], 1.3),
           // A masked token is predicted from, but not learned.
           partly: await after(0.5, [{ ...text, without: [[2, 3]] }]),
         }));
       `),
     );
     expect(stderr).toBe("");
-    const { pure, weightless, masked, read, partly } = JSON.parse(stdout);
+    const { pure, weightless, masked, read, hotter, partly } = JSON.parse(stdout);
     expect(weightless).toEqual(pure);
     expect(masked).toEqual(pure);
     expect(pure.topIds.slice(0, 2)).toEqual([-1, -1]);
     expect(read.loss).toBeGreaterThan(0);
+    // Text was not sampled: the sampler's temperature is none of its business.
+    expect(hotter.loss).toBe(read.loss);
     expect(read.logprobs).not.toEqual(pure.logprobs);
     expect(partly.logprobs).not.toEqual(read.logprobs);
   });
