@@ -1,5 +1,8 @@
 import { resolve } from "node:path";
+import type { RunSettings } from "./config/define-config.js";
 import { describeProblems } from "./config/describe-problems.js";
+import { overlay } from "./config/overlay.js";
+import { readPreset } from "./config/preset.js";
 import { runConfigSchema, type RunConfig } from "./config/run-config.js";
 import { distillPolicy } from "./distill.js";
 import { errors } from "./errors.js";
@@ -18,8 +21,8 @@ import type { z } from "zod";
 
 /** How to start a runtime. */
 export interface RuntimeOptions {
-  /** As in a YAML file; defaults fill the rest. */
-  readonly config: z.input<typeof runConfigSchema>;
+  /** As in a YAML file, `extends` included; defaults fill the rest. */
+  readonly config: RunSettings;
   /** Where relative paths in the config start; the working directory unless given. */
   readonly baseDirectory?: string;
   /** Folder of all runs; `runs` below the base directory unless given. */
@@ -69,11 +72,11 @@ export interface Runtime {
  *
  * `examples/embedding/in-a-script.ts` and `http-server.ts` are whole programs.
  *
- * @throws CONFIG_NOT_VALID, RUN_LOCKED, and what loading modules, a tokenizer or weights throws; nothing stays running then
+ * @throws CONFIG_NOT_VALID, PRESET_NOT_FOUND, RUN_LOCKED, and what loading modules, a tokenizer or weights throws; nothing stays running then
  */
 export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const config = checkConfig(options.config);
   const baseDirectory = resolve(options.baseDirectory ?? ".");
+  const config = checkConfig(options.config, baseDirectory);
   const root = resolve(baseDirectory, options.runs ?? "runs");
   const directory =
     options.resume === undefined
@@ -100,8 +103,9 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 }
 
-function checkConfig(config: unknown): RunConfig {
-  const parsed = runConfigSchema.safeParse(config);
+function checkConfig({ extends: preset, ...own }: RunSettings, baseDirectory: string): RunConfig {
+  const whole = preset === undefined ? own : overlay(readPreset(preset, baseDirectory).settings, own);
+  const parsed = runConfigSchema.safeParse(whole);
   if (parsed.success) return parsed.data;
   const problems = describeProblems(parsed.error, { schema: runConfigSchema, place: () => "config" });
   throw errors.configNotValid({ problems });

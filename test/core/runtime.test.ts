@@ -51,6 +51,21 @@ describe("createRuntime()", () => {
     expect(metricsOf(runtime.directory.path)).toHaveLength(5);
   });
 
+  test("lays its settings over a preset", async () => {
+    const { config, baseDirectory } = options("extends");
+    const { plugins: _plugins, name: _name, ...own } = config;
+    const runtime = await createRuntime({ config: { extends: "curriculum/small", ...own }, baseDirectory });
+    expect(runtime.config).toMatchObject({
+      name: "curriculum-small",
+      plugins: [{ use: "curriculum" }],
+      train: { steps: 5, groupSize: 2, learningRate: 2e-4 },
+      rollout: { maxTokens: 8 },
+    });
+    await runtime.close();
+    const unknown = createRuntime({ config: { extends: "curriculum/smal", ...own }, baseDirectory });
+    await expect(unknown).rejects.toMatchObject({ code: "PRESET_NOT_FOUND" });
+  });
+
   test("resumes a run where its last checkpoint stands", async () => {
     const first = await createRuntime(options("resumes"));
     await first.step();
