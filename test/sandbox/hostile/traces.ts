@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** The launcher gives its guests this number plus its own process's as their user when it runs as root. */
+/** As root, guests are the user of this number plus a process's: of their launcher, or of themselves below a fork server. */
 const FIRST_USER = 0x70000000;
 const GROUPS = "/sys/fs/cgroup";
 
@@ -12,9 +12,9 @@ export function processesLeft(): string[] {
     .flatMap((pid) => {
       try {
         const { uid } = statSync(`/proc/${pid}`);
-        const command = readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 80);
-        const parent = /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-        const isOrphan = uid >= FIRST_USER && !existsSync(`/proc/${uid - FIRST_USER}`);
+        const command = commandOf(pid);
+        const parent = parentOf(pid);
+        const isOrphan = uid >= FIRST_USER && !isWatched(String(uid - FIRST_USER));
         const isOurs = parent === String(process.pid) && /\/launcher |fork_server/.test(command);
         return isOrphan || isOurs ? [`${pid} ${command}`] : [];
       } catch {
@@ -22,6 +22,21 @@ export function processesLeft(): string[] {
         return [];
       }
     });
+}
+
+/** Whether a sandbox still has what started it: it is the launcher, or a guest whose parent is a fork server. */
+function isWatched(pid: string): boolean {
+  return (
+    existsSync(`/proc/${pid}`) && (/\/launcher /.test(commandOf(pid)) || /fork_server/.test(commandOf(parentOf(pid))))
+  );
+}
+
+function commandOf(pid: string): string {
+  return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").slice(0, 300);
+}
+
+function parentOf(pid: string): string {
+  return /^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1] ?? "";
 }
 
 /** cgroups that a launcher made and did not remove. */
