@@ -189,6 +189,7 @@ export class Run {
         "group/rounds": collected.roundEnds.length,
         "sample/yield": kept.flatMap(({ group }) => group.samples).length / Math.max(1, sampled.length),
         ...(config.train.staleness > 0 ? stalenessMetrics(kept, state.version) : {}),
+        "time/bubble": parts.rollouts.takeIdleSeconds(step),
         "lr/value": plan.learningRate,
         ...update,
         ...watch.laps(),

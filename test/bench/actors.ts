@@ -1,4 +1,12 @@
-import { ActorSystem, connectNode, createRing, quantile, RingWriter, type ActorRef } from "@troupe/core";
+import {
+  ActorSystem,
+  connectNode,
+  createRing,
+  quantile,
+  RingWriter,
+  type ActorRef,
+  type Placement,
+} from "@troupe/core";
 import * as comlink from "comlink";
 import type { BenchSession, Findings } from "./area.js";
 import { BarePort } from "./bare-port.js";
@@ -10,6 +18,7 @@ import { rayCalls } from "./ray-peer.js";
 import { secondsOf } from "./repeat.js";
 import { middleOf, rateOf, row, type Middle, type Row } from "./row.js";
 import { measureStep, type StepSettings } from "./step.js";
+import { measureSwaps, type SwapSettings } from "./swaps.js";
 
 /** How long actors are measured for; all but `rounds` are one round's. */
 export interface ActorSettings {
@@ -25,8 +34,11 @@ export interface ActorSettings {
   readonly records: number;
   /** Round trips to other processes, one at a time. */
   readonly farAsks: number;
+  /** Crashes and restarts of one actor in each place. */
+  readonly crashes: number;
   /** Steps of which the runtime's share is measured. */
   readonly step: StepSettings;
+  readonly swaps: SwapSettings;
 }
 
 const RECORD_BYTES = 64;
@@ -34,6 +46,12 @@ const RECORD_BYTES = 64;
 const OVERHEAD_LIMIT = 0.03;
 
 const IN_FLIGHT = 64;
+
+const MEGABYTE = 1 << 20;
+/** Goals where no bare link is the measure. */
+const TELL_GOAL = 1e6;
+const DOWN_GOAL_MS = 50;
+const BACK_GOAL_MS = { thread: 100, process: 200 } as const;
 
 /** Far above what any answer takes, on a busy machine too. */
 const DEADLINE_MS = 60_000;
@@ -52,7 +70,7 @@ interface Race {
 
 /** Measures asks, tells and records by turns with the bare links that they travel on, in one process. */
 export async function measureActors(settings: ActorSettings, session: BenchSession): Promise<Findings> {
-  const { rounds, asks, inlineAsks, asksInFlight, tells, records, farAsks } = settings;
+  const { rounds, asks, inlineAsks, asksInFlight, tells, records, farAsks, crashes } = settings;
   const { progress } = session;
   const messages = smallMessages(tells);
   const system = new ActorSystem();
@@ -94,11 +112,22 @@ export async function measureActors(settings: ActorSettings, session: BenchSessi
       actor: new Contender(() => medianRoundTrip(askOf(far), farAsks)),
       bare: new Contender(() => medianRoundTrip((message) => links.askStream(message), farAsks)),
     };
-    const races = [one, many, told, ringed, here, process, grpc];
+    const moved: Race = {
+      actor: new Contender(() => medianMove(thread, asks)),
+      bare: new Contender(() => medianRoundTrip(askOf(thread), asks)),
+    };
+    const toldOver = (ref: ActorRef<EchoProtocol>): Contender =>
+      new Contender(() => secondsOf(() => tellAll(system, ref, messages)));
+    const toldChild = toldOver(child);
+    const toldFar = toldOver(far);
+    const races = [one, many, told, ringed, here, process, grpc, moved, { toldChild, toldFar }];
     for (const [index, race] of races.entries()) {
       progress(`race ${index + 1} of ${races.length}`);
       await interleave(rounds, Object.values(race));
     }
+    progress("crashes");
+    const thrown = await crashTimes(system, { at: "thread" }, crashes);
+    const ended = await crashTimes(system, { at: "process" }, crashes);
     progress("Ray");
     const ray = await rayCalls(farAsks);
     const rows = [
@@ -109,17 +138,27 @@ export async function measureActors(settings: ActorSettings, session: BenchSessi
       raceRow("ask/inline", "us", here, middleOf),
       { ...raceRow("ask/process", "us", process, middleOf), peer: ray.askMicroseconds },
       raceRow("ask/grpc", "us", grpc, middleOf),
+      raceRow("move/1MB/thread", "us", moved, middleOf),
+      row("tell/process", "tells/s", rateOf(tells, toldChild.readings_R)),
+      row("tell/grpc", "tells/s", rateOf(tells, toldFar.readings_R), TELL_GOAL),
+      row("crash/down/thread", "ms", middleOf(thrown.down), DOWN_GOAL_MS),
+      row("crash/back/thread", "ms", middleOf(thrown.back), BACK_GOAL_MS.thread),
+      row("crash/down/process", "ms", middleOf(ended.down), DOWN_GOAL_MS),
+      row("crash/back/process", "ms", middleOf(ended.back), BACK_GOAL_MS.process),
     ];
     const step = await measureStep(settings.step, session);
+    const swaps = await measureSwaps(settings.swaps, session);
     return {
-      rows: [...rows, overheadRow(step)],
+      rows: [...rows, overheadRow(step), ...swaps.rows],
       notes: [
         "peer: comlink. It and the bare port lead to the very thread in which the actor lives.",
         "ask/process: the bare path is Node's own channel to a child; ask/grpc: one stream to an actor inline on its node.",
         `ring/thread: records of ${RECORD_BYTES} bytes; the bare path posts small messages.`,
         `overhead/step: what is neither rollout, verification, training nor publishing; at most ${OVERHEAD_LIMIT} is wanted.`,
+        "move/1MB: a megabyte moved there and back; the limit is a small ask. Limits of tell/grpc, crash and swap rows are goals.",
+        ...swaps.notes,
         ray.note,
-        ...races.flatMap(({ bare: probe }) => driftNote(probe)),
+        ...races.flatMap((race) => ("bare" in race ? driftNote(race.bare) : [])),
       ],
     };
   } finally {
@@ -174,6 +213,47 @@ async function meanRoundTrip(ask: Ask, count: number): Promise<number> {
     for (const message of messages) await ask(message);
   });
   return (1e6 * seconds) / count;
+}
+
+/** Median of `count` moves of a megabyte there and back, microseconds. */
+async function medianMove(ref: ActorRef<EchoProtocol>, count: number): Promise<number> {
+  const trips: number[] = [];
+  let bytes: Uint8Array = new Uint8Array(MEGABYTE);
+  for (let n = 0; n < count; n++) {
+    // It is over a buffer of its own, never shared memory.
+    const transfer = [bytes.buffer as ArrayBuffer];
+    const start = performance.now();
+    bytes = await ref.ask("move", bytes, { deadlineMs: DEADLINE_MS, transfer });
+    trips.push(1000 * (performance.now() - start));
+  }
+  return quantile(trips, 0.5);
+}
+
+/** Milliseconds from a crash until its watcher hears of it, and until the actor answers again. */
+async function crashTimes(
+  system: ActorSystem,
+  placement: Placement,
+  count: number,
+): Promise<{ readonly down: readonly number[]; readonly back: readonly number[] }> {
+  const supervision = { restart: "permanent", maxRestarts: count + 1, withinMs: 1, backoffMs: [0, 0] } as const;
+  const ref = await system.spawn(echoActor, null, { placement, supervision });
+  const times = { down: [] as number[], back: [] as number[] }; // filled below
+  for (let n = 0; n < count; n++) {
+    const down = new Promise((resolve) => {
+      const unwatch = ref.watch(() => {
+        unwatch();
+        resolve(undefined);
+      });
+    });
+    const start = performance.now();
+    ref.tell("crash", null);
+    await down;
+    times.down.push(performance.now() - start);
+    await askOf(ref)({ id: 0, t: "small", a: 1.5, ok: true });
+    times.back.push(performance.now() - start);
+  }
+  await ref.stop();
+  return times;
 }
 
 async function askInFlight(ask: Ask, count: number): Promise<void> {

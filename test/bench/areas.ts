@@ -53,6 +53,8 @@ export const actorsArea: Area = {
         tells: 20_000,
         records: 20_000,
         farAsks: 400,
+        crashes: 15,
+        swaps: { blocks: 30, swapsPerBlock: 10 },
         step: { distillTokens: 40_000, promptsPerStep: 32, groupSize: 8, maxTokens: 160, steps: 3 },
       },
       session,

@@ -30,6 +30,10 @@ export type EchoProtocol = {
   echo: { in: SmallMessage; out: SmallMessage };
   count: { in: SmallMessage; out: null };
   otherWays: { in: null; out: OtherWays };
+  /** Gives a buffer back without copying it. */
+  move: { in: Uint8Array; out: Uint8Array };
+  /** Ends the actor when it is told. */
+  crash: { in: null; out: null };
   /** Counts records of a ring from now on, and tells of each whose first byte is 1. */
   readRing: { in: RingEnd; out: null };
 };
@@ -45,6 +49,11 @@ export const echoActor = defineActor<EchoProtocol, { counted: number }, null>({
       state.counted += 1;
       if (!message.ok) ctx.emit("counted", state.counted);
       return null;
+    },
+    // It came by transfer, so its buffer is its own.
+    move: (_, bytes, ctx) => ctx.transfer(bytes, [bytes.buffer as ArrayBuffer]),
+    crash() {
+      throw new RangeError("told to crash");
     },
     readRing(_, end, ctx) {
       let counted = 0;

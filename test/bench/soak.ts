@@ -1,13 +1,24 @@
-import { ActorSystem, type ActorRef, type Placement } from "@troupe/core";
+import { readdirSync, readFileSync } from "node:fs";
+import { ActorSystem, TroupeError, type ActorRef, type Placement } from "@troupe/core";
 import { echoActor, type EchoProtocol } from "./echo-actor.js";
+import { growthOf, type Reading } from "./growth.js";
+import { SwappedRun } from "./swapped-run.js";
 
-/** Growth of the resident memory, after warming up, that a soak may show: bytes an hour. */
-const MAX_GROWTH = 64 * 2 ** 20;
+/** Growth, after warming up, that a soak may show each hour. */
+const MAX_GROWTH = { residentMb: 64, childrenMb: 64, threads: 4, files: 4 };
+type Quantity = keyof typeof MAX_GROWTH;
+const QUANTITIES = Object.keys(MAX_GROWTH) as readonly Quantity[]; // the names of the object above
 const WARM_UP = 0.25;
 const LOOK_EVERY_MS = 1_000;
+/** Every so many looks a swap of a live run, a crash of an actor in each place, a kill of an actor's process. */
+const KILL_EVERY = 20;
 const BURST = 256;
 
-/** Asks, tells and restarts for some minutes, and fails when memory, mailboxes or handles have grown. */
+/**
+ * For some minutes: asks and tells to actors in every place of this machine, which crash and are restarted; a live run with
+ * rollout and verifier actors in processes, of which some are killed, and a new version of its plugin every second. Fails
+ * when memory, threads or open files have grown, or a mailbox is not empty at the end.
+ */
 async function soak(minutes: number): Promise<void> {
   const system = new ActorSystem();
   const supervision = { restart: "permanent", maxRestarts: 1e9, withinMs: 1, backoffMs: [1, 1] } as const;
@@ -15,64 +26,143 @@ async function soak(minutes: number): Promise<void> {
   const refs = await Promise.all(
     placements.map((placement) => system.spawn(echoActor, null, { placement, supervision })),
   );
-  const handles = heldHandles();
+  let restarts = 0;
+  system.events.on("restart", () => (restarts += 1));
+  const run = await SwappedRun.start("process");
   const start = performance.now();
   const end = start + minutes * 60_000;
-  const readings: { readonly hours: number; readonly bytes: number }[] = [];
+  const readings = new Map<Quantity, Reading[]>(QUANTITIES.map((name) => [name, []]));
   let messages = 0;
+  let kills = 0;
+  let looks = 0;
   let nextLook = start;
   while (performance.now() < end) {
     messages += (await Promise.all(refs.map(burst))).reduce((sum, count) => sum + count, 0);
     if (performance.now() < nextLook) continue;
     nextLook = performance.now() + LOOK_EVERY_MS;
-    readings.push({ hours: (performance.now() - start) / 3_600_000, bytes: process.memoryUsage.rss() });
+    await run.swap();
+    for (const ref of refs) ref.tell("crash", null);
+    if (++looks % KILL_EVERY === 0) kills += killOneOf(actorProcesses());
+    const at = (performance.now() - start) / 3_600_000;
+    for (const [name, value] of Object.entries(heldNow())) readings.get(name as Quantity)?.push({ at, value }); // same names
   }
-  const warm = readings.slice(Math.floor(WARM_UP * readings.length));
-  const growth = slopeOf(warm);
+  // Behind the last crash nothing may be left.
+  for (const ref of refs) await answerOf(ref);
   const stuck = system.list().filter(({ mailbox }) => mailbox.depth > 0);
-  const left = heldHandles() - handles;
+  await run.close();
   await system.stop();
-  const rate = Math.round(messages / ((performance.now() - start) / 1000));
+  const left = actorProcesses().length;
+  const growth = new Map(
+    [...readings].map(([name, all]) => [name, growthOf(all.slice(Math.floor(WARM_UP * all.length)))]),
+  );
+  const seconds = (performance.now() - start) / 1000;
   const figures = {
-    readings: readings.length,
     minutes,
     messages,
-    messagesPerSecond: rate,
-    growthMbPerHour: growth / 2 ** 20,
-    handles: left,
+    messagesPerSecond: Math.round(messages / seconds),
+    swaps: run.pauses.length,
+    restarts,
+    kills,
+    growthPerHour: Object.fromEntries(growth),
+    processesLeft: left,
+    mailboxesNotEmpty: stuck.length,
   };
-  process.stdout.write(
-    process.argv.includes("--json")
-      ? `${JSON.stringify(figures)}\n`
-      : `${minutes} min, ${messages.toLocaleString("en")} messages (${rate.toLocaleString("en")}/s), memory ${figures.growthMbPerHour.toFixed(1)} MB an hour, ${left} handles more, ${stuck.length} mailboxes not empty\n`,
-  );
+  process.stdout.write(process.argv.includes("--json") ? `${JSON.stringify(figures)}\n` : textOf(figures));
   // A short soak sees the noise of the collector; its slope says nothing.
-  if (stuck.length > 0 || left > 0 || (minutes >= 10 && growth > MAX_GROWTH)) process.exitCode = 1;
+  const hasGrown = QUANTITIES.some((name) => (growth.get(name) ?? 0) > MAX_GROWTH[name]);
+  if (stuck.length > 0 || left > 0 || (minutes >= 10 && hasGrown)) process.exitCode = 1;
 }
 
-/** Threads, ports, pipes and processes; timers and turns come and go. */
-function heldHandles(): number {
-  return process.getActiveResourcesInfo().filter((name) => name !== "Timeout" && name !== "Immediate").length;
+interface Figures {
+  readonly minutes: number;
+  readonly messages: number;
+  readonly messagesPerSecond: number;
+  readonly swaps: number;
+  readonly restarts: number;
+  readonly kills: number;
+  readonly growthPerHour: Readonly<Record<string, number>>;
+  readonly processesLeft: number;
+  readonly mailboxesNotEmpty: number;
 }
 
-/** One burst of tells and an ask; gives the number of messages. */
+function textOf(one: Figures): string {
+  const growth = Object.entries(one.growthPerHour).map(([name, value]) => `${name} ${value.toFixed(1)}`);
+  const did = `${one.messages.toLocaleString("en")} messages (${one.messagesPerSecond.toLocaleString("en")}/s), ${one.swaps} swaps, ${one.restarts} restarts, ${one.kills} processes killed`;
+  return `${one.minutes} min: ${did}; growth an hour: ${growth.join(", ")}; ${one.processesLeft} processes left, ${one.mailboxesNotEmpty} mailboxes not empty\n`;
+}
+
+/** What this process and its children hold now; on Linux. */
+function heldNow(): Readonly<Record<Quantity, number>> {
+  const children = actorProcesses().map((pid) => residentBytes(pid));
+  return {
+    residentMb: process.memoryUsage.rss() / 2 ** 20,
+    childrenMb: children.reduce((sum, bytes) => sum + bytes, 0) / 2 ** 20,
+    threads: entriesOf("/proc/self/task"),
+    files: entriesOf("/proc/self/fd"),
+  };
+}
+
+/** Ids of the processes that this one started for actors. */
+function actorProcesses(): readonly number[] {
+  const { pid } = process;
+  const children = textAt(`/proc/${pid}/task/${pid}/children`).split(" ").filter(Boolean).map(Number);
+  return children.filter((child) => textAt(`/proc/${child}/cmdline`).includes("process-main"));
+}
+
+function residentBytes(pid: number): number {
+  return Number(/VmRSS:\s+(\d+) kB/.exec(textAt(`/proc/${pid}/status`))?.[1] ?? 0) * 1024;
+}
+
+function entriesOf(folder: string): number {
+  try {
+    return readdirSync(folder).length;
+  } catch {
+    // Not on Linux.
+    return 0;
+  }
+}
+
+function textAt(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    // A process that has ended, or not on Linux.
+    return "";
+  }
+}
+
+/** Kills the newest one; whoever lives in it is replaced. */
+function killOneOf(pids: readonly number[]): number {
+  const pid = pids.at(-1);
+  if (pid === undefined) return 0;
+  try {
+    process.kill(pid, "SIGKILL");
+    return 1;
+  } catch {
+    // It has ended meanwhile.
+    return 0;
+  }
+}
+
+/** One burst of tells and an ask, sent again where a crash was in its way; gives the number of messages. */
 async function burst(ref: ActorRef<EchoProtocol>): Promise<number> {
   for (let id = 0; id < BURST; id += 1) {
     const message = { id, t: "small", a: 1.5, ok: true };
     if (ref.tell("count", message) === "full") await ref.offer("count", message, { deadlineMs: 60_000 });
   }
-  await ref.ask("echo", { id: BURST, t: "small", a: 1.5, ok: true }, { deadlineMs: 60_000 });
+  await answerOf(ref);
   return BURST + 1;
 }
 
-/** Least squares slope, bytes an hour. */
-function slopeOf(readings: readonly { readonly hours: number; readonly bytes: number }[]): number {
-  const mean = (pick: (one: { hours: number; bytes: number }) => number): number =>
-    readings.reduce((sum, one) => sum + pick(one), 0) / Math.max(1, readings.length);
-  const [hours, bytes] = [mean((one) => one.hours), mean((one) => one.bytes)];
-  const covariance = mean((one) => (one.hours - hours) * (one.bytes - bytes));
-  const variance = mean((one) => (one.hours - hours) ** 2);
-  return variance === 0 ? 0 : covariance / variance;
+/** An answer; asked again when a crash was in its way. */
+async function answerOf(ref: ActorRef<EchoProtocol>): Promise<void> {
+  for (;;) {
+    try {
+      return void (await ref.ask("echo", { id: BURST, t: "small", a: 1.5, ok: true }, { deadlineMs: 60_000 }));
+    } catch (error) {
+      if (!(error instanceof TroupeError) || error.code !== "ACTOR_DOWN") throw error;
+    }
+  }
 }
 
 const minutes = Number(process.argv[2] ?? 5);

@@ -56,7 +56,7 @@ function killOf(index: number, killsWorkers: boolean): Kill {
     () => ({ at: "checkpoint" }),
   ];
   const moment = moments[index % moments.length]!();
-  const victim = killsWorkers && random.uniform() < 0.5 ? "worker" : "driver";
+  const victim = killsWorkers && random.uniform() < 0.6 ? "worker" : "driver";
   return { moment, victim, worker: random.uniform() };
 }
 
@@ -85,7 +85,7 @@ export interface KillOptions {
   readonly folder: string;
   readonly config: string;
   readonly kills: number;
-  /** Half of the kills then are of processes that live for the run's actors. */
+  /** More than half of the kills then are of processes that live for the run's actors. */
   readonly killsWorkers?: boolean;
   readonly onKill?: (kills: number) => void;
 }
@@ -146,6 +146,7 @@ class Killer {
       const armed = whenDue(kill.moment, folders, () => {
         note();
         if (!this.#carryOut(kill, troupe, folders)) return;
+        disarm();
         if (kill.victim === "worker") arm();
       });
       ({ disarm, onStep } = armed);

@@ -88,6 +88,17 @@ export class Method {
     return new Method({ ...this.#options, plugins, states });
   }
 
+  /** As `with`, in one call of hooks with saving the states; `over` goes over them. Also gives what was saved. */
+  replaced(
+    plugins: readonly LoadedPlugin[],
+    over: JsonObject = {},
+  ): { readonly method: Method; readonly states: JsonObject } {
+    return this.#guarded(() => {
+      const states = this.states();
+      return { method: this.with(plugins, { ...states, ...over }), states };
+    });
+  }
+
   /** @throws HOOK_RESULT_NOT_VALID */
   plan(moment: StepMoment, base: StepPlan, last: StepReport | undefined): StepPlan {
     let plan = base;

@@ -362,11 +362,11 @@ export class PluginHost {
     this.#unname(list.key);
     const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
     const after = next.find(({ loaded }) => loaded.plugin.name === name);
-    const states = this.#method.states();
-    this.#method = this.#method.with(
+    const { method, states } = this.#method.replaced(
       next.map(({ loaded }) => loaded),
-      { ...states, ...state },
+      state,
     );
+    this.#method = method;
     this.#inUse = list;
     this.#held = next;
     this.#hasChanged = true;

@@ -1,10 +1,13 @@
 import { isActorFailure, startTried } from "../actors/actor-failure.js";
 import type { ActorRef, AskOptions } from "../actors/actor-ref.js";
 import type { ActorSystem } from "../actors/actor-system.js";
+import { systemClock } from "../actors/clock.js";
 import { defaultSupervision } from "../actors/supervisor.js";
 import type { Placement } from "../actors/transport.js";
 import { PoolPlugins, type PluginList, type PreparedPlugins } from "../hooks/plugin-shelf.js";
+import { mean } from "../numerics/statistics.js";
 import type { Trajectory } from "../records/trajectory.js";
+import { dealOut, ExpectedLengths } from "./expected-lengths.js";
 import type { RolloutOrder } from "./rollout.js";
 import { rolloutActor, type RolloutActorArgs, type RolloutProtocol } from "./rollout-actor.js";
 
@@ -31,7 +34,8 @@ export interface RolloutPlace {
 const MOST_ORDERS = 64;
 
 /**
- * Rollout actors behind one call: groups are dealt out evenly, and every group is rolled out by one actor. An actor that
+ * Rollout actors behind one call: groups are dealt out so that all actors are done at about the same time, and every
+ * group is rolled out by one of them. An actor that
  * ends, or does not answer within the deadline, is replaced and its groups are asked of the new one: a trajectory depends
  * on its order alone. What ends two actors in a row ends the call.
  */
@@ -44,6 +48,8 @@ export class RolloutPool {
   readonly #replacements = new WeakMap<ActorRef<RolloutProtocol>, Promise<ActorRef<RolloutProtocol>>>();
   readonly #args: SharedArgs;
   readonly #plugins: PoolPlugins;
+  readonly #lengths = new ExpectedLengths();
+  readonly #idle = new Map<number, number>();
 
   private constructor(
     system: ActorSystem,
@@ -70,17 +76,36 @@ export class RolloutPool {
     return pool;
   }
 
-  /** Trajectories of every group in the order of the groups, each as soon as its actor is done. */
+  /** Trajectories of every group in the order of the groups. */
   async rollOut(order: RolloutOrder, signal: AbortSignal): Promise<readonly (readonly Trajectory[])[]> {
-    const shares = this.#actors.map((_, actor) =>
-      order.groups.filter((_, index) => index % this.#actors.length === actor),
-    );
+    const shares = dealOut(order.groups, this.#actors.length, (group) => this.#lengths.of(group));
+    const doneAt = shares.map(() => systemClock.now());
     const answers = await Promise.all(
-      shares.map((groups, actor) => (groups.length === 0 ? [] : this.#ask(actor, { ...order, groups }, signal))),
+      shares.map(async (groups, actor) => {
+        if (groups.length === 0) return [];
+        const answer = await this.#ask(actor, { ...order, groups }, signal);
+        doneAt[actor] = systemClock.now();
+        return answer;
+      }),
     );
+    if (order.phase === "train") this.#noteIdle(order.step, doneAt);
     const byGroup = new Map(order.groups.map((group): [string, Trajectory[]] => [group.id, []]));
     for (const trajectory of answers.flat()) byGroup.get(trajectory.groupId)?.push(trajectory);
+    for (const group of order.groups) this.#lengths.observe(group, byGroup.get(group.id) ?? []);
     return [...byGroup.values()];
+  }
+
+  /** Seconds that actors had nothing to do for a training step while the slowest was at work, mean over the actors. */
+  takeIdleSeconds(step: number): number {
+    const seconds = this.#idle.get(step) ?? 0;
+    this.#idle.delete(step);
+    return seconds;
+  }
+
+  #noteIdle(step: number, doneAt: readonly number[]): void {
+    const last = Math.max(...doneAt);
+    const idle = mean(doneAt.map((at) => last - at)) / 1000;
+    this.#idle.set(step, (this.#idle.get(step) ?? 0) + idle);
   }
 
   /** A version was published: from now on every place can sample from it. */

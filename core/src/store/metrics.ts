@@ -76,6 +76,10 @@ export const METRICS = {
     unit: "s",
     meaning: "Wall time of rollout and the hooks before it; with staleness, of waiting for it",
   },
+  "time/bubble": {
+    unit: "s",
+    meaning: "Time that rollout actors had nothing to do for the step while the slowest was at work, mean over actors",
+  },
   "time/verify": { unit: "s", meaning: "Wall time of waiting for verdicts, and of the hooks up to the update" },
   "time/train": { unit: "s", meaning: "Wall time of the update" },
   "time/publish": { unit: "s", meaning: "Wall time of publishing the new version" },
