@@ -13,6 +13,8 @@ const LOOK_EVERY_MS = 1_000;
 /** Every so many looks a swap of a live run, a crash of an actor in each place, a kill of an actor's process. */
 const KILL_EVERY = 20;
 const BURST = 256;
+/** On a busy machine a process may take a minute to start. */
+const DEADLINE_MS = 600_000;
 
 /**
  * For some minutes: asks and tells to actors in every place of this machine, which crash and are restarted; a live run with
@@ -24,7 +26,9 @@ async function soak(minutes: number): Promise<void> {
   const supervision = { restart: "permanent", maxRestarts: 1e9, withinMs: 1, backoffMs: [1, 1] } as const;
   const placements: readonly Placement[] = [{ at: "inline" }, { at: "thread" }, { at: "process" }];
   const refs = await Promise.all(
-    placements.map((placement) => system.spawn(echoActor, null, { placement, supervision })),
+    placements.map((placement) =>
+      system.spawn(echoActor, null, { placement, supervision, startDeadlineMs: DEADLINE_MS }),
+    ),
   );
   let restarts = 0;
   system.events.on("restart", () => (restarts += 1));
@@ -148,7 +152,7 @@ function killOneOf(pids: readonly number[]): number {
 async function burst(ref: ActorRef<EchoProtocol>): Promise<number> {
   for (let id = 0; id < BURST; id += 1) {
     const message = { id, t: "small", a: 1.5, ok: true };
-    if (ref.tell("count", message) === "full") await ref.offer("count", message, { deadlineMs: 60_000 });
+    if (ref.tell("count", message) === "full") await ref.offer("count", message, { deadlineMs: DEADLINE_MS });
   }
   await answerOf(ref);
   return BURST + 1;
@@ -158,7 +162,7 @@ async function burst(ref: ActorRef<EchoProtocol>): Promise<number> {
 async function answerOf(ref: ActorRef<EchoProtocol>): Promise<void> {
   for (;;) {
     try {
-      return void (await ref.ask("echo", { id: BURST, t: "small", a: 1.5, ok: true }, { deadlineMs: 60_000 }));
+      return void (await ref.ask("echo", { id: BURST, t: "small", a: 1.5, ok: true }, { deadlineMs: DEADLINE_MS }));
     } catch (error) {
       if (!(error instanceof TroupeError) || error.code !== "ACTOR_DOWN") throw error;
     }

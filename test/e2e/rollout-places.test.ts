@@ -10,6 +10,8 @@ import { TroupeProcess } from "../support/troupe-process.js";
 import { writePlugin } from "../support/write-plugin.js";
 
 const folder = temporaryFolder();
+/** Nine runs of several processes each. */
+const TIMEOUT_MS = 600_000;
 const { distill: _, ...TINY } = TINY_RUN;
 
 /** Rewards by chance: every step moves the weights, so a sample of another version would be another sample. */
@@ -19,7 +21,8 @@ const CHANCE = {
 
 const SETTINGS = {
   ...TINY,
-  plugins: ["./chance.ts", "grpo"],
+  // One file for all runs: its place is part of its version.
+  plugins: [writePlugin(folder, "chance", CHANCE), "grpo"],
   // Each step is sampled with a version that is not live any more when it is learned from.
   train: { steps: 6, promptsPerStep: 4, groupSize: 2, learningRate: 0.01, staleness: 1 },
   eval: { every: 3, tasks: 4 },
@@ -33,7 +36,6 @@ async function traceWith(
   onStep: (step: number, driver: number) => void = () => {},
 ): Promise<RunTrace> {
   const own = join(folder, name);
-  writePlugin(own, "chance", CHANCE);
   const file = writeTinyRun(own, { ...SETTINGS, ...changes, rollout: { maxTokens: 24, actors: 2, ...rollout } });
   const runs = join(own, "runs");
   let steps = 0;
@@ -60,48 +62,60 @@ async function openNode(
 }
 
 describe.skipIf(process.platform !== "linux")("rollout actors that live elsewhere than in threads", () => {
-  test("in processes give the same run, one of them killed in the middle or not", async () => {
-    const inThreads = await traceWith("thread", {});
-    expect(await traceWith("process", { placement: "process" })).toEqual(inThreads);
-    let killed = 0;
-    const withDeath = await traceWith("killed", { placement: "process" }, {}, (step, driver) => {
-      const [victim] = actorProcessesOf(driver);
-      if (step !== 2 || victim === undefined) return;
-      process.kill(victim, "SIGKILL");
-      killed++;
-    });
-    expect(killed).toBe(1);
-    expect(withDeath).toEqual(inThreads);
-  });
+  test(
+    "in processes give the same run, one of them killed in the middle or not",
+    async () => {
+      const inThreads = await traceWith("thread", {});
+      expect(await traceWith("process", { placement: "process" })).toEqual(inThreads);
+      let killed = 0;
+      const withDeath = await traceWith("killed", { placement: "process" }, {}, (step, driver) => {
+        const [victim] = actorProcessesOf(driver);
+        if (step !== 2 || victim === undefined) return;
+        process.kill(victim, "SIGKILL");
+        killed++;
+      });
+      expect(killed).toBe(1);
+      expect(withDeath).toEqual(inThreads);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("read an adapter in processes as in threads, from a learner in one of its own", async () => {
-    const lora = { policy: { ...TINY.policy, lora: { rank: 4, alpha: 8 } } };
-    const inThreads = await traceWith("adapter", {}, lora);
-    const apart = { policy: { ...lora.policy, placement: "process" } };
-    expect(await traceWith("adapter-process", { placement: "process" }, apart)).toEqual(inThreads);
-  });
+  test(
+    "read an adapter in processes as in threads, from a learner in one of its own",
+    async () => {
+      const lora = { policy: { ...TINY.policy, lora: { rank: 4, alpha: 8 } } };
+      const inThreads = await traceWith("adapter", {}, lora);
+      const apart = { policy: { ...lora.policy, placement: "process" } };
+      expect(await traceWith("adapter-process", { placement: "process" }, apart)).toEqual(inThreads);
+    },
+    TIMEOUT_MS,
+  );
 
-  test("on a node give the same run, also when the node is killed in the middle and opened again", async () => {
-    const token = "a token for tests alone";
-    process.env["TROUPE_NODE_TOKEN"] = token;
-    const tokenFile = join(folder, "token");
-    writeFileSync(tokenFile, token);
-    const lora = { policy: { ...TINY.policy, lora: { rank: 4, alpha: 8 } } };
-    const inThreads = await traceWith("node-thread", {}, lora);
-    const first = await openNode("127.0.0.1:0", tokenFile);
-    const { address } = first;
-    let { node } = first;
-    const reopened: Promise<unknown>[] = [];
-    const onNode = await traceWith("node", { placement: { nodes: [address] } }, lora, (step) => {
-      if (step !== 3) return;
-      node.signal("SIGKILL");
-      const again = node.ended.then(() => openNode(address, tokenFile)).then((opened) => (node = opened.node));
-      reopened.push(again);
-    });
-    expect(reopened).toHaveLength(1);
-    await Promise.all(reopened);
-    expect(onNode).toEqual(inThreads);
-    node.signal("SIGTERM");
-    expect(await node.ended).toMatchObject({ exitCode: 143, stdout: expect.stringContaining(": linked") });
-  });
+  test(
+    "on a node give the same run, also when the node is killed in the middle and opened again",
+    async () => {
+      const token = "a token for tests alone";
+      process.env["TROUPE_NODE_TOKEN"] = token;
+      const tokenFile = join(folder, "token");
+      writeFileSync(tokenFile, token);
+      const lora = { policy: { ...TINY.policy, lora: { rank: 4, alpha: 8 } } };
+      const inThreads = await traceWith("node-thread", {}, lora);
+      const first = await openNode("127.0.0.1:0", tokenFile);
+      const { address } = first;
+      let { node } = first;
+      const reopened: Promise<unknown>[] = [];
+      const onNode = await traceWith("node", { placement: { nodes: [address] } }, lora, (step) => {
+        if (step !== 3) return;
+        node.signal("SIGKILL");
+        const again = node.ended.then(() => openNode(address, tokenFile)).then((opened) => (node = opened.node));
+        reopened.push(again);
+      });
+      expect(reopened).toHaveLength(1);
+      await Promise.all(reopened);
+      expect(onNode).toEqual(inThreads);
+      node.signal("SIGTERM");
+      expect(await node.ended).toMatchObject({ exitCode: 143, stdout: expect.stringContaining(": linked") });
+    },
+    TIMEOUT_MS,
+  );
 });
