@@ -27,6 +27,12 @@ describe("the embedding examples", () => {
     expect(output.text).toMatch(/^held-out accuracy [\d.]+ \(95 % interval [\d.]+ to [\d.]+\)$/m);
   });
 
+  test("from-a-worker is watched and paused by another thread", async () => {
+    const { output, exit } = start("from-a-worker", ["12"]);
+    expect(await exit, output.errors).toBe(0);
+    expect(output.text).toMatch(/^(interrupted|finished) at \d+ % of 12 steps, watched by another thread$/m);
+  }, 600_000);
+
   test("verifiers-only gives verdicts without a policy", async () => {
     const { output, exit } = start("verifiers-only");
     expect(await exit, output.errors).toBe(0);
