@@ -50,6 +50,21 @@ export function studyMarkdown(facts: StudyFacts, summaries: readonly StudySummar
   lines.push(...table(["fact", ""], factRows(facts, summaries)), "");
   for (const summary of summaries) {
     lines.push(`## ${summary.paper}`, "", summary.organism, "");
+    lines.push("Headroom, before any reinforcement:", "");
+    lines.push(
+      ...table(
+        ["mode", "easiest", "greedy", "sampled", "pass@k", "mixed groups"],
+        summary.headroom.map((row) => [
+          row.mode,
+          percent(row.singleStep),
+          percent(row.greedy),
+          percent(row.sampled),
+          `${percent(row.passAtK)} (k = ${row.k})`,
+          percent(row.mixedGroups),
+        ]),
+      ),
+      "",
+    );
     lines.push(
       ...table(
         ["the paper", "here", "bound", "effect (95 %)", "p", "verdict"],
@@ -66,21 +81,6 @@ export function studyMarkdown(facts: StudyFacts, summaries: readonly StudySummar
     );
     lines.push(...failuresOf(summary).map(({ claim, why }) => `- *${claim}*: ${why}`));
     lines.push("", `![accuracy against tokens, and training curves](${summary.name}.svg)`, "");
-    lines.push("Headroom, before any reinforcement:", "");
-    lines.push(
-      ...table(
-        ["mode", "easiest", "greedy", "sampled", "pass@k", "mixed groups"],
-        summary.headroom.map((row) => [
-          row.mode,
-          percent(row.singleStep),
-          percent(row.greedy),
-          percent(row.sampled),
-          `${percent(row.passAtK)} (k = ${row.k})`,
-          percent(row.mixedGroups),
-        ]),
-      ),
-      "",
-    );
     lines.push(...table(ARM_TITLES, armRows(summary)), "");
   }
   return `${lines
@@ -103,6 +103,7 @@ function sectionOf(summary: StudySummary): Markup {
   const { arms, findings } = summary;
   return markup`<h2>${summary.paper}</h2>
 <p>${summary.organism}</p>
+${headroomTable(summary.headroom)}
 <div class="scroll"><table class="claims">
 <thead><tr><th>the paper</th><th>here</th><th>bound</th><th>effect (95 %)</th><th>p</th><th>verdict</th></tr></thead>
 <tbody>${findings.map(
@@ -115,7 +116,6 @@ function sectionOf(summary: StudySummary): Markup {
 ${failuresOf(summary).map(({ claim, why }) => markup`<p class="notice"><em>${claim}</em>: ${why}</p>`)}
 <figure>${summaryDrawing(drawnOf(summary))}</figure>
 <div class="charts">${(["accuracy", "thinkRate"] as const).map((name) => drawing(CHART.width, CHART.height, name, difficultyCurve(name, arms, CHART)))}</div>
-${headroomTable(summary.headroom)}
 <div class="scroll"><table><thead><tr>${ARM_TITLES.map((title) => markup`<th>${title}</th>`)}</tr></thead>
 <tbody>${armRows(summary).map((row) => markup`<tr>${row.map((cell) => markup`<td>${cell}</td>`)}</tr>`)}</tbody></table></div>`;
 }
@@ -169,7 +169,7 @@ function failuresOf({ findings }: StudySummary): readonly { readonly claim: stri
     .filter(({ verdict }) => verdict !== "reproduced")
     .map(({ question, verdict }) => ({
       claim: question.expects,
-      why: `${VERDICT_WORDS[verdict]}. ${question.otherwise || "No explanation is given."}`,
+      why: `${VERDICT_WORDS[verdict]}. ${question.otherwise ? `Foreseen as a reason: ${question.otherwise}` : "No reason was foreseen."}`,
     }));
 }
 
