@@ -141,6 +141,7 @@ describe("evaluate()", () => {
       state: emptyState(),
       signal: new AbortController().signal,
       parts: {
+        plugins: { hold: () => ({ key: "", release: () => {} }) },
         held: { size: 2, at: (index: number) => groups[index]?.task },
         rollouts: { rollOut: async () => groups.map(({ samples }) => samples.map(({ trajectory }) => trajectory)) },
         verifiers: {
