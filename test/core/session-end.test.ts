@@ -15,6 +15,7 @@ test("RunSession.closeAfter() records failed work as failed; open() warns of a p
   const events: RunEvent[] = [];
   const onEvent = (event: RunEvent): void => void events.push(event);
   const { session, path } = await openSession(folder, TINY, onEvent);
+  await session.checkpoint({ ahead: [], carried: [] });
   const failure = new Error("no");
   const work = session.closeAfter(new AbortController().signal, () => Promise.reject(failure));
   await expect(work).rejects.toBe(failure);
@@ -22,7 +23,9 @@ test("RunSession.closeAfter() records failed work as failed; open() warns of a p
 
   const lock = join(path, "plugins.lock.json");
   expect(JSON.parse(readFileSync(lock, "utf8"))).toEqual({ dapo: expect.stringMatching(/^\d.*\+[0-9a-f]{16}$/) });
-  writeFileSync(lock, '{"dapo":"0.0.1+0"}');
+  const file = join(path, "checkpoints", "000000", "state.json");
+  const state = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...state, pluginVersions: { dapo: "0.0.1+0" } }));
   const again = await RunSession.open({
     config: session.config,
     baseDirectory: folder,
