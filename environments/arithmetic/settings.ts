@@ -17,9 +17,12 @@ const teacher = z.strictObject({
     .refine((styles) => Object.values(styles).some((value) => value > 0), "at least one style has a weight above 0")
     .describe("Style → weight with which it is chosen"),
   repeat: share.default(0.6).describe("Probability that a step of a long chain is stated again as a check"),
-  errorRate: share
+  errorRate: z
+    .union([share, z.array(share)])
     .default(0.12)
-    .describe("Probability that a step of a long chain has a wrong result, which is carried on"),
+    .describe(
+      "Probability that a step of a long chain has a wrong result, which is carried on; or one for each number of operations, from minSteps up",
+    ),
   shortErrorRate: share.default(0.2).describe("The same for the short working"),
   directErrorRate: share.default(0.1).describe("Probability that a bare answer is wrong"),
 });
@@ -69,7 +72,15 @@ export const settingsSchema = z
   .refine(({ weights }) => weights === undefined || weights.some((value) => value > 0), {
     path: ["weights"],
     message: "must have a weight above 0",
-  });
+  })
+  .refine(
+    ({ teacher: { errorRate }, minSteps, maxSteps }) =>
+      typeof errorRate === "number" || errorRate.length === maxSteps - minSteps + 1,
+    {
+      path: ["teacher", "errorRate"],
+      message: "must be one number, or have one for each number of operations from minSteps to maxSteps",
+    },
+  );
 
 /** Checked settings of the arithmetic environment. */
 export type Settings = z.output<typeof settingsSchema>;

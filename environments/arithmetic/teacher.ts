@@ -39,8 +39,11 @@ export function arithmeticTeacher(settings: Settings): Teacher {
 }
 
 /** "3+4=7\ncheck 3+4=7 ok\n7-9=8\n</think>\n\n\boxed{8}" */
-function longChain(problem: Problem, random: Random, { modulus, teacher }: Settings): string {
-  const { steps, answer } = work(problem, random, modulus, teacher.errorRate);
+function longChain(problem: Problem, random: Random, { minSteps, modulus, teacher }: Settings): string {
+  const { errorRate } = teacher;
+  // The schema wants a rate for every number of operations that its tasks have.
+  const rate = typeof errorRate === "number" ? errorRate : errorRate[problem.rest.length - minSteps]!;
+  const { steps, answer } = work(problem, random, modulus, rate);
   const lines = steps.flatMap((step) => (random.uniform() < teacher.repeat ? [step, `check ${step} ok`] : [step]));
   return `${lines.join("\n")}\n</think>\n\n\\boxed{${answer}}`;
 }

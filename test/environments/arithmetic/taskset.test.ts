@@ -111,6 +111,9 @@ describe("arithmetic.config", () => {
       "must have one weight for each number of operations from minSteps to maxSteps",
     ]);
     expect(messages({ maxSteps: 1, weights: [0] })).toEqual(["must have a weight above 0"]);
+    expect(messages({ teacher: { errorRate: [0.1] } })).toEqual([
+      "must be one number, or have one for each number of operations from minSteps to maxSteps",
+    ]);
     const styles = { think: 0, thinkfree: 0, "ellipsis-think": 0, "ellipsis-direct": 0 };
     expect(messages({ teacher: { styles } })).toEqual(["at least one style has a weight above 0"]);
   });

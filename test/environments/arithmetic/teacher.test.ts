@@ -74,6 +74,19 @@ describe("arithmetic teacher", () => {
     expect(accuracy(samples)).toBe(1);
   });
 
+  it.each([
+    ["3+4", 0],
+    ["3+4-9", 0.5],
+  ])("errs at the rate for the number of operations in %s when it has one for each", (problem, rate) => {
+    const settings = { maxSteps: 2, teacher: { styles: { ...NONE, think: 1 }, errorRate: [0, 0.5] } };
+    const teacher = arithmetic.teacher!(arithmetic.config.parse(settings));
+    const task = { id: "t", domain: "arithmetic", prompt: [], reference: "", meta: { problem } };
+    const wrong = Array.from({ length: COUNT }, (_, index) =>
+      teacher.demonstrate(task, new Random(deriveKey(2, index))),
+    ).filter(({ response }) => !response.startsWith("3+4=7\n"));
+    expect(wrong.length / COUNT).toBeCloseTo(rate, 1.5);
+  });
+
   it("writes steps, checks and the answer in the known form when it thinks long", () => {
     const config = arithmetic.config.parse({ teacher: { styles: { ...NONE, think: 1 }, repeat: 1, errorRate: 0 } });
     const task = { id: "t", domain: "arithmetic", prompt: [], reference: "8", meta: { problem: "3+4-9" } };
