@@ -9,6 +9,7 @@ export default defineConfig({
     // module: an error thrown by one copy would not be an instance of the other's class.
     alias: [
       { find: /^@troupe\/core$/, replacement: `${root}core/src/index.ts` },
+      { find: /^@troupe\/core\/actors$/, replacement: `${root}core/src/actors/index.ts` },
       { find: /^@troupe\/core\/sdk$/, replacement: `${root}core/src/sdk.ts` },
       { find: /^@troupe\/gpu$/, replacement: `${root}gpu/src/index.ts` },
       { find: /^@troupe\/gpu\/onnx$/, replacement: `${root}gpu/src/onnx/index.ts` },

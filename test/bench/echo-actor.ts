@@ -1,5 +1,5 @@
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { defineActor, RingReader, type RingEnd } from "@troupe/core";
+import { defineActor, RingReader, type RingEnd } from "@troupe/core/actors";
 import * as comlink from "comlink";
 import { serveBarePort } from "./bare-port.js";
 

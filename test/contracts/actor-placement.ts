@@ -68,6 +68,13 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
         });
       });
 
+    /** Has it restarted once, without a pause: what follows is the crash after which it waits. */
+    const crashOnce = async (ref: ActorRef<ProbeProtocol>): Promise<void> => {
+      const restarted = new Promise((resolve) => system.events.once("restart", resolve));
+      ref.tell("throw", null);
+      await restarted;
+    };
+
     test("ask() answers with what the handler returns when it succeeds", async () => {
       const ref = await spawn();
       const message = { id: 7, text: "ünï", list: [1, null, true], bytes: new Uint8Array([1, 2]) };
@@ -421,6 +428,7 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
 
     test("asks wait in the mailbox when the actor restarts, and no longer than their deadline", async () => {
       const ref = await spawn({}, { supervision: { ...RESTARTS, backoffMs: [400, 400] }, mailbox: { capacity: 3 } });
+      await crashOnce(ref);
       const down = nextDown(ref);
       ref.tell("throw", null);
       await down;
@@ -533,6 +541,7 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
 
     test("stop() ends an actor that waits for its restart", async () => {
       const ref = await spawn({}, { supervision: { ...RESTARTS, backoffMs: [50_000, 50_000] } });
+      await crashOnce(ref);
       const down = nextDown(ref);
       ref.tell("throw", null);
       await down;

@@ -15,7 +15,10 @@ export interface Supervision {
   /** Restarts allowed within `withinMs`; the next crash ends the actor for good. */
   readonly maxRestarts: number;
   readonly withinMs: number;
-  /** Pause before the first restart within `withinMs`, doubled for each further one up to the second number. */
+  /**
+   * Pause before the second restart within `withinMs`, doubled for each further one up to the second number. The first is
+   * made at once: most crashes are one message's fault, and a pause only helps against those that come back.
+   */
   readonly backoffMs: readonly [number, number];
 }
 
@@ -32,7 +35,7 @@ export const defaultSupervision: Supervision = {
  *
  * @example
  * const restarts = new RestartIntensity({ restart: "permanent", maxRestarts: 1, withinMs: 1000, backoffMs: [10, 80] });
- * restarts.next(0); // 10: restart after 10 ms
+ * restarts.next(0); // 0: restart at once
  * restarts.next(20); // undefined: no more
  */
 export class RestartIntensity {
@@ -53,8 +56,8 @@ export class RestartIntensity {
     this.#restartedAt = this.#restartedAt.filter((at) => now - at < withinMs);
     if (restart === "temporary" || this.#restartedAt.length >= maxRestarts) return undefined;
     const [shortest, longest] = backoffMs;
-    const delayMs = Math.min(longest, shortest * 2 ** this.#restartedAt.length);
+    const before = this.#restartedAt.length;
     this.#restartedAt = [...this.#restartedAt, now];
-    return delayMs;
+    return before === 0 ? 0 : Math.min(longest, shortest * 2 ** (before - 1));
   }
 }

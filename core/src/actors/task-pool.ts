@@ -1,10 +1,16 @@
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
-import { Piscina } from "piscina";
+import type { Piscina } from "piscina";
 import { errors } from "../errors.js";
 import { systemClock, type Clock } from "./clock.js";
 import { decodeError } from "./error-codec.js";
 import type { TaskAnswer, TaskOrder } from "./task-pool-worker.js";
 import { workerEntry } from "./worker-entry.js";
+
+/** Loaded with the first pool: an actor's module, which is loaded anew at each restart, seldom opens one. */
+const loadPiscina = (): typeof import("piscina") =>
+  // It is CommonJS, and this is what it exports.
+  createRequire(import.meta.url)("piscina") as typeof import("piscina");
 
 /** What a pool does, and with how much. */
 export interface TaskPoolOptions {
@@ -34,6 +40,7 @@ export class TaskPool<Task, Result> {
 
   constructor(options: TaskPoolOptions) {
     this.#options = options;
+    const { Piscina } = loadPiscina();
     this.#pool = new Piscina<TaskOrder, TaskAnswer>({
       filename: fileURLToPath(workerEntry("task-pool-entry.cjs")),
       minThreads: options.threads,

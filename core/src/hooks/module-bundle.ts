@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { createRequire, SourceMap } from "node:module";
 import { basename, dirname, resolve } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
 import { resolveModule, type ModuleKind } from "../config/resolve-module.js";
 import { errors } from "../errors.js";
 import * as sdk from "../sdk.js";
@@ -28,6 +27,8 @@ export interface ModuleBundle {
  */
 export async function bundleModule(kind: ModuleKind, name: string, baseDirectory: string): Promise<ModuleBundle> {
   const path = resolveModule(kind, name, baseDirectory);
+  // The threads that evaluate bundles never make one.
+  const { build } = await import("esbuild");
   try {
     const result = await build({
       entryPoints: [path],

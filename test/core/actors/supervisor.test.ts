@@ -2,25 +2,25 @@ import { describe, expect, test } from "vitest";
 import { RestartIntensity } from "../../../core/src/actors/supervisor.js";
 
 describe("RestartIntensity", () => {
-  test("next() doubles the pause up to its longest when crashes follow one another", () => {
+  test("next() gives no pause at first, then doubles it up to its longest when crashes follow one another", () => {
     const restarts = new RestartIntensity({
       restart: "permanent",
       maxRestarts: 5,
       withinMs: 1000,
       backoffMs: [10, 50],
     });
-    expect([0, 1, 2, 3, 4, 5].map((now) => restarts.next(now))).toEqual([10, 20, 40, 50, 50, undefined]);
+    expect([0, 1, 2, 3, 4, 5].map((now) => restarts.next(now))).toEqual([0, 10, 20, 40, 50, undefined]);
   });
 
   test("next() forgets restarts when they are longer ago than the period", () => {
     const restarts = new RestartIntensity({ restart: "permanent", maxRestarts: 1, withinMs: 100, backoffMs: [10, 50] });
     expect([0, 50, 99, 100, 150, 200].map((now) => restarts.next(now))).toEqual([
-      10,
+      0,
       undefined,
       undefined,
-      10,
+      0,
       undefined,
-      10,
+      0,
     ]);
   });
 

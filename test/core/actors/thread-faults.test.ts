@@ -56,8 +56,10 @@ describe("an actor's thread", () => {
   test("an endless loop settles by the deadline, shows in the tree, and stop() ends it", async () => {
     const ref = await spawn();
     const behind = result(ref.ask("alive", null, PATIENCE));
-    const stuck = await failure(ref.ask("loopForever", null, { deadlineMs: 100 }));
-    expect(stuck).toMatchObject({ code: "ASK_DEADLINE", details: { outcome: "unknown" } });
+    // Long enough for it to begin on a busy machine: cancelled before that, it never would.
+    const stuck = failure(ref.ask("loopForever", null, { deadlineMs: 2_000 }));
+    await until(() => system.list()[0]?.current?.type === "loopForever");
+    expect(await stuck).toMatchObject({ code: "ASK_DEADLINE", details: { outcome: "unknown" } });
     expect(system.list()[0]?.current).toMatchObject({ type: "loopForever" });
     const queued = result(ref.ask("alive", null, PATIENCE));
     await ref.stop({ graceMs: 10 });
@@ -125,8 +127,12 @@ describe("an actor's thread", () => {
   });
 
   test("a message that waits for a restart is sent as it was when it was accepted", async () => {
-    const supervision = { ...SUPERVISION, backoffMs: [50, 50] } as const;
+    const supervision = { ...SUPERVISION, maxRestarts: 2, backoffMs: [50, 50] } as const;
     const ref = await system.spawn(compiled(probeActor), {}, { ...THREAD, supervision });
+    const restarted = new Promise((resolve) => system.events.once("restart", resolve));
+    ref.tell("throw", null);
+    await restarted;
+    // Only the second restart waits.
     const down = new Promise((resolve) => ref.watch(resolve));
     ref.tell("throw", null);
     await down;
