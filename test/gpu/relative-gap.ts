@@ -7,3 +7,9 @@ export function relativeGap(actual: ArrayLike<number>, expected: ArrayLike<numbe
   }
   return size === 0 ? gap : gap / size;
 }
+
+/** Euclidean length of the difference over that of the values. */
+export function relativeDistance(actual: Float32Array, expected: Float32Array): number {
+  const square = (sum: number, x: number) => sum + x * x;
+  return Math.sqrt(actual.map((x, i) => x - (expected[i] ?? 0)).reduce(square, 0) / expected.reduce(square, 0));
+}

@@ -44,7 +44,8 @@ class StoreBase {
 class LearnerBase {
  public:
   virtual ~LearnerBase() = default;
-  virtual const Layout& layout() const = 0;
+  /// What an array is made of.
+  virtual const std::vector<Tensor>& tensorsOf(TrArray) const = 0;
   virtual void forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                        float* entropies) = 0;
   virtual void backward(const float* dLogprobs, const float* dEntropies, long n) = 0;

@@ -1,5 +1,5 @@
-// The side that changes weights: float32 master copy, gradients and AdamW moments on the device, and the copies in T
-// that forward passes and samplers read.
+// The side that changes weights: float32 master copy, adapter, gradients and AdamW moments on the device, and the copies
+// in T that forward passes and samplers read.
 #pragma once
 #include <cmath>
 
@@ -13,24 +13,29 @@ template <class T>
 class Learner : public LearnerBase {
  public:
   Learner(const Shape& shape, int processors, uint64_t seed, const TrLearnerOptions& options)
-      : model_(std::make_shared<Model<T>>(shape, processors)),
+      : model_(std::make_shared<Model<T>>(shape, processors, adapterOf(shape, options))),
         store_(std::make_shared<Store<T>>(model_, options.olderVersions)),
         stream_(newStream()),
-        weights_(size()),
-        gradients_(size()),
-        first_(size()),
-        second_(size()),
+        weights_(model_->layout.size),
+        adapter_(model_->adapter == nullptr ? 0 : trainedSize()),
+        gradients_(trainedSize()),
+        first_(trainedSize()),
+        second_(trainedSize()),
         pass_(*model_, true, static_cast<TrRecompute>(options.recompute)) {
-    if (options.adapterRank > 0)
-      throw Failure(TR_BAD_INPUT, "adapters are trained on the CPU only: give device \"cpu\", or train without one");
     storeId = StoreBase::registerStore(store_);
     {
-      std::vector<float> drawn(size());
+      std::vector<float> drawn(model_->layout.size);
       if (options.blank == 0) drawWeights(model_->layout, seed, options.threads, drawn.data());
-      copy(weights_, drawn.data(), sizeof(float) * size(), stream_);
+      copy(weights_, drawn.data(), sizeof(float) * drawn.size(), stream_);
       finish(stream_);
+      if (model_->adapter != nullptr) {
+        drawn.resize(trainedSize());
+        drawTensors(trained(), seed, 2, options.threads, drawn.data());
+        copy(adapter_, drawn.data(), sizeof(float) * drawn.size(), stream_);
+        finish(stream_);
+      }
     }
-    clear(gradients_, sizeof(float) * size(), stream_);
+    clear(gradients_, sizeof(float) * trainedSize(), stream_);
     resetOptimizer();
     pack();
     store_->publish(current_, 0);
@@ -42,7 +47,12 @@ class Learner : public LearnerBase {
     endStream(stream_);
   }
 
-  const Layout& layout() const override { return model_->layout; }
+  const std::vector<Tensor>& tensorsOf(TrArray which) const override {
+    static const std::vector<Tensor> none;
+    if (which == TR_WEIGHTS || which == TR_MERGED) return model_->layout.tensors;
+    if (model_->adapter != nullptr) return model_->adapter->tensors;
+    return which == TR_ADAPTER ? none : model_->layout.tensors;
+  }
 
   void forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                float* entropies) override {
@@ -63,19 +73,19 @@ class Learner : public LearnerBase {
   }
 
   double step(const TrOptimizerStep& o) override {
-    unsigned chunks = parts(size(), kNormChunk);
+    unsigned chunks = parts(trainedSize(), kNormChunk);
     std::vector<double> sums(chunks);
-    launch(stream_, dim3(chunks), kParameterThreads, 0, sumOfSquares, gradients_, size(), norms_.reserve(chunks));
+    launch(stream_, dim3(chunks), kParameterThreads, 0, sumOfSquares, gradients_, trainedSize(), norms_.reserve(chunks));
     copy(sums.data(), norms_, sizeof(double) * chunks, stream_);
     finish(stream_);
     double total = 0;
     for (double s : sums) total += s;
     double norm = std::sqrt(total);
     if (!std::isfinite(norm)) {
-      std::vector<float> values(size());
-      read(TR_GRADIENTS, 0, values.data(), size());
-      const char* bad = firstBadTensor(values.data(), 0, size());
-      clear(gradients_, sizeof(float) * size(), stream_);
+      std::vector<float> values(trainedSize());
+      read(TR_GRADIENTS, 0, values.data(), trainedSize());
+      const char* bad = firstBadTensor(trained(), values.data(), 0, trainedSize());
+      clear(gradients_, sizeof(float) * trainedSize(), stream_);
       finish(stream_);
       throw Failure(TR_NOT_FINITE, "the gradient of \"" + std::string(bad == nullptr ? "the norm of all" : bad) + "\" is not finite");
     }
@@ -86,47 +96,54 @@ class Learner : public LearnerBase {
     AdamwArgs undecayed = a;
     if (!o.decayVectors) undecayed.weightDecay = 0;
     // One launch for each run of tensors that decay alike.
-    const std::vector<Tensor>& tensors = model_->layout.tensors;
+    const std::vector<Tensor>& tensors = trained();
+    float* values = model_->adapter == nullptr ? weights_ : adapter_;
     for (size_t i = 0, end; i < tensors.size(); i = end) {
       bool decays = tensors[i].columns > 0;
       for (end = i; end < tensors.size() && (tensors[end].columns > 0) == decays;) end++;
-      long at = tensors[i].offset, n = (end < tensors.size() ? tensors[end].offset : size()) - at;
-      launch(stream_, dim3(parts(n, kParameterThreads)), kParameterThreads, 0, adamw, weights_ + at, gradients_ + at, first_ + at,
+      long at = tensors[i].offset, n = (end < tensors.size() ? tensors[end].offset : trainedSize()) - at;
+      launch(stream_, dim3(parts(n, kParameterThreads)), kParameterThreads, 0, adamw, values + at, gradients_ + at, first_ + at,
              second_ + at, n, decays ? a : undecayed);
     }
-    pack();
+    if (model_->adapter == nullptr) pack();
+    else packAdapter();
     return norm;
   }
 
   void resetOptimizer() override {
-    clear(first_, sizeof(float) * size(), stream_);
-    clear(second_, sizeof(float) * size(), stream_);
+    clear(first_, sizeof(float) * trainedSize(), stream_);
+    clear(second_, sizeof(float) * trainedSize(), stream_);
     stepCount = 0;
   }
 
   void read(TrArray which, long offset, float* out, long n) const override {
-    copy(out, array(which) + offset, sizeof(float) * n, stream_);
+    const float* from = array(which) + offset;
+    Memory<float> merged;
+    if (which == TR_MERGED && model_->adapter != nullptr) from = merge(offset, n, merged);
+    copy(out, from, sizeof(float) * n, stream_);
     finish(stream_);
   }
   void write(TrArray which, long offset, const float* values, long n) override {
-    if (const char* bad = firstBadTensor(values, offset, n))
+    if (const char* bad = firstBadTensor(tensorsOf(which), values, offset, n))
       throw Failure(TR_NOT_FINITE, "a value given for \"" + std::string(bad) + "\" is not finite");
     copy(array(which) + offset, values, sizeof(float) * n, stream_);
     finish(stream_);
   }
 
   void pack() override {
-    current_ = nullptr;
-    // A copy that nobody else holds is written again: its readers had finished on the device before they let go.
-    for (auto& one : copies_)
-      if (one.use_count() == 1) current_ = one;
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (current_ == nullptr) copies_.push_back(current_ = std::make_shared<Weights<T>>());
-    model_->convertInto(weights_, *current_, stream_);
+    if (model_->adapter != nullptr) {
+      // Versions of the adapter share what lies beneath, so that is never written again.
+      copies_.clear();
+      base_ = model_->makeBase();
+      model_->convertInto(weights_, *base_, stream_);
+      return packAdapter();
+    }
+    takeCopy([&] { return model_->makeBase(); });
+    model_->convertInto(weights_, *current_->base, stream_);
     finish(stream_);
   }
 
-  void keepReference() override { reference_ = current_; }
+  void keepReference() override { reference_ = model_->adapter == nullptr ? current_ : std::make_shared<Weights<T>>(base_); }
   void scoreReference(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                       float* entropies) override {
     if (reference_ == nullptr) throw Failure(TR_BAD_INPUT, "no reference policy was kept");
@@ -140,7 +157,44 @@ class Learner : public LearnerBase {
   }
 
  private:
-  long size() const { return model_->layout.size; }
+  static std::shared_ptr<const AdapterLayout> adapterOf(const Shape& shape, const TrLearnerOptions& o) {
+    if (o.adapterRank == 0) return nullptr;
+    // The device packs nothing, so panels of one row are asked for.
+    Kernels kernels{};
+    kernels.panel = 1;
+    return std::make_shared<AdapterLayout>(shape, Layout(shape), kernels, o.adapterRank, o.adapterAlpha, o.adapterTargets);
+  }
+
+  /// `current_` becomes a copy that nobody else holds, over `base()` if it must be made: the readers of a copy had finished
+  /// on the device before they let go of it.
+  template <class Base>
+  void takeCopy(Base base) {
+    current_ = nullptr;
+    for (auto& one : copies_)
+      if (one.use_count() == 1) current_ = one;
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (current_ == nullptr) copies_.push_back(current_ = std::make_shared<Weights<T>>(base()));
+  }
+  void packAdapter() {
+    takeCopy([&] { return base_; });
+    model_->copyAdapter(adapter_, current_->adapter, stream_);
+    finish(stream_);
+  }
+  /// n of the weights from `offset` on with the adapter added in.
+  const float* merge(long offset, long n, Memory<float>& out) const {
+    copy(out.reserve(n), weights_ + offset, sizeof(float) * n, stream_);
+    const AdapterLayout& layout = *model_->adapter;
+    for (const AdapterPart* p : layout.all()) {
+      long first = std::max(p->weight, offset), last = std::min(p->weight + p->outputs * p->inputs, offset + n);
+      if (first >= last) continue;
+      launch(stream_, dim3(parts(last - first, kRowThreads)), kRowThreads, 0, addMerged, adapter_ + p->a, adapter_ + p->b, layout.rank,
+             p->inputs, layout.scale, first - p->weight, last - first, out + (first - offset));
+    }
+    return out;
+  }
+
+  const std::vector<Tensor>& trained() const { return tensorsOf(TR_GRADIENTS); }
+  long trainedSize() const { return trained().back().offset + trained().back().size(); }
   float* array(TrArray which) const {
     switch (which) {
       case TR_WEIGHTS: return weights_;
@@ -148,13 +202,13 @@ class Learner : public LearnerBase {
       case TR_FIRST_MOMENTS: return first_;
       case TR_SECOND_MOMENTS: return second_;
       case TR_MERGED: return weights_;
-      case TR_ADAPTER: break;
+      case TR_ADAPTER: return adapter_;
     }
     throw Failure(TR_BAD_INPUT, "there is no array number " + std::to_string(which));
   }
   /// Name of the first tensor with a value that is not finite among n from `offset` on, or null.
-  const char* firstBadTensor(const float* values, long offset, long n) const {
-    for (const Tensor& t : model_->layout.tensors)
+  static const char* firstBadTensor(const std::vector<Tensor>& tensors, const float* values, long offset, long n) {
+    for (const Tensor& t : tensors)
       for (long i = std::max(t.offset, offset); i < std::min(t.offset + t.size(), offset + n); i++)
         if (!std::isfinite(values[i - offset])) return t.name.c_str();
     return nullptr;
@@ -163,10 +217,13 @@ class Learner : public LearnerBase {
   std::shared_ptr<const Model<T>> model_;
   std::shared_ptr<Store<T>> store_;
   Stream stream_;
-  Memory<float> weights_, gradients_, first_, second_;
+  /// Gradients and moments are those of what is trained: the adapter, or the weights.
+  Memory<float> weights_, adapter_, gradients_, first_, second_;
   Memory<double> norms_;
   std::vector<std::shared_ptr<Weights<T>>> copies_;
   std::shared_ptr<Weights<T>> current_, reference_;
+  /// What all versions share where only an adapter is trained.
+  std::shared_ptr<BaseWeights<T>> base_;
   PackedPass<T> pass_;
 };
 

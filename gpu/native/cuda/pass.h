@@ -75,7 +75,7 @@ class PackedPass : Layers<T> {
     n_ = n;
   }
 
-  /// Adds to `grad`, laid out as the flat weights.
+  /// Adds to `grad`, laid out as what is trained: the flat weights, or the flat adapter.
   void backward(const Weights<T>& w, const float* dLogprobs, const float* dEntropies, float* grad) {
     if (n_ < 0) throw Failure(TR_NO_FORWARD, "the gradient of a batch needs its forward pass first");
     logprobs_.upload(dLogprobs, n_, s_);
@@ -90,42 +90,46 @@ class PackedPass : Layers<T> {
     T *dxT = dxT_.reserve(rows_ * d), *dinner = dinner_.reserve(rows_ * std::max(d, f)), *dGateUp = dGateUp_.reserve(rows_ * 2 * f);
     T *normed = normed_.reserve(rows_ * d), *activated = activated_.reserve(rows_ * f);
     T *dattended = dattended_.reserve(rows_ * q), *dqkv = dqkv_.reserve(rows_ * width);
+    bool trainsBase = m_.adapter == nullptr;
+    auto ofBase = [&](long offset) { return trainsBase ? grad + offset : nullptr; };
     backwardHead(w, grad);
     for (int l = h.layers - 1; l >= 0; l--) {
       const auto& from = m_.layers[l];
       const Layout::Layer& out = to.layers[l];
+      const AdapterLayout::Layer& adapted = m_.adapterOf(l);
       if (!keepsInner()) attentionHalf(w, l);
       if (!keepsGateUp()) this->gateUpOf(s_, w, l, mid(l), rows_, gateUp(l));
       const T* raw = h.qkNorm ? this->raw(l) : nullptr;
       narrow(dx, dxT, rows_ * d);
-      inputGrad(dxT, rows_, d, f, w.matrices + from.down, dinner);
+      inputGrad(w, adapted.down, dxT, rows_, d, f, from.down, dinner);
       launch(s_, dim3(parts(rows_ * f, kRowThreads)), kRowThreads, 0, swigluGrad<T>, gateUp(l), dinner, dGateUp, activated,
              rows_ * f, (int)f);
-      weightGrad(dxT, d, activated, f, rows_, grad + out.down);
-      inputGrad(dGateUp, rows_, 2 * f, d, w.matrices + from.gateUp, dinner);
+      weightGrad(w, adapted.down, dxT, d, activated, f, rows_, out.down, grad);
+      inputGrad(w, adapted.gateUp, dGateUp, rows_, 2 * f, d, from.gateUp, dinner);
       this->norm(s_, mid(l), w.vectors + from.mlpNorm, normed, rows_);
-      weightGrad(dGateUp, 2 * f, normed, d, rows_, grad + out.gateUp);
-      normGrad(mid(l), w.vectors + from.mlpNorm, dinner, dx, rows_, grad + out.mlpNorm);
+      weightGrad(w, adapted.gateUp, dGateUp, 2 * f, normed, d, rows_, out.gateUp, grad);
+      normGrad(mid(l), w.vectors + from.mlpNorm, dinner, dx, rows_, ofBase(out.mlpNorm));
 
       narrow(dx, dxT, rows_ * d);
-      weightGrad(dxT, d, attended(l), q, rows_, grad + out.output);
-      inputGrad(dxT, rows_, d, q, w.matrices + from.output, dattended);
+      inputGrad(w, adapted.output, dxT, rows_, d, q, from.output, dattended);
+      weightGrad(w, adapted.output, dxT, d, attended(l), q, rows_, out.output, grad);
       attendGrad(qkv(l), dattended, attended(l), logSums(l), delta, dqkv);
       launch(s_, dim3((unsigned)rows_), kRowThreads, 0, rotateHeadsGrad<T>, dqkv, width, h.heads, h.kvHeads, h.headSize, positions_,
              m_.cosine, m_.sine, h.qkNorm ? w.vectors + from.qNorm : nullptr, w.vectors + from.kNorm, raw, turn, inverse, m_.epsilon());
-      if (h.qkNorm) {
+      if (h.qkNorm && trainsBase) {
         sum(SumArgs<float, T>{turn, turned, raw, turned, inverse, all, (int)rows_ * h.heads, h.heads, h.headSize}, grad + out.qNorm);
         sum(SumArgs<float, T>{turn + q, turned, raw + q, turned, inverse + h.heads, all, (int)rows_ * h.kvHeads, h.kvHeads, h.headSize},
             grad + out.kNorm);
       }
-      if (h.qkvBias) sum(SumArgs<T, T>{dqkv, width, nullptr, 0, nullptr, 0, (int)rows_, 1, (int)width}, grad + out.qkvBias);
+      if (h.qkvBias && trainsBase) sum(SumArgs<T, T>{dqkv, width, nullptr, 0, nullptr, 0, (int)rows_, 1, (int)width}, grad + out.qkvBias);
       this->norm(s_, x(l), w.vectors + from.attentionNorm, normed, rows_);
-      weightGrad(dqkv, width, normed, d, rows_, grad + out.qkv);
-      inputGrad(dqkv, rows_, width, d, w.matrices + from.qkv, dinner);
-      normGrad(x(l), w.vectors + from.attentionNorm, dinner, dx, rows_, grad + out.attentionNorm);
+      inputGrad(w, adapted.qkv, dqkv, rows_, width, d, from.qkv, dinner);
+      weightGrad(w, adapted.qkv, dqkv, width, normed, d, rows_, out.qkv, grad);
+      normGrad(x(l), w.vectors + from.attentionNorm, dinner, dx, rows_, ofBase(out.attentionNorm));
     }
-    launch(s_, dim3((unsigned)distinct_), kRowThreads, 0, embedGrad<T>, dx, sortedTokens_, sortedStarts_, sortedRows_,
-           grad + to.embedding, (int)d);
+    if (trainsBase)
+      launch(s_, dim3((unsigned)distinct_), kRowThreads, 0, embedGrad<T>, dx, sortedTokens_, sortedStarts_, sortedRows_,
+             grad + to.embedding, (int)d);
     finish(s_);
   }
 
@@ -209,25 +213,66 @@ class PackedPass : Layers<T> {
 
   void narrow(const float* from, T* to, long n) { launch(s_, dim3(parts(n, kRowThreads)), kRowThreads, 0, convert<T>, from, to, n); }
 
-  /// to [columns, ld] = fromᵀ; returns ld, the rows rounded up to what the tensor cores copy at once. Padding is 0.
-  long turn(const T* from, long rows, long columns, Memory<T>& to) {
+  /// to [columns, ld] = fromᵀ, whose rows are ldf apart; returns ld, the rows rounded up to what the tensor cores copy at
+  /// once. Padding is 0.
+  template <class V>
+  long turn(const V* from, long ldf, long rows, long columns, Memory<V>& to) {
     long ld = (rows + 7) / 8 * 8;
     to.reserve(columns * ld);
-    launch(s_, dim3(parts(columns, 32), parts(ld, 32)), kRowThreads, 0, transpose<T>, from, columns, (int)rows, (int)columns, to, ld);
+    launch(s_, dim3(parts(columns, 32), parts(ld, 32)), kRowThreads, 0, transpose<V>, from, ldf, (int)rows, (int)columns, to, ld);
     return ld;
   }
-  /// dx [rows, inputs] = dy [rows, outputs] · W [outputs, inputs]
-  void inputGrad(const T* dy, long rows, long outputs, long inputs, const T* w, T* dx) {
-    long ld = turn(w, outputs, inputs, left_);
-    ProductArgs<T, T> p{dy, outputs, left_, ld, dx, inputs, (int)rows, (int)inputs, (int)outputs, nullptr};
+  /// dx [rows, inputs] = dy [rows, outputs] · W [outputs, inputs] + Σ u · A scale, with u = dy B of each part; u stays for
+  /// the weightGrad() that follows.
+  void inputGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long rows, long outputs, long inputs,
+                 long matrix, T* dx) {
+    long ld = turn(w.matrices + matrix, inputs, outputs, inputs, left_);
+    ProductArgs<T, T> p{dy, outputs, left_, ld, dx, inputs, (int)rows, (int)inputs, (int)outputs};
+    if (!adapted.empty()) {
+      long rank = m_.adapter->rank;
+      float* u = lowRankGrads_.reserve((long)adapted.size() * rows * rank);
+      p.start = this->beginUpdates(s_, rows, inputs, nullptr), p.ldStart = inputs;
+      for (const AdapterPart& part : adapted) {
+        long wide = turn<float>(w.adapter + part.b, rank, part.outputs, rank, turnedFloats_);
+        product<false>(s_, m_.processors, ProductArgs<T, float, float>{dy + part.column, outputs, turnedFloats_, wide, u, rank, (int)rows,
+                                                                       (int)rank, (int)part.outputs});
+        wide = turn<float>(w.adapter + part.a, inputs, rank, inputs, turnedFloats_);
+        product<true>(s_, m_.processors, ProductArgs<float, float>{u, rank, turnedFloats_, wide, this->update_, inputs, (int)rows,
+                                                                   (int)inputs, (int)rank});
+        u += rows * rank;
+      }
+    }
     product<false>(s_, m_.processors, p);
   }
-  /// grad [outputs, inputs] += dyᵀ x over all rows
-  void weightGrad(const T* dy, long outputs, const T* x, long inputs, long rows, float* grad) {
-    long ld = turn(dy, rows, outputs, left_);
-    turn(x, rows, inputs, right_);
-    ProductArgs<T, float> p{left_, ld, right_, ld, grad, inputs, (int)outputs, (int)inputs, (int)ld, nullptr};
+  /// What is trained of fused linears, of dy [rows, outputs] and x [rows, inputs]: grad[matrix…] += dyᵀ x, or of each part
+  /// B's += dyᵀ (x Aᵀ scale) and A's += scale uᵀ x.
+  void weightGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long outputs, const T* x, long inputs,
+                  long rows, long matrix, float* grad) {
+    if (m_.adapter != nullptr) return adapterGrad(w, adapted, dy, outputs, x, inputs, rows, grad);
+    long ld = turn(dy, outputs, rows, outputs, left_);
+    turn(x, inputs, rows, inputs, right_);
+    ProductArgs<T, float> p{left_, ld, right_, ld, grad + matrix, inputs, (int)outputs, (int)inputs, (int)ld};
     product<true>(s_, m_.processors, p);
+  }
+  void adapterGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long outputs, const T* x, long inputs,
+                   long rows, float* grad) {
+    long rank = m_.adapter->rank, n = rows * rank;
+    if (!adapted.empty()) turn(x, inputs, rows, inputs, right_);
+    float* u = lowRankGrads_;
+    for (const AdapterPart& part : adapted) {
+      float* t = this->inner_.reserve(n);
+      product<false>(s_, m_.processors, ProductArgs<T, float, float>{x, inputs, w.adapter + part.a, inputs, t, rank, (int)rows, (int)rank,
+                                                                     (int)inputs});
+      long ld = turn(dy + part.column, outputs, rows, part.outputs, left_);
+      turn<float>(t, rank, rows, rank, turnedFloats_);
+      product<true>(s_, m_.processors, ProductArgs<T, float, float>{left_, ld, turnedFloats_, ld, grad + part.b, rank, (int)part.outputs,
+                                                                    (int)rank, (int)ld});
+      launch(s_, dim3(parts(n, kRowThreads)), kRowThreads, 0, scaleAll, u, n, m_.adapter->scale);
+      turn<float>(u, rank, rows, rank, turnedFloats_);
+      product<true>(s_, m_.processors, ProductArgs<float, float, T>{turnedFloats_, ld, right_, ld, grad + part.a, inputs, (int)rank,
+                                                                    (int)inputs, (int)ld});
+      u += n;
+    }
   }
 
   template <class D, class X>
@@ -237,10 +282,11 @@ class PackedPass : Layers<T> {
     launch(s_, dim3(across, down), kRowThreads, 0, sumRows<D, X>, a, partials_);
     launch(s_, dim3(across), kRowThreads, 0, addPartials, partials_, (int)down, grad, a.width);
   }
+  /// Adds to dx, and to the norm's own gradient unless `grad` is null.
   void normGrad(const float* x, const float* w, const T* dy, float* dx, long rows, float* grad) {
     long d = m_.shape.hiddenSize;
     launch(s_, dim3((unsigned)rows), kRowThreads, 0, normRowsGrad<T>, x, w, dy, dx, inverse_, (int)d, m_.epsilon());
-    sum(SumArgs<T, float>{dy, d, x, d, inverse_, 1, (int)rows, 1, (int)d}, grad);
+    if (grad != nullptr) sum(SumArgs<T, float>{dy, d, x, d, inverse_, 1, (int)rows, 1, (int)d}, grad);
   }
 
   void attendGrad(const T* qkv, const T* dattended, const T* attended, const float* logSums, float* delta, T* dqkv) {
@@ -267,9 +313,9 @@ class PackedPass : Layers<T> {
       this->logits(s_, w, last, count, normed_, logits_);
       launch(s_, dim3((unsigned)count), kVocabularyThreads, 0, logitsGrad<T>, logits_, h.vocabSize, inverseTemperature_, targets_ + r,
              places_ + r, logprobs_, entropies_, dlogits_);
-      inputGrad(dlogits_, count, v, d, w.matrices + m_.head, dinner_);
-      normGrad(last, w.vectors + m_.finalNorm, dinner_, dx_ + r * d, count, grad + m_.layout.finalNorm);
-      weightGrad(dlogits_, v, normed_, d, count, grad + m_.layout.head);
+      inputGrad(w, m_.headAdapter(), dlogits_, count, v, d, m_.head, dinner_);
+      normGrad(last, w.vectors + m_.finalNorm, dinner_, dx_ + r * d, count, m_.adapter == nullptr ? grad + m_.layout.finalNorm : nullptr);
+      weightGrad(w, m_.headAdapter(), dlogits_, v, normed_, d, count, m_.layout.head, grad);
     }
   }
 
@@ -279,7 +325,8 @@ class PackedPass : Layers<T> {
   long n_ = -1, rows_ = 0, distinct_ = 0;
   float inverseTemperature_ = 1;
   Memory<int32_t> rowTokens_, positions_, targets_, places_, starts_, ends_, sortedRows_, sortedTokens_, sortedStarts_, topIds_;
-  Memory<float> x_, mid_, logSums_, logits_, logprobs_, entropies_, topLogprobs_, dx_, inverse_, turned_, delta_, partials_;
+  Memory<float> x_, mid_, logSums_, logits_, logprobs_, entropies_, topLogprobs_, dx_, inverse_, turned_, delta_, partials_,
+      lowRankGrads_, turnedFloats_;
   Memory<T> qkv_, raw_, attended_, gateUp_, dxT_, dinner_, dGateUp_, dattended_, dqkv_, dlogits_, left_, right_;
 };
 

@@ -6,32 +6,34 @@
 
 namespace troupe::cuda {
 
-template <class T, class Out>
+template <class A, class Out, class B = A>
 struct ProductArgs {
-  const T* a;  // [m, k]
+  const A* a;  // [m, k]
   long lda;
-  const T* b;  // [n, k]
+  const B* b;  // [n, k]
   long ldb;
   Out* c;  // [m, n]
   long ldc;
   int m, n, k;
-  const float* bias;  // [n] or null
+  /// Added to the sum before it is rounded, or null: rows [n] that are ldStart apart, 0 for a bias.
+  const float* start = nullptr;
+  long ldStart = 0;
 };
 
-template <bool Add, class T, class Out>
-DEVICE void deliver(const ProductArgs<T, Out>& p, int row, int column, float sum) {
+template <bool Add, class A, class Out, class B>
+DEVICE void deliver(const ProductArgs<A, Out, B>& p, int row, int column, float sum) {
   if (row >= p.m || column >= p.n) return;
   Out& c = p.c[(long)row * p.ldc + column];
   if constexpr (Add) c += sum;
-  else c = rounded<Out>(p.bias == nullptr ? sum : sum + p.bias[column]);
+  else c = rounded<Out>(p.start == nullptr ? sum : sum + p.start[(long)row * p.ldStart + column]);
 }
 
-// ---- float32: fused multiply-adds -----------------------------------------------------------------------------------
+// ---- float32, where one side is: fused multiply-adds ----------------------------------------------------------------
 
 constexpr int kFloatTile = 64, kFloatDepth = 16, kFloatThreads = 256;
 
-template <bool Add, class Out>
-BOUNDED_KERNEL(kFloatThreads, 2) productFloat(ProductArgs<float, Out> p) {
+template <bool Add, class A, class Out, class B>
+BOUNDED_KERNEL(kFloatThreads, 2) productFloat(ProductArgs<A, Out, B> p) {
   SHARED float as[kFloatDepth][kFloatTile + 4], bs[kFloatDepth][kFloatTile + 4];
   int t = (int)thread().x, m0 = (int)block().y * kFloatTile, n0 = (int)block().x * kFloatTile;
   int row = t / 16 * 4, column = t % 16 * 4;
@@ -39,8 +41,8 @@ BOUNDED_KERNEL(kFloatThreads, 2) productFloat(ProductArgs<float, Out> p) {
   for (int k0 = 0; k0 < p.k; k0 += kFloatDepth) {
     for (int i = t; i < kFloatTile * kFloatDepth; i += kFloatThreads) {
       int r = i / kFloatDepth, k = i % kFloatDepth;
-      as[k][r] = m0 + r < p.m && k0 + k < p.k ? p.a[(long)(m0 + r) * p.lda + k0 + k] : 0.f;
-      bs[k][r] = n0 + r < p.n && k0 + k < p.k ? p.b[(long)(n0 + r) * p.ldb + k0 + k] : 0.f;
+      as[k][r] = m0 + r < p.m && k0 + k < p.k ? number(p.a[(long)(m0 + r) * p.lda + k0 + k]) : 0.f;
+      bs[k][r] = n0 + r < p.n && k0 + k < p.k ? number(p.b[(long)(n0 + r) * p.ldb + k0 + k]) : 0.f;
     }
     blockBarrier();
     UNROLL for (int k = 0; k < kFloatDepth; k++)
@@ -170,10 +172,10 @@ BOUNDED_KERNEL(kFewWarps* kWarp, 2) productFewRows(ProductArgs<Bf16, Out> p) {
 /// Most rows for which reading W straight into registers is the faster way.
 constexpr int kFewRows = 64;
 
-template <bool Add, class Out>
-void product(Stream s, int, const ProductArgs<float, Out>& p) {
+template <bool Add, class A, class Out, class B>
+void product(Stream s, int, const ProductArgs<A, Out, B>& p) {
   if (p.m == 0) return;
-  launch(s, dim3(parts(p.n, kFloatTile), parts(p.m, kFloatTile)), kFloatThreads, 0, productFloat<Add, Out>, p);
+  launch(s, dim3(parts(p.n, kFloatTile), parts(p.m, kFloatTile)), kFloatThreads, 0, productFloat<Add, A, Out, B>, p);
 }
 
 template <bool Add, class Out>

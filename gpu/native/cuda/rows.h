@@ -194,6 +194,29 @@ KERNEL convert(const float* from, To* to, long n) {
   if (i < n) to[i] = rounded<To>(from[i]);
 }
 
+/// x *= by
+static KERNEL scaleAll(float* x, long n, float by) {
+  long i = (long)block().x * kRowThreads + thread().x;
+  if (i < n) x[i] *= by;
+}
+
+/// Rows of `width` that all are `row`, or 0 where it is null; n numbers in all.
+static KERNEL repeatRow(const float* row, long width, float* to, long n) {
+  long i = (long)block().x * kRowThreads + thread().x;
+  if (i < n) to[i] = row == nullptr ? 0.f : row[i % width];
+}
+
+/// out[i] += scale Σ_r b[row, r] a[r, column] for n elements of a matrix [·, inputs] from element `first` on; in double,
+/// as readMerged() of ../learner.cc.
+static KERNEL addMerged(const float* a, const float* b, long rank, long inputs, float scale, long first, long n, float* out) {
+  long i = (long)block().x * kRowThreads + thread().x;
+  if (i >= n) return;
+  long row = (first + i) / inputs, column = (first + i) % inputs;
+  double sum = 0;
+  for (long r = 0; r < rank; r++) sum += (double)b[row * rank + r] * (double)a[r * inputs + column];
+  out[i] += (float)((double)scale * sum);
+}
+
 /// to[c, r] = from[r, c]; rows of `to` are `ldt` apart and zero behind `rows`.
 template <class T>
 KERNEL transpose(const T* from, long ldf, int rows, int columns, T* to, long ldt) {

@@ -44,6 +44,10 @@ class Sampler : Layers<T> {
     qkv_.reserve(kStepRows * h.qkvWidth()), attended_.reserve(kStepRows * h.qWidth());
     gateUp_.reserve(2l * kStepRows * h.intermediateSize);
     normed_.reserve((long)kStepRows * h.hiddenSize), this->activated_.reserve((long)kStepRows * h.intermediateSize);
+    if (m.adapter != nullptr) {
+      this->inner_.reserve(kStepRows * m.adapter->rank);
+      this->update_.reserve(kStepRows * std::max<long>(h.qkvWidth(), 2l * h.intermediateSize));
+    }
     logits_.reserve(chunk_ * h.vocabSize), weights_.reserve(chunk_ * h.vocabSize);
     nowhere_.reserve(m.pageSize());
     setPage(kMostInFlight, 0, nowhere_);
@@ -78,7 +82,7 @@ class Sampler : Layers<T> {
     for (const auto* list : {&step.tokens, &step.positions, &step.slots, &step.due})
       copy(integers_ + kStepRows * place++, list->data(), sizeof(int32_t) * list->size(), s_);
     copy(rules_, step.rules.data(), sizeof(RowRules) * due, s_);
-    if (decodes) graphs_[{rows, &w}].run(s_, [&] { compute(w, rows, due); });
+    if (decodes) graphs_[{rows, w.number}].run(s_, [&] { compute(w, rows, due); });
     else compute(w, rows, due);
     results_.resize(due);
     copy(results_.data(), choices_, sizeof(RowChoice) * due, s_);
@@ -123,7 +127,7 @@ class Sampler : Layers<T> {
   Memory<T> qkv_, attended_, gateUp_, nowhere_;
   std::vector<RowChoice> results_;
   /// By padded rows and weights: a learner has two or three copies of its weights and uses them again and again.
-  std::map<std::pair<long, const Weights<T>*>, Graph> graphs_;
+  std::map<std::pair<long, int64_t>, Graph> graphs_;
 };
 
 }  // namespace troupe::cuda

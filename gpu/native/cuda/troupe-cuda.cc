@@ -11,7 +11,7 @@
 
 struct TrLearner {
   std::unique_ptr<troupe::cuda::LearnerBase> learner;
-  std::vector<TrTensor> tensors;
+  std::vector<TrTensor> tensors, trainable;
 };
 struct TrStore {
   std::shared_ptr<troupe::cuda::StoreBase> store;
@@ -25,6 +25,16 @@ namespace {
 
 using troupe::checkRange;
 using troupe::guarded;
+
+std::vector<TrTensor> listOf(const std::vector<troupe::Tensor>& tensors) {
+  std::vector<TrTensor> list;
+  for (const troupe::Tensor& t : tensors) list.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
+  return list;
+}
+int64_t sizeOf(const TrLearner* l, TrArray array) {
+  const auto& tensors = l->learner->tensorsOf(array);
+  return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size();
+}
 
 }  // namespace
 
@@ -44,12 +54,13 @@ TrStatus tr_learner_create(const TrShape* shape, uint64_t seed, const TrLearnerO
     TrLearnerOptions checked = *options;
     if (checked.threads <= 0) checked.threads = tr_threads();
     made->learner = troupe::cuda::makeLearner(troupe::checkShape(*shape), seed, checked);
-    for (const troupe::Tensor& t : made->learner->layout().tensors) made->tensors.push_back({t.name.c_str(), t.offset, t.rows, t.columns});
+    made->tensors = listOf(made->learner->tensorsOf(TR_WEIGHTS));
+    made->trainable = listOf(made->learner->tensorsOf(TR_GRADIENTS));
     *out = made.release();
   });
 }
 void tr_learner_free(TrLearner* l) { delete l; }
-int64_t tr_learner_size(const TrLearner* l) { return l->learner->layout().size; }
+int64_t tr_learner_size(const TrLearner* l) { return sizeOf(l, TR_WEIGHTS); }
 int64_t tr_learner_tensors(const TrLearner* l, const TrTensor** tensors) {
   *tensors = l->tensors.data();
   return (int64_t)l->tensors.size();
@@ -59,8 +70,10 @@ TrStatus tr_memory(const TrShape*, const TrLearnerOptions*, const TrMemoryUse*, 
   *count = 0;
   return TR_OK;
 }
-// There are no adapters here: everything is trained.
-int64_t tr_learner_trainable(const TrLearner* l, const TrTensor** tensors) { return tr_learner_tensors(l, tensors); }
+int64_t tr_learner_trainable(const TrLearner* l, const TrTensor** tensors) {
+  *tensors = l->trainable.data();
+  return (int64_t)l->trainable.size();
+}
 TrStatus tr_learner_forward(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                             float temperature, float* logprobs, float* entropies) {
   return guarded([&] { l->learner->forward(tokens, n, offsets, sequences, temperature, logprobs, entropies); });
@@ -76,13 +89,13 @@ int64_t tr_learner_step_count(const TrLearner* l) { return l->learner->stepCount
 void tr_learner_set_step_count(TrLearner* l, int64_t count) { l->learner->stepCount = count; }
 TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, float* out, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner->layout().size, offset, n);
+    checkRange(sizeOf(l, array), offset, n);
     l->learner->read(array, offset, out, n);
   });
 }
 TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
   return guarded([&] {
-    checkRange(l->learner->layout().size, offset, n);
+    checkRange(sizeOf(l, array), offset, n);
     l->learner->write(array, offset, values, n);
   });
 }

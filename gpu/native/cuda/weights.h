@@ -1,10 +1,13 @@
-// What is fixed about a model on the device, and one immutable copy of its weights: matrices in T, vectors in float32.
+// What is fixed about a model on the device, and one immutable copy of its weights: matrices in T, vectors and the
+// adapter in float32.
 #pragma once
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <vector>
 
+#include "../adapter.h"
 #include "../shape.h"
 #include "attention.h"
 #include "host.h"
@@ -13,9 +16,26 @@
 namespace troupe::cuda {
 
 template <class T>
-struct Weights {
+struct BaseWeights {
   Memory<T> matrices;
   Memory<float> vectors;
+};
+
+/// Its addresses hold as long as it lives.
+template <class T>
+struct Weights {
+  explicit Weights(std::shared_ptr<BaseWeights<T>> b) : base(std::move(b)), matrices(base->matrices), vectors(base->vectors) {
+    static std::atomic<int64_t> last{0};
+    number = ++last;
+  }
+  /// What the learner does not change is shared by many versions.
+  std::shared_ptr<BaseWeights<T>> base;
+  const T* matrices;
+  const float* vectors;
+  /// As in the flat adapter, A times its scale; empty in a version without one, such as the reference.
+  Memory<float> adapter;
+  /// No two of a process have the same, though an address may come again.
+  int64_t number;
 };
 
 template <class T>
@@ -29,7 +49,9 @@ struct Model {
     bool isMatrix;
   };
 
-  Model(const Shape& s, int processors) : shape(s), layout(s), processors(processors) {
+  /// @param a may be null
+  Model(const Shape& s, int processors, std::shared_ptr<const AdapterLayout> a)
+      : shape(s), layout(s), adapter(std::move(a)), processors(processors) {
     if (s.headSize > kMostHead)
       throw Failure(TR_BAD_SHAPE, "the CUDA kernels take a headSize of at most " + std::to_string(kMostHead) + ": " + std::to_string(s.headSize));
     if (s.group() > kMostGroup)
@@ -61,15 +83,31 @@ struct Model {
     endStream(stream);
   }
 
+  std::shared_ptr<BaseWeights<T>> makeBase() const {
+    auto base = std::make_shared<BaseWeights<T>>();
+    base->matrices.reserve(matrixSize_);
+    base->vectors.reserve(vectorSize_);
+    return base;
+  }
   /// Makes `to` of flat float32 parameters on the device.
-  void convertInto(const float* flat, Weights<T>& to, Stream s) const {
-    to.matrices.reserve(matrixSize_);
-    to.vectors.reserve(vectorSize_);
+  void convertInto(const float* flat, BaseWeights<T>& to, Stream s) const {
     for (const Piece& p : pieces_) {
       if (p.isMatrix) launch(s, dim3(parts(p.n, kRowThreads)), kRowThreads, 0, convert<T>, flat + p.from, to.matrices + p.to, p.n);
       else copy(to.vectors + p.to, flat + p.from, sizeof(float) * p.n, s);
     }
   }
+
+  /// Makes a version's adapter of the flat one on the device.
+  void copyAdapter(const float* flat, Memory<float>& to, Stream s) const {
+    copy(to.reserve(adapter->size), flat, sizeof(float) * adapter->size, s);
+    for (const AdapterPart* p : adapter->all()) {
+      long n = adapter->rank * p->inputs;
+      launch(s, dim3(parts(n, kRowThreads)), kRowThreads, 0, scaleAll, to + p->a, n, adapter->scale);
+    }
+  }
+  /// What is adapted of a layer, and of the head; empty without an adapter.
+  const AdapterLayout::Layer& adapterOf(int layer) const { return adapter == nullptr ? none_ : adapter->layers[layer]; }
+  const std::vector<AdapterPart>& headAdapter() const { return adapter == nullptr ? none_.qkv : adapter->head; }
 
   float epsilon() const { return (float)shape.rmsNormEpsilon; }
   /// Elements of one page of the key/value cache, and of one layer's part of it.
@@ -78,6 +116,7 @@ struct Model {
 
   Shape shape;
   Layout layout;
+  std::shared_ptr<const AdapterLayout> adapter;
   int processors;
   std::vector<Layer> layers;
   long embedding = 0, finalNorm = 0, head = 0;
@@ -94,6 +133,7 @@ struct Model {
     return at;
   }
   std::vector<Piece> pieces_;
+  AdapterLayout::Layer none_;
   long matrixSize_ = 0, vectorSize_ = 0;
 };
 
