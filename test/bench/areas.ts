@@ -54,7 +54,7 @@ export const actorsArea: Area = {
         records: 20_000,
         farAsks: 400,
         crashes: 15,
-        swaps: { blocks: 30, swapsPerBlock: 10 },
+        swaps: { warmUp: 100, blocks: 50, swapsPerBlock: 10 },
         step: { distillTokens: 40_000, promptsPerStep: 32, groupSize: 8, maxTokens: 160, steps: 3 },
       },
       session,

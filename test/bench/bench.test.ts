@@ -38,7 +38,7 @@ const TINY = `
     repetitions: { least: 3, seconds: 0 },
   };
   const step = { distillTokens: 1000, promptsPerStep: 2, groupSize: 2, maxTokens: 16, steps: 1 };
-  const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100, records: 1100, farAsks: 5, crashes: 1, swaps: { blocks: 1, swapsPerBlock: 1 }, step };
+  const actors = { rounds: 1, asks: 5, inlineAsks: 5, asksInFlight: 70, tells: 1100, records: 1100, farAsks: 5, crashes: 1, swaps: { warmUp: 1, blocks: 3, swapsPerBlock: 2 }, step };
   const verify = { passes: 1, cases: 20, hasPeer: false, serve: { rounds: 1, items: 4, requests: 2 } };
   try {
     const found = [await measureVerify(verify, session), await measureEngine(engine, session), await measureStep(step, session), await measureActors(actors, session)];
@@ -84,6 +84,7 @@ describe("benchmarks", () => {
           "crash/back/process",
           "swap/pause/p99",
           "swap/kept",
+          "swap/kept/threads",
         ],
       ]),
     );

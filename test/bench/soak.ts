@@ -57,7 +57,7 @@ async function soak(minutes: number): Promise<void> {
   await system.stop();
   const left = actorProcesses().length;
   const growth = new Map(
-    [...readings].map(([name, all]) => [name, growthOf(all.slice(Math.floor(WARM_UP * all.length)))]),
+    [...readings].map(([name, all]) => [name, growthOf(all.slice(Math.floor(WARM_UP * all.length))).slope]),
   );
   const seconds = (performance.now() - start) / 1000;
   const figures = {

@@ -1,6 +1,7 @@
 import { errors } from "../errors.js";
 import { ByteWriter, type About } from "./byte-writer.js";
-import { readFrame, writeFrame, type LinkFrame, type Received } from "./link-frame.js";
+import { readFrame, setDeliveries, writeFrame, type LinkFrame, type Received } from "./link-frame.js";
+import { idAfter, type Delivery } from "./protocol.js";
 
 /** Frames travel in segments of at most this many bytes, so that a system frame waits behind one of them at most. */
 const SEGMENT = 1 << 16;
@@ -11,6 +12,9 @@ const LENGTH = 0x3fff_ffff;
 /** Reassembled frames beyond this are refused. */
 const MAX_FRAME = 1 << 30;
 
+/** Messages share a frame up to this size, so that none waits long for those behind it to be put together again. */
+const MAX_SHARED = 1 << 14;
+
 const SETTLED = Promise.resolve();
 
 /** Where bytes go: a pipe, or a stream of messages. */
@@ -19,9 +23,18 @@ export interface Sink {
   write(bytes: Buffer): boolean;
 }
 
+/** The frame that the encoder holds: deliveries of one type on one channel, whose ids follow one another. */
+interface Shared {
+  readonly channel: number;
+  readonly type: string;
+  readonly asks: boolean;
+  nextId: number;
+  count: number;
+}
+
 /**
  * Puts frames on a stream of bytes in two lanes: system frames overtake user frames that still wait here. What is sent in
- * one turn leaves as one write; when the stream is full, frames wait here.
+ * one turn leaves as one write, messages of one type to one actor in one frame; when the stream is full, frames wait here.
  */
 export class FrameWriter {
   readonly #sink: Sink;
@@ -32,6 +45,8 @@ export class FrameWriter {
   #gone = 0;
   #queuedBytes = 0;
   #isFull = false;
+  /** Absent when the encoder is empty. */
+  #shared: Shared | undefined;
   #isFlushDue = false;
 
   constructor(sink: Sink) {
@@ -40,24 +55,67 @@ export class FrameWriter {
 
   /** Bytes that wait for the stream to take them. */
   get queuedBytes(): number {
-    return this.#queuedBytes;
+    return this.#queuedBytes + this.#encoder.length;
   }
 
   /** @throws BUFFER_DETACHED, MEMORY_NOT_SHARED, DataCloneError; then nothing was sent */
   send(lane: "system" | "user", channel: number, frame: LinkFrame, about: About): void {
-    this.#encoder.clear();
-    this.#encoder.uint32(0);
-    writeFrame(this.#encoder, channel, frame, about);
-    const bytes = this.#encoder.take();
-    bytes.writeUInt32LE(lane === "system" ? (SYSTEM | (bytes.length - HEADER)) >>> 0 : bytes.length - HEADER, 0);
-    (lane === "system" ? this.#system : this.#user).push(bytes);
-    this.#queuedBytes += bytes.length;
+    const delivery = lane === "user" && frame.kind === "deliver" ? frame.delivery : undefined;
+    const shared = delivery && this.#sharedWith(channel, delivery);
+    if (shared) {
+      this.#encoder.value(delivery.message, about);
+      shared.nextId = idAfter(delivery.id);
+      shared.count += 1;
+    } else {
+      this.#endShared();
+      this.#begin(channel, frame, about);
+      if (delivery)
+        this.#shared = { channel, type: delivery.type, asks: delivery.asks, nextId: idAfter(delivery.id), count: 1 };
+      else this.#queue(lane);
+    }
     if (this.#isFlushDue || this.#isFull) return;
     this.#isFlushDue = true;
     void SETTLED.then(() => {
       this.#isFlushDue = false;
       this.flush();
     });
+  }
+
+  /** The frame that a delivery can share. */
+  #sharedWith(channel: number, { id, type, asks }: Delivery): Shared | undefined {
+    const shared = this.#shared;
+    return shared?.channel === channel &&
+      shared.type === type &&
+      shared.asks === asks &&
+      shared.nextId === id &&
+      this.#encoder.length < MAX_SHARED
+      ? shared
+      : undefined;
+  }
+
+  #begin(channel: number, frame: LinkFrame, about: About): void {
+    try {
+      this.#encoder.uint32(0);
+      writeFrame(this.#encoder, channel, frame, about);
+    } catch (error) {
+      this.#encoder.clear();
+      throw error;
+    }
+  }
+
+  #endShared(): void {
+    const shared = this.#shared;
+    this.#shared = undefined;
+    if (shared) setDeliveries(this.#queue("user").subarray(HEADER), shared.count);
+  }
+
+  /** What the encoder holds is a frame. */
+  #queue(lane: "system" | "user"): Buffer {
+    const bytes = this.#encoder.take();
+    bytes.writeUInt32LE(lane === "system" ? (SYSTEM | (bytes.length - HEADER)) >>> 0 : bytes.length - HEADER, 0);
+    (lane === "system" ? this.#system : this.#user).push(bytes);
+    this.#queuedBytes += bytes.length;
+    return bytes;
   }
 
   /** The stream takes bytes again. */
@@ -68,6 +126,7 @@ export class FrameWriter {
 
   /** Gives the stream as much as it takes. */
   flush(): void {
+    if (!this.#isFull) this.#endShared();
     while (!this.#isFull) {
       const parts = this.#nextParts();
       const [first] = parts;
@@ -147,6 +206,6 @@ export class FrameReader {
       return;
     }
     const whole = parts.length === 0 ? body : Buffer.concat([...parts.splice(0), body]);
-    this.#hear(readFrame(whole));
+    readFrame(whole, this.#hear);
   }
 }

@@ -11,6 +11,7 @@ import { localModule } from "./portable-module.js";
 import { ProcessTransport } from "./process-transport.js";
 import type { ActorFrame } from "./protocol.js";
 import type { PlaceEnd, Transport, TransportListener, Within } from "./transport.js";
+import { SharedSlices } from "./slices.js";
 import { WorkerTransport } from "./worker-transport.js";
 
 /** Of a peer that does not read: beyond this many bytes its link is cut. */
@@ -116,7 +117,8 @@ export class HostedLink {
     try {
       if (within === "inline") {
         const definition = await loadDefinition({ ...start, module });
-        if (!hosted.isKilled) hosted.transport = new LocalTransport({ ...about, definition }, listener);
+        if (!hosted.isKilled)
+          hosted.transport = new LocalTransport({ ...about, definition }, listener, new SharedSlices());
       } else {
         const named = { ...about, definition: { module, exportName: start.exportName } };
         hosted.transport =

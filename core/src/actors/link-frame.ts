@@ -47,13 +47,16 @@ export interface Received {
   readonly frame: LinkFrame;
 }
 
-/** The two frames of nearly every message are written without field names. */
+/** The three frames of nearly every message are written without field names. */
 const DELIVER = 1;
 const REPLY = 2;
 const OTHER = 3;
+const DONE = 4;
 /** Flags of a delivery. */
 const ASKS = 1;
 const URGENT = 2;
+/** Where a frame of deliveries says how many there are: after its kind, channel and first id. */
+const COUNT_AT = 9;
 
 /** @throws BUFFER_DETACHED, MEMORY_NOT_SHARED, DataCloneError; then the writer holds what it held before */
 export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame, about: About): void {
@@ -63,6 +66,7 @@ export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame,
       bytes.byte(DELIVER);
       bytes.uint32(channel);
       bytes.int32(id);
+      bytes.uint32(1);
       bytes.byte((asks ? ASKS : 0) | (isUrgent ? URGENT : 0));
       bytes.text(type);
       return bytes.value(message, about);
@@ -72,6 +76,12 @@ export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame,
       bytes.uint32(channel);
       bytes.int32(frame.id);
       return bytes.value(frame.value, about);
+    case "done":
+      bytes.byte(DONE);
+      bytes.uint32(channel);
+      bytes.uint32(frame.ids.length);
+      for (const id of frame.ids) bytes.int32(id);
+      return;
     default:
       bytes.byte(OTHER);
       bytes.uint32(channel);
@@ -79,28 +89,45 @@ export function writeFrame(bytes: ByteWriter, channel: number, frame: LinkFrame,
   }
 }
 
-/** @throws FRAME_NOT_VALID */
-export function readFrame(body: Buffer): Received {
+/**
+ * Says in a finished frame how many deliveries it holds: `writeFrame` wrote the first, and the messages of those whose ids
+ * follow, of the same type and flags, were written behind it.
+ */
+export function setDeliveries(body: Buffer, count: number): void {
+  body.writeUInt32LE(count, COUNT_AT);
+}
+
+/** @throws FRAME_NOT_VALID; deliveries before the one that is wrong were heard */
+export function readFrame(body: Buffer, hear: (received: Received) => void): void {
   const bytes = new ByteReader(body);
   const kind = bytes.byte();
   const channel = bytes.uint32();
   switch (kind) {
     case DELIVER: {
-      const id = bytes.int32();
+      const first = bytes.int32();
+      const count = bytes.uint32();
       const flags = bytes.byte();
       const type = bytes.text();
-      const message = bytes.value();
-      const delivery = { id, type, message, asks: (flags & ASKS) !== 0, isUrgent: (flags & URGENT) !== 0 };
-      return { channel, frame: { kind: "deliver", delivery } };
+      const [asks, isUrgent] = [(flags & ASKS) !== 0, (flags & URGENT) !== 0];
+      for (let index = 0; index < count; index += 1) {
+        const delivery = { id: (first + index) | 0, type, message: bytes.value(), asks, isUrgent };
+        hear({ channel, frame: { kind: "deliver", delivery } });
+      }
+      return;
     }
     case REPLY:
-      return { channel, frame: { kind: "reply", id: bytes.int32(), value: bytes.value() } };
+      return hear({ channel, frame: { kind: "reply", id: bytes.int32(), value: bytes.value() } });
+    case DONE: {
+      const ids: number[] = [];
+      for (let left = bytes.uint32(); left > 0; left -= 1) ids.push(bytes.int32());
+      return hear({ channel, frame: { kind: "done", ids } });
+    }
     case OTHER: {
       const frame = bytes.value();
       if (typeof frame !== "object" || frame === null || !("kind" in frame))
         throw errors.frameNotValid({ problem: "it has no kind" });
       // Peers are authenticated and speak the same version: what has a kind is a frame.
-      return { channel, frame: frame as LinkFrame };
+      return hear({ channel, frame: frame as LinkFrame });
     }
     default:
       throw errors.frameNotValid({ problem: `it begins with ${kind}` });

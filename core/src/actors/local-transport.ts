@@ -13,10 +13,11 @@ export class LocalTransport implements Transport {
   readonly #listener: TransportListener;
   #isKilled = false;
 
-  constructor(incarnation: Incarnation, listener: TransportListener) {
+  /** @param turns how it shares the thread; unless given by counting messages, the same in every run */
+  constructor(incarnation: Incarnation, listener: TransportListener, turns: Turns = new LocalTurns()) {
     this.#listener = listener;
     this.progress = ProgressBoard.after(incarnation.lastId);
-    this.#cell = new Cell(incarnation, this.progress, listener, new LocalTurns());
+    this.#cell = new Cell(incarnation, this.progress, listener, turns);
     queueMicrotask(() => void this.#cell.start(incarnation.args));
   }
 

@@ -17,7 +17,7 @@ export interface NodeIdentity {
 }
 
 /** Of the frames between nodes; other numbers are refused. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 export const LINK_PATH = "/troupe.actors.v1.Node/Link";
 
 /** Names of what a dialling node says before its first frame. */

@@ -119,6 +119,66 @@ describe("FrameWriter and FrameReader", () => {
     );
   });
 
+  test("messages share frames, and arrive as they were sent, one that cannot travel left out", async () => {
+    const sent = fc.record({
+      channel: fc.integer({ min: 1, max: 2 }),
+      type: fc.constantFrom("a", "b"),
+      asks: fc.boolean(),
+      skipped: fc.integer({ min: 0, max: 1 }),
+      message: fc.oneof({ weight: 4, arbitrary: fc.jsonValue() }, { weight: 1, arbitrary: fc.constant(() => 1) }),
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(sent, { maxLength: 60 }), async (all) => {
+        const chunks: Buffer[] = [];
+        const writer = new FrameWriter({ write: (bytes) => chunks.push(Buffer.from(bytes)) > 0 });
+        const wanted: Received[] = [];
+        // Ids wrap around in the middle.
+        let id = 2 ** 31 - 30;
+        for (const { channel, type, asks, skipped, message } of all) {
+          id = (id + 1 + skipped) | 0;
+          const frame = { kind: "deliver", delivery: { id, type, message, asks, isUrgent: false } } as const;
+          if (typeof message === "function") {
+            expect(() => writer.send("user", channel, frame, about)).toThrow();
+            continue;
+          }
+          writer.send("user", channel, frame, about);
+          wanted.push({ channel, frame });
+        }
+        await settle();
+        const heard: Received[] = [];
+        new FrameReader((received) => heard.push(received)).push(Buffer.concat(chunks));
+        expect(heard).toEqual(wanted);
+        expect(writer.queuedBytes).toBe(0);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  test("a turn's messages of one type to one actor travel in a few frames", async () => {
+    const chunks: Buffer[] = [];
+    const writer = new FrameWriter({ write: (bytes) => chunks.push(Buffer.from(bytes)) > 0 });
+    for (let id = 1; id <= 1000; id += 1) writer.send("user", 3, deliver(id, id), about);
+    await settle();
+    // Five bytes a message, where a frame of its own would take twenty more.
+    expect(chunks.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(5_100);
+    const heard: Received[] = [];
+    new FrameReader((received) => heard.push(received)).push(Buffer.concat(chunks));
+    expect(heard).toEqual(
+      Array.from({ length: 1000 }, (_, index) => ({ channel: 3, frame: deliver(index + 1, index + 1) })),
+    );
+  });
+
+  test("handled messages are reported as they are", async () => {
+    const chunks: Buffer[] = [];
+    const writer = new FrameWriter({ write: (bytes) => chunks.push(Buffer.from(bytes)) > 0 });
+    const frame = { kind: "done", ids: [1, -5, 2 ** 31 - 1, -(2 ** 31)] } as const;
+    writer.send("user", 9, frame, about);
+    await settle();
+    const heard: Received[] = [];
+    new FrameReader((received) => heard.push(received)).push(Buffer.concat(chunks));
+    expect(heard).toEqual([{ channel: 9, frame }]);
+  });
+
   test("system frames overtake a large message that the stream has no room for", async () => {
     const chunks: Buffer[] = [];
     const writer = new FrameWriter({ write: (bytes) => chunks.push(Buffer.from(bytes)) === 0 });
