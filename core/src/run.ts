@@ -1,13 +1,15 @@
 import { collect, collectCohort, type Collected } from "./collect.js";
 import { evaluate } from "./evaluate.js";
+import type { RewardedGroup } from "./hooks/hooks.js";
 import type { StepMoment } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
+import { mismatchWarning } from "./learn/mismatch-warning.js";
 import { rewardMetrics, sampleMetrics, stalenessMetrics } from "./learn/step-metrics.js";
 import type { Cohort, Group } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
-import { policyLength } from "./records/trajectory.js";
+import { ORIGIN, policyLength } from "./records/trajectory.js";
 import { nextTasks } from "./rollout/task-order.js";
 import type { InFlight, LaunchedStep } from "./run-ahead.js";
 import {
@@ -41,6 +43,7 @@ export class Run {
   #carried: readonly Group[];
   /** The step that is worked on. */
   #launched: LaunchedStep | undefined;
+  #hasWarnedOfMismatch = false;
 
   constructor(session: RunSession) {
     this.#session = session;
@@ -163,6 +166,7 @@ export class Run {
             advantages,
           });
     watch.lap("time/train");
+    this.#checkMismatch(moment, plan, kept, update);
 
     const version = await parts.learner.ask(
       "publish",
@@ -199,6 +203,27 @@ export class Run {
     const report = { ...base, metrics: { ...base.metrics, ...(await this.#observe(moment, base, cohort)) } };
     await session.record(report, collected, advantages);
     return report;
+  }
+
+  /**
+   * Warns once where sampler and learner disagree. Staleness and further updates on a cohort move the policy between the
+   * two, and a token that a plugin forced may have the logprob that the plugin wants.
+   */
+  #checkMismatch(
+    { step }: StepMoment,
+    { updatesPerBatch }: StepPlan,
+    kept: readonly RewardedGroup[],
+    update: Readonly<Record<string, number>>,
+  ): void {
+    if (this.#hasWarnedOfMismatch || this.#session.config.train.staleness > 0 || updatesPerBatch > 1) return;
+    const isForced = kept.some(({ group: { samples } }) =>
+      samples.some(({ trajectory }) => trajectory.origins.includes(ORIGIN.forced)),
+    );
+    if (isForced) return;
+    const warning = mismatchWarning(update["mismatch/max"] ?? 0);
+    if (warning === undefined) return;
+    this.#hasWarnedOfMismatch = true;
+    this.#session.notice(step, warning, "warning");
   }
 
   /** The policy has learned from the step by now, so a plugin that fails here does not have it done again. */

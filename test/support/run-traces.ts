@@ -23,19 +23,30 @@ export function traceOf(run: string): RunTrace {
     .toSorted()
     .at(-1);
   const newest = join(checkpoints, last ?? "");
-  const files = readdirSync(newest).filter((file) => file.endsWith(".safetensors"));
-  const tensors = files.map((file): [string, string] => [
-    file,
-    createHash("sha256")
-      .update(readFileSync(join(newest, file)))
-      .digest("hex"),
-  ]);
   return {
     ledger: textOf(run, "ledger"),
     metrics: metricsOf(run).map((line) => JSON.parse(timeless(line))),
     state: JSON.parse(timeless(readFileSync(join(newest, "state.json"), "utf8"))),
-    tensors: Object.fromEntries(tensors),
+    tensors: tensorsIn(newest),
   };
+}
+
+/** Weights and moments of a step's checkpoint: file → SHA-256. */
+export function tensorsOf(run: string, step: number): RunTrace["tensors"] {
+  const checkpoints = join(run, "checkpoints");
+  return tensorsIn(join(checkpoints, readdirSync(checkpoints).find((name) => Number(name) === step) ?? ""));
+}
+
+function tensorsIn(checkpoint: string): RunTrace["tensors"] {
+  const files = readdirSync(checkpoint).filter((file) => file.endsWith(".safetensors"));
+  return Object.fromEntries(
+    files.map((file) => [
+      file,
+      createHash("sha256")
+        .update(readFileSync(join(checkpoint, file)))
+        .digest("hex"),
+    ]),
+  );
 }
 
 /** The lines of `metrics.jsonl`, closed segments included. */
