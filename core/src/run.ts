@@ -1,15 +1,14 @@
 import { collect, collectCohort, type Collected } from "./collect.js";
 import { evaluate } from "./evaluate.js";
-import type { RewardedGroup } from "./hooks/hooks.js";
 import type { StepMoment } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
-import { mismatchWarning } from "./learn/mismatch-warning.js";
+import { MismatchAlarm } from "./learn/mismatch-alarm.js";
 import { rewardMetrics, sampleMetrics, stalenessMetrics } from "./learn/step-metrics.js";
 import type { Cohort, Group } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import type { Task } from "./records/task.js";
-import { ORIGIN, policyLength } from "./records/trajectory.js";
+import { policyLength } from "./records/trajectory.js";
 import { nextTasks } from "./rollout/task-order.js";
 import type { InFlight, LaunchedStep } from "./run-ahead.js";
 import {
@@ -43,7 +42,7 @@ export class Run {
   #carried: readonly Group[];
   /** The step that is worked on. */
   #launched: LaunchedStep | undefined;
-  #hasWarnedOfMismatch = false;
+  readonly #mismatch = new MismatchAlarm();
 
   constructor(session: RunSession) {
     this.#session = session;
@@ -142,12 +141,10 @@ export class Run {
     const { method } = parts.plugins;
     const step = state.step + 1;
     const watch = new Stopwatch();
-
     const launched = this.#ahead.shift() ?? this.#launch(step);
     this.#launched = launched;
     const { moment, plan } = launched;
     const collected = await this.#collect(launched, watch);
-
     const { cohort, rewarded, kept, shaped } = collected;
     const advantages = method.advantages(moment, plan, kept);
     const loss = method.loss(moment, plan, lossSpec(config, plan), kept);
@@ -166,7 +163,8 @@ export class Run {
             advantages,
           });
     watch.lap("time/train");
-    this.#checkMismatch(moment, plan, kept, update);
+    const mismatch = config.train.staleness === 0 && this.#mismatch.check(plan, kept, update);
+    if (mismatch) session.notice(step, mismatch, "warning");
 
     const version = await parts.learner.ask(
       "publish",
@@ -203,27 +201,6 @@ export class Run {
     const report = { ...base, metrics: { ...base.metrics, ...(await this.#observe(moment, base, cohort)) } };
     await session.record(report, collected, advantages);
     return report;
-  }
-
-  /**
-   * Warns once where sampler and learner disagree. Staleness and further updates on a cohort move the policy between the
-   * two, and a token that a plugin forced may have the logprob that the plugin wants.
-   */
-  #checkMismatch(
-    { step }: StepMoment,
-    { updatesPerBatch }: StepPlan,
-    kept: readonly RewardedGroup[],
-    update: Readonly<Record<string, number>>,
-  ): void {
-    if (this.#hasWarnedOfMismatch || this.#session.config.train.staleness > 0 || updatesPerBatch > 1) return;
-    const isForced = kept.some(({ group: { samples } }) =>
-      samples.some(({ trajectory }) => trajectory.origins.includes(ORIGIN.forced)),
-    );
-    if (isForced) return;
-    const warning = mismatchWarning(update["mismatch/max"] ?? 0);
-    if (warning === undefined) return;
-    this.#hasWarnedOfMismatch = true;
-    this.#session.notice(step, warning, "warning");
   }
 
   /** The policy has learned from the step by now, so a plugin that fails here does not have it done again. */
