@@ -8,6 +8,7 @@ import { listRollouts, readRollouts, readTrajectory, type RolloutRecord } from "
 import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
 import { readJobOf } from "../job-file.js";
+import { answerOf } from "../render/answer-of.js";
 import { HEATS, type Heat } from "../render/heat.js";
 import { paintFor } from "../render/paint.js";
 import { oneLine, truncate } from "../render/printable.js";
@@ -145,6 +146,6 @@ function table(records: readonly RolloutRecord[]): string {
     { title: "reward", align: "right", cell: ({ reward }) => reward.toFixed(2) },
     { title: "tokens", align: "right", cell: ({ responseTokens }) => String(responseTokens) },
     { title: "cut", cell: ({ truncated }) => (truncated ? "✂" : "") },
-    { title: "answer", cell: ({ response }) => truncate(oneLine(response.slice(-40)), 40) },
+    { title: "answer", cell: (record) => answerOf(record, 40) },
   ]);
 }

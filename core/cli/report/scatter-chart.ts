@@ -82,12 +82,19 @@ interface Label {
   readonly text: string;
 }
 
-/** Each label stands beside its mark, on the first side where it covers neither a mark, a bar nor another label. */
+/** Pixels between two labels at least; nearer ones read as one. */
+const LABEL_GAP = 8;
+
+/**
+ * Each label stands beside its mark, on the first side where it covers neither a mark nor a bar and keeps its distance
+ * from every other label; none where no side is free.
+ */
 function placeLabels(points: readonly Placed[], inner: Box): readonly Label[] {
-  const taken: Box[] = points.flatMap(({ left, top, barTop, barBottom }) => [
+  const taken = points.flatMap(({ left, top, barTop, barBottom }) => [
     { x: left - 9, y: top - 9, width: 18, height: 18 },
     { x: left - 4, y: barTop, width: 8, height: barBottom - barTop },
   ]);
+  const labels: Box[] = [];
   return points.flatMap(({ arm, left, top }) => {
     const width = textWidth(arm);
     const sides = [
@@ -102,13 +109,19 @@ function placeLabels(points: readonly Placed[], inner: Box): readonly Label[] {
       const box = { x, y: y - 11, width, height: 14 };
       const isInside =
         x > inner.x && x + width < inner.x + inner.width + 14 && y < inner.y + inner.height && box.y > inner.y - 6;
-      if (isInside && !taken.some((other) => overlaps(box, other))) {
-        taken.push(box);
+      const isFree =
+        !taken.some((other) => overlaps(box, other)) && !labels.some((other) => overlaps(wide(box), other));
+      if (isInside && isFree) {
+        labels.push(box);
         return [{ x, y, text: arm }];
       }
     }
     return [];
   });
+}
+
+function wide({ x, y, width, height }: Box): Box {
+  return { x: x - LABEL_GAP, y: y - LABEL_GAP, width: width + 2 * LABEL_GAP, height: height + 2 * LABEL_GAP };
 }
 
 function overlaps(a: Box, b: Box): boolean {

@@ -35,7 +35,9 @@ export function resolveModule(kind: ModuleKind, name: string, baseDirectory: str
       tried.push(packageName);
     }
   }
-  throw errors.moduleNotFound({ kind, name, tried: [`${family}/${name}`, ...new Set(tried)] });
+  const isPath = entryFile(resolve(baseDirectory, name)) !== undefined;
+  const path = isPath ? { path: `./${name}` } : {};
+  throw errors.moduleNotFound({ kind, name, tried: [`${family}/${name}`, ...new Set(tried)], ...path });
 }
 
 function entryFile(path: string): string | undefined {
