@@ -6,6 +6,7 @@ import { parameterCount, readModelShape } from "../src/engines/model-shape.js";
 import { Tokenizer } from "../src/engines/tokenizer.js";
 import { TroupeError } from "../src/error-catalogue.js";
 import { loadEnvironment } from "../src/environments/environment-loader.js";
+import { checkLossSettings } from "../src/hooks/loss-settings.js";
 import { planLoaded } from "../src/hooks/planner.js";
 import { readTexts } from "../src/read-texts.js";
 import { checkModes, loadPlugins } from "../src/run-parts.js";
@@ -63,6 +64,7 @@ async function describe(name: string, config: RunConfig, baseDirectory: string):
   const train = await environment.definition.taskset(environment.config, "train", context);
   const held = await environment.definition.taskset(environment.config, "eval", context);
   const loaded = await loadPlugins(config.plugins, baseDirectory);
+  checkLossSettings(config.loss, loaded);
   const plugins = loaded.map(({ plugin }) => plugin);
   checkModes(config.eval.modes, [...loaded, ...(await loadPlugins(config.eval.plugins, baseDirectory))]);
   const module = await loadEngine(engineModule(config.policy.engine, baseDirectory));

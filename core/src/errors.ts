@@ -14,9 +14,12 @@ export const errors = defineErrors({
     hint: "Check that the list or range is not empty",
   },
   moduleNotFound: {
-    message: (d: { kind: string; name: string; tried: readonly string[] }) =>
+    message: (d: { kind: string; name: string; tried: readonly string[]; path?: string }) =>
       `Cannot find ${d.kind} "${d.name}": looked for ${d.tried.join(", ")}`,
-    hint: "Correct the name, give a path that begins with ./, or install the package",
+    hint: (d: { path?: string }) =>
+      d.path === undefined
+        ? "Correct the name, give a path that begins with ./, or install the package"
+        : `There is ${d.path}: write it so, as a path begins with ./`,
     exitCode: 3,
   },
   moduleBuildFailed: {
@@ -55,6 +58,13 @@ export const errors = defineErrors({
     message: (d: { field: string; plugins: readonly string[]; when: string }) =>
       `Cannot plan the run as ${d.plugins.map((name) => `"${name}"`).join(" and ")} both write "${d.field}"${d.when}`,
     hint: "Keep one of them, or give each its own steps: steps: { to: 300 } and steps: { from: 301 }",
+    exitCode: 2,
+  },
+  lossSettingOverruled: {
+    message: (d: { setting: string; wanted: number; plugin: string; own: string }) =>
+      `Cannot plan the run as loss.${d.setting} is ${d.wanted} and plugin "${d.plugin}" has a ${d.setting} of its own, ${d.own}, which would take its place`,
+    hint: (d: { setting: string; wanted: number; plugin: string }) =>
+      `Say it to the plugin: { use: ${d.plugin}, with: { ${d.setting}: ${d.wanted} } }, or leave loss.${d.setting} out`,
     exitCode: 2,
   },
   pluginReadUnwritten: {

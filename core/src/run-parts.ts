@@ -9,6 +9,7 @@ import { readModelShape } from "./engines/model-shape.js";
 import { Tokenizer } from "./engines/tokenizer.js";
 import { environmentParcel, loadEnvironment, type LoadedEnvironment } from "./environments/environment-loader.js";
 import type { Taskset } from "./environments/environment.js";
+import { checkLossSettings } from "./hooks/loss-settings.js";
 import { Method } from "./hooks/method.js";
 import { loadPlugin, type LoadedPlugin } from "./hooks/plugin-loader.js";
 import type { LearnerDescription, LearnProtocol } from "./learn/learn-actor.js";
@@ -209,6 +210,7 @@ async function startingPlugins(
     return { plugins, settings: new Map(live.plugins.map((entry) => [entry.name, entry.settings])) };
   }
   const plugins = await loadPlugins(config.plugins, baseDirectory);
+  checkLossSettings(config.loss, plugins);
   const entries = pluginEntries(config.plugins);
   return { plugins, settings: new Map(plugins.map(({ plugin }, i) => [plugin.name, entries[i]?.with ?? {}])) };
 }

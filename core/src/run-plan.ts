@@ -77,11 +77,16 @@ export function evaluationSampling(config: RunConfig): SamplingPlan {
 /** What stale samples get: token weights between 0 and 2. */
 const TRUNCATED = { level: "token", outside: "truncate", low: 0, high: 2 } as const;
 
+/** Bound of the ratio on either side where neither the config nor a method has one. Source: PPO (arXiv:1707.06347). */
+const CLIP = 0.2;
+
 /** The loss before any plugin: clipped surrogate, token mean, terms as configured. */
 export function lossSpec(config: RunConfig, plan: StepPlan): LossSpec {
-  const { dualClip, importance, ...loss } = config.loss;
+  const { dualClip, importance, clipLow = CLIP, clipHigh = CLIP, ...loss } = config.loss;
   return {
     ...loss,
+    clipLow,
+    clipHigh,
     dualClip: dualClip ?? Infinity,
     temperature: plan.temperature,
     ratio: "token",

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { HOOKS } from "../../src/hooks/hooks.js";
+import { checkLossSettings } from "../../src/hooks/loss-settings.js";
 import { planLoaded, type PlannedHook } from "../../src/hooks/planner.js";
 import { loadPlugins } from "../../src/run-parts.js";
 import { hookColumns } from "../render/hook-columns.js";
@@ -21,6 +22,7 @@ export function define(command: Command, program: Command): void {
       const isJson = program.opts<{ json?: boolean }>().json === true;
       for (const { name, config } of runs) {
         const plugins = await loadPlugins(config.plugins, job.baseDirectory);
+        checkLossSettings(config.loss, plugins);
         const hooks = planLoaded(plugins).map((hook) => ({ ...hook, ...HOOKS[hook.hook] }));
         if (isJson) process.stdout.write(`${JSON.stringify({ type: "pipeline", name, hooks })}\n`);
         else process.stdout.write(`${name}\n${table(hooks, flags.explain === true)}\n\n`);

@@ -129,8 +129,16 @@ const train = z.strictObject({
 });
 
 const loss = z.strictObject({
-  clipLow: z.number().min(0).default(0.2).describe("Ratio is clipped below 1 − clipLow"),
-  clipHigh: z.number().min(0).default(0.2).describe("Ratio is clipped above 1 + clipHigh"),
+  clipLow: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("Ratio is clipped below 1 − clipLow; absent takes the method's bound, 0.2 without one"),
+  clipHigh: z
+    .number()
+    .min(0)
+    .optional()
+    .describe("Ratio is clipped above 1 + clipHigh; absent takes the method's bound, 0.2 without one"),
   dualClip: z.number().min(1).nullable().default(null).describe("Bound c of the dual clip; null switches it off"),
   klCoefficient: z
     .number()
