@@ -1,6 +1,6 @@
 // Builds build/Release/troupe-cuda.node, the engine on NVIDIA GPUs, with nvcc: `node gpu/build-cuda.mjs`. With
 // --emulated, build/Emulated/troupe-cuda.node: the same sources under a C++ compiler, kernels run by
-// native/cuda/emulator. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER
+// native/cuda/emulator, and libcublasLt.so beside it, what stands for NVIDIA's library there. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER
 // puts it elsewhere in build/; --sanitize adds address and undefined-behaviour checks to the emulated one.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -32,7 +32,7 @@ function tools() {
       command: compiler.command,
       version: compiler.version,
       device: [...compiler.flags, ...flags, "-x", "c++"],
-      link: [...compiler.flags, "-shared", "-pthread", ...sanitizers, "-Wl,-z,nodelete", "-Wl,-z,now"],
+      link: [...compiler.flags, "-shared", "-pthread", "-ldl", ...sanitizers, "-Wl,-z,nodelete", "-Wl,-z,now"],
     };
   }
   const nvcc = findNvcc();
@@ -80,10 +80,23 @@ async function archiveObjects() {
   return archive;
 }
 
+/** What the emulated engine opens in place of NVIDIA's cuBLASLt. */
+async function buildStandIn({ stamps, save }) {
+  const source = join(sources, "cuda", "emulator", "cublas-lt.cc");
+  const target = join(output, "libcublasLt.so");
+  const flags = [...compiler.flags, "-std=c++17", "-O2", ...host, ...sanitizers, "-Wall", "-shared"];
+  const stamp = digest([compiler.command, compiler.version, ...flags, readFileSync(source)]);
+  if (stamps[target] === stamp && existsSync(target)) return;
+  await run(compiler.command, [...flags, source, "-o", target]);
+  stamps[target] = stamp;
+  save();
+}
+
 async function build() {
   mkdirSync(output, { recursive: true });
   const { command, version, device, link } = tools();
   const { stamps, save } = openStamps(join(output, "cuda-stamps"));
+  if (isEmulated) await buildStandIn({ stamps, save });
   const base = [command, version, ...device, ...headers()];
   const units = [
     { source: join(sources, "cuda", "engine.cu"), object: join(output, "cuda-engine.o"), command, flags: device },

@@ -30,6 +30,9 @@ export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments:
 /** Numbers of what linear layers compute with, in `TrFormat`. */
 export const FORMAT = { fp32: 0, bf16: 1 } as const satisfies Readonly<Record<ComputeType, number>>;
 
+/** Added to the above in `TrLearnerOptions.format` on a GPU: cuBLASLt computes the linear layers' gradients. */
+export const FAST_GRADIENTS = 2;
+
 /** Numbers in `TrStopReason`, in order. */
 export const STOP_REASONS = ["stop", "length", "aborted"] as const;
 

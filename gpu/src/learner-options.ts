@@ -1,11 +1,13 @@
 import type { EngineOptions } from "@troupe/core/sdk";
-import { FORMAT, nativeAddon, RECOMPUTE, type LearnerOptions } from "./addon.js";
+import { FAST_GRADIENTS, FORMAT, nativeAddon, RECOMPUTE, type LearnerOptions } from "./addon.js";
 
 /** Engine options as native code takes them. */
 export function learnerOptions(options: EngineOptions): LearnerOptions {
   const {
     threads = nativeAddon(options.device).threads(),
     dtype = "fp32",
+    device = "cpu",
+    invariant = true,
     lora,
     share = false,
     training = {},
@@ -13,7 +15,7 @@ export function learnerOptions(options: EngineOptions): LearnerOptions {
   return {
     threads,
     recompute: RECOMPUTE.indexOf(training.recompute ?? "nothing"),
-    format: FORMAT[dtype],
+    format: FORMAT[dtype] + (device === "cuda" && !invariant ? FAST_GRADIENTS : 0),
     adapterRank: lora?.rank ?? 0,
     adapterAlpha: lora?.alpha ?? 0,
     adapterTargets: lora?.targets.join(" ") ?? "",

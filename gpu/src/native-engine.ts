@@ -67,7 +67,7 @@ export class NativeEngine implements PolicyEngine {
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(learner: LearnerHandle, options: EngineOptions, threads: number) {
-    const { shape, dtype = "fp32", device = "cpu", training = {} } = options;
+    const { shape, dtype = "fp32", device = "cpu", invariant = true, training = {} } = options;
     const addon = nativeAddon(device);
     this.#addon = addon;
     this.#device = device;
@@ -79,7 +79,7 @@ export class NativeEngine implements PolicyEngine {
     this.#sampler = new NativeSampler(device, () => addon.openStore(this.#storeId));
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
-    this.kernelSet = addon.kernelSet(FORMAT[dtype]);
+    this.kernelSet = `${addon.kernelSet(FORMAT[dtype])}${invariant ? "" : "/fast"}`;
     const adapter = options.lora ? `, of them ${millions(this.#trainable)} M trained in adapters` : "";
     this.description = `native ${dtype}, ${this.kernelSet} kernels, ${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
   }
@@ -90,14 +90,18 @@ export class NativeEngine implements PolicyEngine {
    * @param options threads caps how many threads work at one call, all that the process may use when absent; dtype is
    *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case; device is
    *   "cuda" for the first NVIDIA GPU
-   * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing, KERNELS_NOT_AVAILABLE,
-   *   NATIVE_ADDON_MISSING, CUDA_NOT_BUILT, DEVICE_MISSING
+   * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing or the library that the fast
+   *   mode lacks, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING, CUDA_NOT_BUILT, DEVICE_MISSING
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
-    const { shape, seed, device = "cpu" } = options;
+    const { shape, seed, device = "cpu", invariant = true } = options;
     if (options.dtype !== undefined && !Object.hasOwn(FORMAT, options.dtype)) {
       const names = Object.keys(FORMAT).join(" or ");
       throw errors.inputNotValid({ action: "create an engine", problem: `dtype is "${options.dtype}", not ${names}` });
+    }
+    if (!invariant && device === "cpu") {
+      const problem = 'invariant is false, and only device "cuda" has a fast mode';
+      throw errors.inputNotValid({ action: "create an engine", problem });
     }
     const addon = nativeAddon(device);
     const { threads = addon.threads() } = options;

@@ -51,6 +51,12 @@ const policy = z.strictObject({
     .describe(
       "Where the policy lives and is computed; cuda is the first NVIDIA GPU and needs the CUDA build of the engine",
     ),
+  invariant: z
+    .boolean()
+    .default(true)
+    .describe(
+      "false has cuBLASLt compute the gradients on device cuda, for speed; their bits then depend on chip, library and batch; sampling and training still agree to the bit",
+    ),
   placement: z
     .enum(["thread", "process"])
     .default("thread")

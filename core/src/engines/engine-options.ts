@@ -3,13 +3,14 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads, lora, dtype, device, placement } = config.policy;
+  const { threads, lora, dtype, device, invariant, placement } = config.policy;
   const { recompute, microBatchTokens, staleness } = config.train;
   return {
     shape,
     seed: config.seed,
     dtype,
     device,
+    invariant,
     ...(threads > 0 ? { threads } : {}),
     ...(lora ? { lora } : {}),
     // The learner or who samples from it is not a thread of this process.

@@ -208,6 +208,11 @@ export interface EngineOptions {
   readonly dtype?: ComputeType;
   /** "cpu" when absent. */
   readonly device?: Device;
+  /**
+   * True when absent. False lets a GPU's vendor library compute the linear layers' gradients, for speed, with bits that depend
+   * on its version, the chip and the batch. Logprobs stay the engine's own in sampling and training, so their mismatch stays 0.
+   */
+  readonly invariant?: boolean;
   /** Whether samplers in other processes can attach; published weights lie in shared memory then. */
   readonly share?: boolean;
   /** Published versions that can be sampled from beside the live one; 0 when absent, 16 at most. Each takes the memory of its weights. */

@@ -62,6 +62,8 @@ class LearnerBase {
   int64_t stepCount = 0, storeId = 0;
 };
 
+/// Beside the TrFormat in TrLearnerOptions::format: cuBLASLt computes the linear layers' gradients.
+constexpr int32_t kFastGradients = 2;
 /// Matrices and activations in the options' format, everything else in float32.
 std::unique_ptr<LearnerBase> makeLearner(const Shape&, uint64_t seed, const TrLearnerOptions&);
 

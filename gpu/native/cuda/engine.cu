@@ -100,7 +100,7 @@ void requireDevice() {
 
 std::unique_ptr<LearnerBase> makeLearner(const Shape& shape, uint64_t seed, const TrLearnerOptions& options) {
   requireDevice();
-  if (options.format == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processors(), seed, options);
+  if ((options.format & ~kFastGradients) == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processors(), seed, options);
   return std::make_unique<Learner<float>>(shape, processors(), seed, options);
 }
 

@@ -21,7 +21,7 @@ class Learner : public LearnerBase {
         gradients_(trainedSize()),
         first_(trainedSize()),
         second_(trainedSize()),
-        pass_(*model_, true, static_cast<TrRecompute>(options.recompute)) {
+        pass_(*model_, true, static_cast<TrRecompute>(options.recompute), (options.format & kFastGradients) != 0) {
     storeId = StoreBase::registerStore(store_);
     {
       std::vector<float> drawn(model_->layout.size);

@@ -8,6 +8,7 @@
 #include "../interface.h"
 #include "backend.h"
 #include "layers.h"
+#include "library-products.h"
 
 namespace troupe::cuda {
 
@@ -18,9 +19,11 @@ class PackedPass : Layers<T> {
   using Layers<T>::activated_;
 
  public:
-  /// `keep`: activations of every layer stay for backward.
-  PackedPass(const Model<T>& model, bool keep, TrRecompute recompute = TR_RECOMPUTE_NOTHING)
-      : Layers<T>(model), s_(newStream()), keep_(keep), recompute_(recompute) {}
+  /// `keep`: activations of every layer stay for backward. `fast`: whose products cuBLASLt may compute.
+  PackedPass(const Model<T>& model, bool keep, TrRecompute recompute = TR_RECOMPUTE_NOTHING, bool fast = false)
+      : Layers<T>(model), s_(newStream()), keep_(keep), recompute_(recompute) {
+    if (fast) library_ = std::make_unique<LibraryProducts>(s_);
+  }
   ~PackedPass() { endStream(s_); }
 
   long tokens() const { return n_; }
@@ -226,29 +229,39 @@ class PackedPass : Layers<T> {
   /// the weightGrad() that follows.
   void inputGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long rows, long outputs, long inputs,
                  long matrix, T* dx) {
-    long ld = turn(w.matrices + matrix, inputs, outputs, inputs, left_);
-    ProductArgs<T, T> p{dy, outputs, left_, ld, dx, inputs, (int)rows, (int)inputs, (int)outputs};
-    if (!adapted.empty()) {
-      long rank = m_.adapter->rank;
-      float* u = lowRankGrads_.reserve((long)adapted.size() * rows * rank);
-      p.start = this->beginUpdates(s_, rows, inputs, nullptr), p.ldStart = inputs;
-      for (const AdapterPart& part : adapted) {
-        long wide = turn<float>(w.adapter + part.b, rank, part.outputs, rank, turnedFloats_);
-        product<false>(s_, m_.processors, ProductArgs<T, float, float>{dy + part.column, outputs, turnedFloats_, wide, u, rank, (int)rows,
-                                                                       (int)rank, (int)part.outputs});
-        wide = turn<float>(w.adapter + part.a, inputs, rank, inputs, turnedFloats_);
-        product<true>(s_, m_.processors, ProductArgs<float, float>{u, rank, turnedFloats_, wide, this->update_, inputs, (int)rows,
-                                                                   (int)inputs, (int)rank});
-        u += rows * rank;
-      }
+    const T* from = w.matrices + matrix;
+    float* update = adapted.empty() ? nullptr : adapterInputGrad(w, adapted, dy, rows, outputs, inputs);
+    if (library_ != nullptr) {
+      if (update == nullptr && library_->inputGrad(dy, from, dx, rows, outputs, inputs, 0.f)) return;
+      if (update != nullptr && library_->inputGrad(dy, from, update, rows, outputs, inputs, 1.f)) return narrow(update, dx, rows * inputs);
     }
-    product<false>(s_, m_.processors, p);
+    long ld = turn(from, inputs, outputs, inputs, left_);
+    product<false>(s_, m_.processors,
+                   ProductArgs<T, T>{dy, outputs, left_, ld, dx, inputs, (int)rows, (int)inputs, (int)outputs, update, inputs});
+  }
+  /// Σ u · A scale [rows, inputs], valid until the next product with an update.
+  float* adapterInputGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long rows, long outputs,
+                          long inputs) {
+    long rank = m_.adapter->rank;
+    float* u = lowRankGrads_.reserve((long)adapted.size() * rows * rank);
+    float* update = this->beginUpdates(s_, rows, inputs, nullptr);
+    for (const AdapterPart& part : adapted) {
+      long wide = turn<float>(w.adapter + part.b, rank, part.outputs, rank, turnedFloats_);
+      product<false>(s_, m_.processors, ProductArgs<T, float, float>{dy + part.column, outputs, turnedFloats_, wide, u, rank, (int)rows,
+                                                                     (int)rank, (int)part.outputs});
+      wide = turn<float>(w.adapter + part.a, inputs, rank, inputs, turnedFloats_);
+      product<true>(s_, m_.processors, ProductArgs<float, float>{u, rank, turnedFloats_, wide, update, inputs, (int)rows, (int)inputs,
+                                                                 (int)rank});
+      u += rows * rank;
+    }
+    return update;
   }
   /// What is trained of fused linears, of dy [rows, outputs] and x [rows, inputs]: grad[matrix…] += dyᵀ x, or of each part
   /// B's += dyᵀ (x Aᵀ scale) and A's += scale uᵀ x.
   void weightGrad(const Weights<T>& w, const std::vector<AdapterPart>& adapted, const T* dy, long outputs, const T* x, long inputs,
                   long rows, long matrix, float* grad) {
     if (m_.adapter != nullptr) return adapterGrad(w, adapted, dy, outputs, x, inputs, rows, grad);
+    if (library_ != nullptr && library_->weightGrad(dy, x, grad + matrix, rows, outputs, inputs)) return;
     long ld = turn(dy, outputs, rows, outputs, left_);
     turn(x, inputs, rows, inputs, right_);
     ProductArgs<T, float> p{left_, ld, right_, ld, grad + matrix, inputs, (int)outputs, (int)inputs, (int)ld};
@@ -320,6 +333,7 @@ class PackedPass : Layers<T> {
   }
 
   Stream s_;
+  std::unique_ptr<LibraryProducts> library_;
   bool keep_;
   TrRecompute recompute_;
   long n_ = -1, rows_ = 0, distinct_ = 0;
