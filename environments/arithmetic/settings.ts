@@ -41,6 +41,7 @@ export const settingsSchema = z
       .array(weight)
       .optional()
       .describe("Weight of each number of operations, from minSteps up; absent makes them equally likely"),
+    evalWeights: z.array(weight).optional().describe("The same for held-out tasks; absent takes weights"),
     modulus: z
       .int()
       .min(2)
@@ -65,13 +66,14 @@ export const settingsSchema = z
     path: ["maxSteps"],
     message: "must be at least minSteps",
   })
-  .refine(({ weights, minSteps, maxSteps }) => weights === undefined || weights.length === maxSteps - minSteps + 1, {
-    path: ["weights"],
-    message: "must have one weight for each number of operations from minSteps to maxSteps",
-  })
-  .refine(({ weights }) => weights === undefined || weights.some((value) => value > 0), {
-    path: ["weights"],
-    message: "must have a weight above 0",
+  .superRefine(({ minSteps, maxSteps, ...settings }, context) => {
+    for (const field of ["weights", "evalWeights"] as const) {
+      const weights = settings[field];
+      const refuse = (message: string): void => context.addIssue({ code: "custom", path: [field], message });
+      if (weights !== undefined && weights.length !== maxSteps - minSteps + 1)
+        refuse("must have one weight for each number of operations from minSteps to maxSteps");
+      if (weights?.every((value) => value === 0)) refuse("must have a weight above 0");
+    }
   })
   .refine(
     ({ teacher: { errorRate }, minSteps, maxSteps }) =>

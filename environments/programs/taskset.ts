@@ -1,6 +1,7 @@
 import type { Split, Taskset } from "@troupe/core/sdk";
 import { drawProblem, textOf, type Problem } from "../arithmetic/problem.js";
 import type { Settings } from "../arithmetic/settings.js";
+import { gradesOf } from "../arithmetic/taskset.js";
 import { gradedTaskset } from "../procedural/graded-taskset.js";
 
 /**
@@ -10,7 +11,7 @@ import { gradedTaskset } from "../procedural/graded-taskset.js";
  * @throws PROBLEMS_USED_UP when a number of operations has no program in the split
  */
 export function programTaskset(settings: Settings, split: Split, seed: number): Taskset {
-  const { minSteps: minDifficulty, maxSteps: maxDifficulty, operations, modulus } = settings;
+  const { operations, modulus } = settings;
   return gradedTaskset<Problem>(
     {
       name: "programs",
@@ -22,7 +23,7 @@ export function programTaskset(settings: Settings, split: Split, seed: number): 
         problem: textOf(problem),
       }),
     },
-    { ...settings, minDifficulty, maxDifficulty },
+    gradesOf(settings, split),
     split,
     seed,
   );

@@ -52,6 +52,14 @@ describe("arithmeticTaskset() of the train split", () => {
 });
 
 describe("arithmeticTaskset() of the eval split", () => {
+  it("draws difficulties by weights of its own when it has some", () => {
+    const own = settings({ minSteps: 1, maxSteps: 2, weights: [1, 0], evalWeights: [0, 1] });
+    const difficulties = (taskset: ReturnType<typeof arithmeticTaskset>) =>
+      Array.from({ length: 20 }, (_, i) => taskset.at(i).meta["difficulty"]);
+    expect(new Set(difficulties(evalTaskset(own)))).toEqual(new Set([2]));
+    expect(new Set(difficulties(trainTaskset(own, 1)))).toEqual(new Set([1]));
+  });
+
   it("shares no problem with any train split when seeds and difficulties differ", () => {
     const taskset = evalTaskset(settings());
     const held = new Set(problemsOf(taskset, taskset.size));
@@ -111,6 +119,7 @@ describe("arithmetic.config", () => {
       "must have one weight for each number of operations from minSteps to maxSteps",
     ]);
     expect(messages({ maxSteps: 1, weights: [0] })).toEqual(["must have a weight above 0"]);
+    expect(messages({ maxSteps: 1, evalWeights: [0] })).toEqual(["must have a weight above 0"]);
     expect(messages({ teacher: { errorRate: [0.1] } })).toEqual([
       "must be one number, or have one for each number of operations from minSteps to maxSteps",
     ]);
