@@ -7,17 +7,12 @@ import { traceOf, type RunTrace } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN, writeTinyRun } from "../support/tiny-run.js";
 import { TroupeProcess } from "../support/troupe-process.js";
-import { writePlugin } from "../support/write-plugin.js";
+import { CHANCE, writePlugin } from "../support/write-plugin.js";
 
 const folder = temporaryFolder();
 /** Nine runs of several processes each. */
 const TIMEOUT_MS = 600_000;
 const { distill: _, ...TINY } = TINY_RUN;
-
-/** Rewards by chance: every step moves the weights, so a sample of another version would be another sample. */
-const CHANCE = {
-  hooks: `{ reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) } }`,
-};
 
 const SETTINGS = {
   ...TINY,

@@ -4,7 +4,7 @@ import type { JsonObject } from "../../core/src/records/json.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN, writeTinyRun } from "../support/tiny-run.js";
 import { recordsOf, runTroupe } from "../support/troupe-process.js";
-import { writePlugin } from "../support/write-plugin.js";
+import { CHANCE, writePlugin } from "../support/write-plugin.js";
 
 const folder = temporaryFolder();
 const { distill: _, ...TINY } = TINY_RUN;
@@ -32,11 +32,6 @@ const FORGETFUL = {
     },
   },
 }`,
-};
-
-/** Random rewards teach something in every step. */
-const CHANCE = {
-  hooks: `{ reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) } }`,
 };
 
 async function warningsOf(plugin: string, train: JsonObject = {}): Promise<readonly string[]> {

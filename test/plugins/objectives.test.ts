@@ -6,24 +6,11 @@ import drGrpo from "../../plugins/dr-grpo/index.js";
 import grpo from "../../plugins/grpo/index.js";
 import reinforcePlusPlus from "../../plugins/reinforce-plus-plus/index.js";
 import rloo from "../../plugins/rloo/index.js";
+import { PPO } from "../core/numerics/loss-fixtures.js";
 import { makeCohort, makeGroup, PLAN, stage } from "./hook-contexts.js";
 
 const LOSS: LossPlan = {
-  spec: {
-    temperature: 1,
-    ratio: "token",
-    clipLow: 0.1,
-    clipHigh: 0.1,
-    dualClip: Infinity,
-    aggregation: "token-mean",
-    normConstant: 1,
-    klCoefficient: 0,
-    klEstimator: "k3",
-    entropyCoefficient: 0,
-    importance: null,
-    maskTruncated: false,
-    nextTokenCoefficient: 0,
-  },
+  spec: { ...PPO, clipLow: 0.1, clipHigh: 0.1 },
   tokenWeights: new Map(),
   auxiliaryTexts: [],
 };

@@ -4,10 +4,11 @@ import { describe, expect, test } from "vitest";
 import { previewStages } from "../../core/cli/preview-stages.js";
 import { loadConfig } from "../../core/src/config/load-config.js";
 import { presetNames, readPreset } from "../../core/src/config/preset.js";
-import { runConfigSchema, type RunConfig } from "../../core/src/config/run-config.js";
+import { pluginEntries, runConfigSchema, type RunConfig } from "../../core/src/config/run-config.js";
 import type { Taskset } from "../../core/src/environments/environment.js";
 import { planLoaded } from "../../core/src/hooks/planner.js";
 import { loadPlugins } from "../../core/src/run-parts.js";
+import curriculum from "../../plugins/curriculum/index.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 
 const folder = temporaryFolder();
@@ -169,6 +170,9 @@ describe("presets", () => {
         },
       },
     ]);
+    // Check A12: overlong answers are masked at 8K and 16K of AceReason 1.1, and nowhere else.
+    const settings = curriculum.config.parse(pluginEntries(config.plugins)[0]?.with);
+    expect(settings.stages.map((stage) => stage.filterOverlong)).toEqual([masks, masks, false, false, false, false]);
     expect(config.loss).toMatchObject({ klCoefficient: 0, entropyCoefficient: 0 });
     await expect(stagesOf(configOf(name, "train.updatesPerBatch=4"))).rejects.toMatchObject({
       message: expect.stringContaining("4 updates per batch are asked for: strictly on-policy is 1"),

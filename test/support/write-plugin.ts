@@ -15,6 +15,11 @@ export interface PluginSketch {
   readonly before?: string;
 }
 
+/** Rewards by chance: every step teaches something, whatever was said. */
+export const CHANCE: PluginSketch = {
+  hooks: `{ reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) } }`,
+};
+
 /** Writes a plugin in one file `<file>.ts` and gives its path. */
 export function writePlugin(folder: string, file: string, sketch: PluginSketch): string {
   const path = join(folder, `${file}.ts`);

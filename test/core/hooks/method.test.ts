@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { Method, rewardedGroups } from "../../../core/src/hooks/method.js";
 import { loadPlugin, type LoadedPlugin } from "../../../core/src/hooks/plugin-loader.js";
-import type { LossSpec } from "../../../core/src/records/loss-spec.js";
 import type { Task } from "../../../core/src/records/task.js";
 import { makeCohort, makeGroup, PLAN } from "../../plugins/hook-contexts.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { writePlugin, type PluginSketch } from "../../support/write-plugin.js";
+import { PPO } from "../numerics/loss-fixtures.js";
 
 const folder = temporaryFolder();
 const moment = { step: 3, progress: 0.25 };
@@ -184,29 +184,13 @@ describe("Method.advantages() (first)", () => {
   });
 });
 
-const SPEC: LossSpec = {
-  temperature: 1,
-  ratio: "token",
-  clipLow: 0.2,
-  clipHigh: 0.2,
-  dualClip: Infinity,
-  aggregation: "token-mean",
-  normConstant: 1,
-  klCoefficient: 0,
-  klEstimator: "k3",
-  entropyCoefficient: 0,
-  importance: null,
-  maskTruncated: false,
-  nextTokenCoefficient: 0,
-};
-
 describe("Method.loss() (chain)", () => {
   test("passes spec, token weights and texts on", async () => {
     const loss = method(
       await hooked("clipping", "{ loss: { run: (_ctx, { spec }) => ({ spec: { ...spec, clipHigh: 0.3 } }) } }"),
       await hooked("reading", '{ loss: { run: (_ctx, { spec }) => ({ auxiliaryTexts: ["clip " + spec.clipHigh] }) } }'),
-    ).loss(moment, PLAN, SPEC, rewarded);
-    expect(loss).toEqual({ spec: { ...SPEC, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
+    ).loss(moment, PLAN, PPO, rewarded);
+    expect(loss).toEqual({ spec: { ...PPO, clipHigh: 0.3 }, tokenWeights: new Map(), auxiliaryTexts: ["clip 0.3"] });
   });
 });
 
@@ -215,7 +199,7 @@ describe("token weights of a loss hook", () => {
     hooked(name, `{ loss: { run: () => ({ tokenWeights: new Map([["3/0/1", ${weights}]]) }) } }`);
 
   test("are one finite number for each response token of the samples that they name", async () => {
-    const loss = method(await weighing("fitting", "new Float32Array(5).fill(0.5)")).loss(moment, PLAN, SPEC, rewarded);
+    const loss = method(await weighing("fitting", "new Float32Array(5).fill(0.5)")).loss(moment, PLAN, PPO, rewarded);
     expect(loss.tokenWeights.get("3/0/1")).toEqual(new Float32Array(5).fill(0.5));
   });
 
@@ -223,7 +207,7 @@ describe("token weights of a loss hook", () => {
     "are refused as %s",
     async (weights) => {
       const bad = method(await weighing("odd", weights));
-      expect(() => bad.loss(moment, PLAN, SPEC, rewarded)).toThrow(
+      expect(() => bad.loss(moment, PLAN, PPO, rewarded)).toThrow(
         'the token weights of sample "3/0/1" are not one finite number for each of its 5 response tokens',
       );
     },

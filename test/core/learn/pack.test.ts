@@ -3,22 +3,7 @@ import { packLabelled, packTrajectories, type WeighedTrajectory } from "../../..
 import type { LossSpec } from "../../../core/src/records/loss-spec.js";
 import { ORIGIN, type Trajectory } from "../../../core/src/records/trajectory.js";
 import { makeTrajectory } from "../../plugins/hook-contexts.js";
-
-const SPEC: LossSpec = {
-  temperature: 1,
-  ratio: "token",
-  clipLow: 0.2,
-  clipHigh: 0.2,
-  dualClip: Infinity,
-  aggregation: "token-mean",
-  normConstant: 1,
-  klCoefficient: 0,
-  klEstimator: "k3",
-  entropyCoefficient: 0,
-  importance: null,
-  maskTruncated: false,
-  nextTokenCoefficient: 0,
-};
+import { PPO } from "../numerics/loss-fixtures.js";
 
 /** Three prompt tokens, then `length` sampled ones; tokens and logprobs count on from `from`. */
 function trajectory(id: string, length: number, changes: Partial<Trajectory> = {}, from = 10): Trajectory {
@@ -37,7 +22,7 @@ function weighed(one: Trajectory, advantage: number | Float32Array = 1, factors?
 
 describe("packTrajectories()", () => {
   test("joins sequences without padding: prompts weigh 0, responses what the aggregation says", () => {
-    const batch = packTrajectories([weighed(trajectory("a", 2), 2), weighed(trajectory("b", 3, {}, 20), -1)], SPEC);
+    const batch = packTrajectories([weighed(trajectory("a", 2), 2), weighed(trajectory("b", 3, {}, 20), -1)], PPO);
     expect([...batch.offsets_S1]).toEqual([0, 5, 11]);
     expect([...batch.tokens_N]).toEqual([10, 11, 12, 13, 14, 20, 21, 22, 23, 24, 25]);
     expect([...batch.weights_N]).toEqual([0, 0, 0, 1, 1, 0, 0, 0, 1, 1, 1].map((mask) => Math.fround(mask / 5)));
@@ -49,7 +34,7 @@ describe("packTrajectories()", () => {
 
   test.each(["observed", "injected"] as const)("gives forced tokens loss, and %s ones none", (kind) => {
     const origins = Uint8Array.of(0, 0, 0, ORIGIN.forced, ORIGIN.sampled, ORIGIN[kind], ORIGIN.sampled);
-    const { weights_N } = packTrajectories([weighed(trajectory("a", 4, { origins }))], SPEC);
+    const { weights_N } = packTrajectories([weighed(trajectory("a", 4, { origins }))], PPO);
     expect([...weights_N]).toEqual([0, 0, 0, 1, 1, 0, 1].map((mask) => Math.fround(mask / 3)));
   });
 
@@ -63,7 +48,7 @@ describe("packTrajectories()", () => {
     ] as const;
     const origins = Uint8Array.of(0, 0, 0, 1, 1, 0, 0, 0, 1, 1);
     const broken = trajectory("a", 7, { turns, origins });
-    const spec: LossSpec = { ...SPEC, aggregation: "seq-mean-token-mean" };
+    const spec: LossSpec = { ...PPO, aggregation: "seq-mean-token-mean" };
     const batch = packTrajectories([weighed(broken, 2), weighed(trajectory("b", 2))], spec);
     expect([...batch.offsets_S1]).toEqual([0, 5, 10, 15]);
     const masks = [0, 0, 0, 1, 1, 0, 0, 0, 1, 1].map((mask) => mask / 8);
@@ -77,37 +62,34 @@ describe("packTrajectories()", () => {
       weighed(trajectory("b", 90, { groupId: "long" })),
       weighed(trajectory("c", 6, { groupId: "short" })),
     ];
-    const { weights_N, offsets_S1 } = packTrajectories(samples, { ...SPEC, aggregation: "group-token-mean" });
+    const { weights_N, offsets_S1 } = packTrajectories(samples, { ...PPO, aggregation: "group-token-mean" });
     const last = (sequence: number) => weights_N[offsets_S1[sequence + 1]! - 1];
     expect([last(0), last(1), last(2)]).toEqual([1 / 20, 1 / 180, 1 / 20].map(Math.fround));
   });
 
   test("takes a trajectory cut at its budget out of the mean when the loss masks those", () => {
     const samples = [weighed(trajectory("a", 2)), weighed(trajectory("b", 3, { stopReason: "length" }))];
-    const masked = packTrajectories(samples, { ...SPEC, maskTruncated: true });
+    const masked = packTrajectories(samples, { ...PPO, maskTruncated: true });
     expect([...masked.weights_N]).toEqual([0, 0, 0, 0.5, 0.5, 0, 0, 0, 0, 0, 0]);
     expect([...masked.advantages_N].slice(5)).toEqual([0, 0, 0, 0, 0, 0]);
     // The ratio's metrics still see what was sampled.
     expect(masked.behaviourLogprobs_N[8]).toBe(-3 / 8);
-    expect([...packTrajectories(samples, SPEC).weights_N].filter((weight) => weight > 0)).toHaveLength(5);
+    expect([...packTrajectories(samples, PPO).weights_N].filter((weight) => weight > 0)).toHaveLength(5);
   });
 
   test("multiplies the weights by a plugin's factors, after the denominator", () => {
     const factors = Float32Array.of(0, 2);
-    const { weights_N } = packTrajectories(
-      [weighed(trajectory("a", 2), 1, factors), weighed(trajectory("b", 2))],
-      SPEC,
-    );
+    const { weights_N } = packTrajectories([weighed(trajectory("a", 2), 1, factors), weighed(trajectory("b", 2))], PPO);
     expect([...weights_N]).toEqual([0, 0, 0, 0, 0.5, 0, 0, 0, 0.25, 0.25]);
   });
 
   test("lays an advantage for every response token behind the prompt", () => {
-    const { advantages_N } = packTrajectories([weighed(trajectory("a", 3), Float32Array.of(1, 2, 3))], SPEC);
+    const { advantages_N } = packTrajectories([weighed(trajectory("a", 3), Float32Array.of(1, 2, 3))], PPO);
     expect([...advantages_N]).toEqual([0, 0, 0, 1, 2, 3]);
   });
 
   test("packs nothing into nothing", () => {
-    const batch = packTrajectories([], SPEC);
+    const batch = packTrajectories([], PPO);
     expect([batch.tokens_N.length, [...batch.offsets_S1]]).toEqual([0, [0]]);
   });
 });

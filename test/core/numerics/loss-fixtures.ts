@@ -2,12 +2,12 @@ import fc from "fast-check";
 import type { Batch } from "../../../core/src/records/batch.js";
 import type { LossSpec } from "../../../core/src/records/loss-spec.js";
 
-/** The clipped surrogate alone, with DAPO's bounds. */
-export const DAPO: LossSpec = {
+/** The clipped surrogate alone. */
+export const PPO: LossSpec = {
   temperature: 1,
   ratio: "token",
   clipLow: 0.2,
-  clipHigh: 0.28,
+  clipHigh: 0.2,
   dualClip: Infinity,
   aggregation: "token-mean",
   normConstant: 1,
@@ -18,6 +18,9 @@ export const DAPO: LossSpec = {
   maskTruncated: false,
   nextTokenCoefficient: 0,
 };
+
+/** With DAPO's bounds. */
+export const DAPO: LossSpec = { ...PPO, clipHigh: 0.28 };
 
 /** One sequence per array of tokens; what is not given is 0. */
 export function batchOf(lengths: readonly number[], arrays: Partial<Record<keyof Batch, readonly number[]>>): Batch {

@@ -15,6 +15,7 @@ import {
 } from "../../../core/src/records/trajectory.js";
 import type { EpisodeTools } from "../../../core/src/rollout/episode-player.js";
 import { rollOut, type RolloutOrder } from "../../../core/src/rollout/rollout.js";
+import { samplingOf } from "../../../core/src/run-plan.js";
 import { PLAN } from "../../plugins/hook-contexts.js";
 import { ScriptedPolicy } from "../../support/scripted-policy.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -22,16 +23,7 @@ import { writeTinyPolicy } from "../../support/tiny-run.js";
 
 const folder = temporaryFolder();
 const tokenizer = Tokenizer.fromDirectory(writeTinyPolicy(folder));
-const SAMPLING = {
-  maxTokens: 60,
-  temperature: 0.5,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  logitBias: {},
-  stopStrings: [],
-  budgetRules: [],
-};
+const SAMPLING = samplingOf({ ...PLAN, maxTokens: 60, temperature: 0.5 });
 const USER = (content: string): Message => ({ role: "user", content });
 const TASK: Task = { id: "one", domain: "d", prompt: [USER("Go.")], reference: "", meta: {} };
 const ORDER: RolloutOrder = {

@@ -4,6 +4,7 @@ import { loadPlugin, type LoadedPlugin } from "../../../core/src/hooks/plugin-lo
 import type { Task } from "../../../core/src/records/task.js";
 import type { Trajectory } from "../../../core/src/records/trajectory.js";
 import { rollOut, type RolloutOrder } from "../../../core/src/rollout/rollout.js";
+import { samplingOf } from "../../../core/src/run-plan.js";
 import { PLAN } from "../../plugins/hook-contexts.js";
 import { ScriptedPolicy } from "../../support/scripted-policy.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
@@ -12,16 +13,7 @@ import { writePlugin } from "../../support/write-plugin.js";
 
 const folder = temporaryFolder();
 const tokenizer = Tokenizer.fromDirectory(writeTinyPolicy(folder));
-const SAMPLING = {
-  maxTokens: 20,
-  temperature: 0.5,
-  topP: 1,
-  topK: 0,
-  minP: 0,
-  logitBias: {},
-  stopStrings: [],
-  budgetRules: [],
-};
+const SAMPLING = samplingOf({ ...PLAN, maxTokens: 20, temperature: 0.5 });
 
 function task(id: string): Task {
   return { id, domain: "d", prompt: [{ role: "user", content: `What is ${id}?` }], reference: "", meta: {} };

@@ -1,19 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import { calculate, lastCall, UNREADABLE } from "../../../environments/calculator/calculate.js";
 import calculator from "../../../environments/calculator/index.js";
 import { parseProblem, textOf, valueOf } from "../../../environments/calculator/problem.js";
+import { environmentUnderTest } from "../../support/open-environment.js";
 import { playEpisode, textsOf } from "../../support/play-episode.js";
 
-// A definition takes what its own schema parsed.
-const environment = calculator as unknown as EnvironmentDefinition;
-const open = async (settings: object = {}) => {
-  const config = environment.config.parse(settings);
-  const taskset = await environment.taskset(config, "train", { baseDirectory: ".", seed: 1 });
-  return { config, taskset, teacher: environment.teacher!(config) };
-};
+const { environment, open } = environmentUnderTest(calculator);
 const TASK = {
   id: "t",
   domain: "calculator",

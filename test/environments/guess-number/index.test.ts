@@ -1,17 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import guessNumber from "../../../environments/guess-number/index.js";
 import { parseProblem, textOf } from "../../../environments/guess-number/problem.js";
+import { environmentUnderTest } from "../../support/open-environment.js";
 import { playEpisode, textsOf } from "../../support/play-episode.js";
 
-// A definition takes what its own schema parsed.
-const environment = guessNumber as unknown as EnvironmentDefinition;
-const open = async (settings: object = {}) => {
-  const config = environment.config.parse(settings);
-  const taskset = await environment.taskset(config, "train", { baseDirectory: ".", seed: 1 });
-  return { config, taskset, teacher: environment.teacher!(config) };
-};
+const { environment, open } = environmentUnderTest(guessNumber);
 const TASK = {
   id: "t",
   domain: "guess-number",

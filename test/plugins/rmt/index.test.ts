@@ -305,8 +305,12 @@ describe("rmt", () => {
 
 describe("the next-token term", () => {
   // Position 0 predicts nothing; the four probabilities are those of positions 1 to 4, and position 4 is reasoned about.
-  const loss = (probabilities: readonly number[], coefficient: number) => {
-    const batch = packLabelled([{ tokens: Int32Array.of(9, 1, 2, 3, 4), lossFrom: 1, without: [[4, 5]] }]);
+  const loss = (
+    probabilities: readonly number[],
+    coefficient: number,
+    without: readonly (readonly [number, number])[] = [[4, 5]],
+  ) => {
+    const batch = packLabelled([{ tokens: Int32Array.of(9, 1, 2, 3, 4), lossFrom: 1, without }]);
     const logprobs_N = Float32Array.from([1, ...probabilities], Math.log);
     return policyLoss({
       spec: { ...SPEC, nextTokenCoefficient: coefficient },
@@ -323,6 +327,12 @@ describe("the next-token term", () => {
     expect(loss(probabilities, 1).loss).toBeCloseTo(0.767528, 6);
     expect(3 * loss(probabilities, 1).loss).toBeCloseTo(2.302585, 5);
     expect(loss(probabilities, 0.1).loss).toBeCloseTo(0.0767528, 7);
+  });
+
+  test("tells a mask that is turned around, or left out, from the right one", () => {
+    const probabilities = [0.5, 0.25, 0.8, 0.2];
+    expect(loss(probabilities, 1, [[1, 4]]).loss).toBeCloseTo(1.609438, 6);
+    expect(4 * loss(probabilities, 1, []).loss).toBeCloseTo(3.912023, 6);
   });
 
   test("has no gradient at masked positions, exactly", () => {

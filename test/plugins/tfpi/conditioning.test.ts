@@ -10,6 +10,7 @@ import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import { runReferenceTransformer } from "../../../core/src/numerics/reference-transformer.js";
 import { ORIGIN, type Trajectory } from "../../../core/src/records/trajectory.js";
 import { formatPrompt } from "../../../core/src/rollout/format-prompt.js";
+import { samplingOf } from "../../../core/src/run-plan.js";
 import { DAPO } from "../../core/numerics/loss-fixtures.js";
 import { makeTrajectory, PLAN } from "../hook-contexts.js";
 
@@ -66,16 +67,7 @@ async function format(problem: string, maxTokens: number, maxPositions: number, 
     meta: {},
   };
   const plan = { ...PLAN, parameters: { tfpi: { thinkFree: true } } };
-  const sampling = {
-    maxTokens,
-    temperature: 1,
-    topP: 1,
-    topK: 0,
-    minP: 0,
-    logitBias: {},
-    stopStrings: [],
-    budgetRules: [],
-  };
+  const sampling = samplingOf({ ...PLAN, maxTokens });
   const context = () => ({
     plan,
     phase: "train",

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { StepReport } from "../../../core/src/records/step-report.js";
+import { samplingOf } from "../../../core/src/run-plan.js";
 import tfpi from "../../../plugins/tfpi/index.js";
 import { makeCohort, makeGroup, PLAN, stage } from "../hook-contexts.js";
 
@@ -95,16 +96,7 @@ describe("tfpi", () => {
 
   it("sampling() decodes by its own settings in its evaluation mode alone", () => {
     const { hooks, worker } = stage(tfpi, { decoding: { temperature: 0.7, topP: 0.8 } });
-    const sampling = {
-      maxTokens: 8,
-      temperature: 0.6,
-      topP: 0.95,
-      topK: 20,
-      minP: 0,
-      logitBias: {},
-      stopStrings: [],
-      budgetRules: [],
-    };
+    const sampling = samplingOf({ ...PLAN, maxTokens: 8, temperature: 0.6, topP: 0.95, topK: 20 });
     const run = (phase: "train" | "eval", mode: string) =>
       hooks.sampling!.run(worker({ phase, mode }), sampling, makeGroup("g", []).task);
     expect(run("eval", "thinkfree")).toEqual({ temperature: 0.7, topP: 0.8 });
