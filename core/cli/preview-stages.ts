@@ -1,5 +1,6 @@
 import type { RunConfig } from "../src/config/run-config.js";
 import type { Taskset } from "../src/environments/environment.js";
+import { selectionFrom } from "../src/environments/selection-from.js";
 import { Method } from "../src/hooks/method.js";
 import type { LoadedPlugin } from "../src/hooks/plugin-loader.js";
 import type { StepPlan } from "../src/records/step-plan.js";
@@ -46,7 +47,7 @@ export function previewStages(
   for (let step = 1; step <= steps; step++) {
     const moment = { step, progress: (step - 1) / steps };
     const plan = method.plan(moment, basePlan(config, moment), undefined);
-    method.select(moment, plan, { size: train.size, count: plan.promptsPerStep, domains: train.domains, at });
+    method.select(moment, plan, { ...selectionFrom(train, plan.promptsPerStep), at });
     const tokens = plan.promptsPerStep * plan.groupSize * plan.maxTokens;
     const before = stages.at(-1);
     if (before && isSame(before.last, plan)) {

@@ -1,6 +1,7 @@
 import { collectCohort, type Collected } from "./collect.js";
 import type { RunConfig } from "./config/run-config.js";
 import type { Taskset } from "./environments/environment.js";
+import { selectionFrom } from "./environments/selection-from.js";
 import { errors } from "./errors.js";
 import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
 import type { Method, StepMoment } from "./hooks/method.js";
@@ -136,12 +137,7 @@ function planStep(
 }
 
 function chooseAgain(method: Method, moment: StepMoment, plan: StepPlan, count: number, tasks: Taskset): void {
-  method.select(moment, plan, {
-    size: tasks.size,
-    count,
-    domains: tasks.domains,
-    at: (index) => tasks.at(index),
-  });
+  method.select(moment, plan, selectionFrom(tasks, count));
 }
 
 async function decideAgain(

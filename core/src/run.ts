@@ -1,4 +1,5 @@
 import { collect, collectCohort, type Collected } from "./collect.js";
+import { selectionFrom } from "./environments/selection-from.js";
 import { evaluate } from "./evaluate.js";
 import type { StepMoment } from "./hooks/method.js";
 import { LEARNER_DEADLINE_MS, updatePolicy } from "./learn/learner.js";
@@ -280,12 +281,7 @@ export class Run {
   #select(moment: StepMoment, plan: StepPlan, count: number): readonly Task[] {
     const { config, parts, state } = this.#session;
     const { train } = parts;
-    const chosen = parts.plugins.method.select(moment, plan, {
-      size: train.size,
-      count,
-      domains: train.domains,
-      at: (index) => train.at(index),
-    });
+    const chosen = parts.plugins.method.select(moment, plan, selectionFrom(train, count));
     if (chosen) return chosen.map((index) => train.at(index));
     const { indices, cursor } = nextTasks(state.cursor, count, train.size, config.seed);
     state.cursor = cursor;

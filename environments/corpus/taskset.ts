@@ -46,7 +46,15 @@ export async function corpusTaskset(settings: Settings, split: Split, context: E
   if (positions.length === 0)
     throw errors.corpusWithoutTasks({ split, passages: passages.length, threshold: settings.thresholds[0] });
   const order = split === "train" ? positions : heldOut(positions, settings);
-  return { size: order.length, at: (index) => taskOf(order[index]!, settings) }; // callers check the index
+  // Callers check the index.
+  return {
+    size: order.length,
+    at: (index) => taskOf(order[index]!, settings),
+    fact: (index, name) => {
+      const position = order[index]!;
+      return name === "tier" ? position.tier : taskOf(position, settings).meta[name];
+    },
+  };
 }
 
 function positionsOf(passage: Passage, entropies_T: Float32Array | undefined, settings: Settings): Position[] {
@@ -55,7 +63,7 @@ function positionsOf(passage: Passage, entropies_T: Float32Array | undefined, se
   for (let token = 1; token < ends_T.length; token++) {
     const [start, end] = [ends_T[token - 1]!, ends_T[token]!];
     const isWhole = beginsCharacter(bytes, start) && beginsCharacter(bytes, end);
-    if (start < from || !isWhole || !canBeBoxed(textIn(passage, start, end))) continue;
+    if (start < from || !isWhole || !canBeBoxed(tokenText(passage, token))) continue;
     if (entropies_T === undefined) {
       positions.push({ passage, token });
       continue;
@@ -67,15 +75,22 @@ function positionsOf(passage: Passage, entropies_T: Float32Array | undefined, se
   return positions;
 }
 
-/** Positions with those that the text's maker marked so often that they are the wanted share of all. */
+/**
+ * Positions with those that the text's maker marked so often that they are the wanted share of all. A result is there as
+ * often as it has steps, or facts that stand in longer chains would be the rarest thing to learn from.
+ */
 function forTeaching(positions: readonly Position[], share: number): readonly Position[] {
-  const marked = positions.filter(({ passage, token }) => markAt(passage, token) !== undefined);
+  const marked = positions.flatMap((position) => {
+    const mark = markAt(position.passage, position.token);
+    return mark === undefined ? [] : [{ position, weight: Math.max(1, mark.steps.length) }];
+  });
   const others = positions.length - marked.length;
-  const copies = marked.length === 0 ? 0 : Math.round((share * others) / ((1 - share) * marked.length)) - 1;
-  const repeated = Array.from({ length: Math.max(0, copies) }, (_, index) =>
-    marked.map((position) => ({ ...position, copy: index + 1 })),
+  const weights = marked.reduce((sum, { weight }) => sum + weight, 0);
+  const rounds = Math.round((share * others) / ((1 - share) * weights));
+  const repeated = marked.flatMap(({ position, weight }) =>
+    Array.from({ length: Math.max(0, rounds * weight - 1) }, (_, index) => ({ ...position, copy: index + 1 })),
   );
-  return [...positions, ...repeated.flat()];
+  return [...positions, ...repeated];
 }
 
 function markAt({ ends_T, marks }: Passage, token: number): Mark | undefined {
@@ -97,14 +112,14 @@ function heldOut(positions: readonly Position[], { evalTasks, evalTiers, thresho
 }
 
 function taskOf({ passage, token, entropy, tier, copy = 0 }: Position, { prompt }: Settings): Task {
-  const { ends_T, whole } = passage;
+  const { ends_T, units_T, whole } = passage;
   const [start, end] = [ends_T[token - 1]!, ends_T[token]!];
   const { steps = [] } = markAt(passage, token) ?? {};
   return {
     id: [`${passage.id}@${start}`, ...(tier === undefined ? [] : [tier]), ...(copy > 0 ? [copy] : [])].join("/"),
     domain: "corpus",
-    prompt: promptOf(textIn(passage, 0, start), prompt),
-    reference: textIn(passage, start, end),
+    prompt: promptOf(whole.slice(0, units_T[token - 1]), prompt),
+    reference: tokenText(passage, token),
     meta: {
       place: { text: whole, start, end },
       ends: [...ends_T.subarray(token, token + CONTINUATION)].map((at) => at - start),
@@ -115,6 +130,6 @@ function taskOf({ passage, token, entropy, tier, copy = 0 }: Position, { prompt 
   };
 }
 
-function textIn({ bytes }: Passage, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("utf8", start, end);
+function tokenText({ whole, units_T }: Passage, token: number): string {
+  return whole.slice(units_T[token - 1], units_T[token]);
 }

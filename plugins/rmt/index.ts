@@ -238,7 +238,7 @@ function textsOf(groups: readonly RewardedGroup[]): readonly AuxiliaryText[] {
 function tierMetrics({ groups }: Cohort, wanted: Shares): Record<string, number> {
   const metrics: Record<string, number> = {};
   for (const [index, tier] of TIERS.entries()) {
-    const of = groups.filter(({ task }) => tierIndexOf(task) === index);
+    const of = groups.filter(({ task }) => tierIndexOf(task.meta["tier"]) === index);
     metrics[`rmt/tier_p/${tier}`] = wanted[index]!;
     metrics[`rmt/tier_frac/${tier}`] = of.length / Math.max(1, groups.length);
     if (of.length > 0) metrics[`rmt/ntr_acc/${tier}`] = mean(of.flatMap(({ samples }) => samples.map(matchOf)));

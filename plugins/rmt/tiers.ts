@@ -1,4 +1,4 @@
-import { deriveKey, Random, type Selection, type Task } from "@troupe/core/sdk";
+import { deriveKey, Random, type Selection } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
 
 /** Tiers of difficulty, easiest first, as tasks name theirs in `meta.tier`. */
@@ -56,16 +56,16 @@ export interface TierIndex {
   readonly orders: { epoch: number; order: readonly number[] }[];
 }
 
-/** Looks at every task once. */
-export function indexTiers({ size, at }: Selection): TierIndex {
+/** Looks at every task's tier once, and makes no task for it. */
+export function indexTiers({ size, fact }: Selection): TierIndex {
   const byTier: number[][] = TIERS.map(() => []);
-  for (let index = 0; index < size; index++) byTier[tierIndexOf(at(index))]?.push(index);
+  for (let index = 0; index < size; index++) byTier[tierIndexOf(fact(index, "tier"))]?.push(index);
   return { byTier, orders: [] };
 }
 
-/** Position of a task's tier among `TIERS`; −1 where it has none. */
-export function tierIndexOf({ meta }: Pick<Task, "meta">): number {
-  return TIERS.findIndex((tier) => tier === meta["tier"]);
+/** Position of a tier among `TIERS`; −1 for what is none. */
+export function tierIndexOf(tier: unknown): number {
+  return TIERS.findIndex((one) => one === tier);
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import type { JsonObject } from "../records/json.js";
+import type { JsonObject, JsonValue } from "../records/json.js";
 import type { Random } from "../numerics/random.js";
 import type { Message, Task } from "../records/task.js";
 import type { Trajectory } from "../records/trajectory.js";
@@ -15,6 +15,8 @@ export interface Taskset {
   /** Infinity for a procedural taskset. */
   readonly size: number;
   at(index: number): Task;
+  /** `at(index).meta[name]`, where it is had for less than the whole task. */
+  fact?(index: number, name: string): JsonValue | undefined;
   /** Every domain that its tasks have, where there are several. */
   readonly domains?: readonly string[];
 }

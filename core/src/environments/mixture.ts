@@ -2,6 +2,7 @@ import type { JsonValue } from "../records/json.js";
 import type { Task } from "../records/task.js";
 import type { Episodes, Reply } from "./episode.js";
 import type { EnvironmentContext, EnvironmentDefinition, Split, Taskset, Teacher, Verifier } from "./environment.js";
+import { factOf } from "./selection-from.js";
 
 /** One environment of a mixture with its checked settings. */
 export interface MixturePart {
@@ -50,6 +51,10 @@ async function mixedTaskset(
       const { domain } = parts[part]!; // as many as tasksets
       const task = tasksets[part]!.at(inner);
       return { ...task, id: `${domain}/${task.id}`, domain };
+    },
+    fact(index, name) {
+      const { part, inner } = placeOf(index);
+      return factOf(tasksets[part]!, inner, name); // as many as tasksets
     },
   };
 }

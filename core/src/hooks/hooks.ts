@@ -1,5 +1,5 @@
 import type { Cohort, Group } from "../records/group.js";
-import type { JsonObject } from "../records/json.js";
+import type { JsonObject, JsonValue } from "../records/json.js";
 import type { LossSpec } from "../records/loss-spec.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { StepReport } from "../records/step-report.js";
@@ -47,6 +47,8 @@ export interface Selection {
   readonly domains?: readonly string[] | undefined;
   /** Reads one task by its index in [0, size). */
   at(index: number): Task;
+  /** `at(index).meta[name]`, for whoever looks at all tasks: an environment may know it without making the task. */
+  fact(index: number, name: string): JsonValue | undefined;
 }
 
 /** What becomes of a group before the update. "resample" drops it and asks for another round. */

@@ -1,4 +1,5 @@
 import { runConfigSchema } from "../config/run-config.js";
+import { selectionFrom } from "../environments/selection-from.js";
 import { checkPatch, checkWrites } from "../hooks/hook-results.js";
 import { withinDeadline } from "../hooks/hook-deadline.js";
 import { mergeAnnotations, runHook, versionsOf, type HookCall } from "../hooks/hook-runner.js";
@@ -69,7 +70,11 @@ function practiseStep(
   const plan = frozen(method.plan(moment, frozen(basePlan(CONFIG, moment)), last && frozen(last)));
   note("plan", plan);
   const { promptsPerStep: count } = CONFIG.train;
-  const chosen = method.select(moment, plan, { size: 100, count, at: (index) => frozen(practiceTask(index)) });
+  const chosen = method.select(
+    moment,
+    plan,
+    selectionFrom({ size: 100, at: (index) => frozen(practiceTask(index)) }, count),
+  );
   note("select", chosen);
   const indices = chosen ?? Array.from({ length: count }, (_, index) => step * 10 + index);
   const groups = indices.map((index, group): Group => {

@@ -4,6 +4,7 @@ import {
   loadEnvironment,
   unpackEnvironment,
 } from "../../../core/src/environments/environment-loader.js";
+import { factOf } from "../../../core/src/environments/selection-from.js";
 import { mixtureOf, type MixturePart } from "../../../core/src/environments/mixture.js";
 import type { EnvironmentDefinition } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
@@ -54,6 +55,24 @@ describe("mixtureOf()", () => {
 
   test("begins a part that ends again when another has no end", async () => {
     expect(await idsOf(6, part("a", Infinity), part("b", 2))).toEqual(["a/0", "b/0", "a/1", "b/1", "a/2", "b/0"]);
+  });
+
+  test("asks the part for a fact about its task, whether or not it knows one without the task", async () => {
+    const [knowing, other] = [part("a", 2), part("b", 2)];
+    const meta = { tier: "easy" };
+    const made: number[] = [];
+    const at = (index: number) => {
+      made.push(index);
+      return { id: String(index), domain: "own", prompt: [], reference: "", meta };
+    };
+    const withFacts = async () => ({ size: 2, at, fact: (index: number, name: string) => `${name} of ${index}` });
+    const without = async () => ({ size: 2, at });
+    const tasks = await mixtureOf(about, [
+      { ...knowing, definition: { ...knowing.definition, taskset: withFacts } },
+      { ...other, definition: { ...other.definition, taskset: without } },
+    ]).taskset({}, "train", context);
+    expect([2, 3].map((index) => factOf(tasks, index, "tier"))).toEqual(["tier of 1", "easy"]);
+    expect(made).toEqual([1]);
   });
 
   test("names the domains, and has each task judged by the verifier of its own", async () => {

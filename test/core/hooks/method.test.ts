@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { selectionFrom } from "../../../core/src/environments/selection-from.js";
 import { Method, rewardedGroups } from "../../../core/src/hooks/method.js";
 import { loadPlugin, type LoadedPlugin } from "../../../core/src/hooks/plugin-loader.js";
 import type { Task } from "../../../core/src/records/task.js";
@@ -73,11 +74,8 @@ describe("Method.plan() (chain)", () => {
 });
 
 describe("Method.select() (first)", () => {
-  const selection = {
-    size: 10,
-    count: 2,
-    at: (index: number): Task => ({ id: `t${index}`, domain: "", prompt: [], reference: "", meta: {} }),
-  };
+  const at = (index: number): Task => ({ id: `t${index}`, domain: "", prompt: [], reference: "", meta: {} });
+  const selection = selectionFrom({ size: 10, at }, 2);
 
   test("takes the first answer and asks nobody after it", async () => {
     const chosen = method(

@@ -1,6 +1,6 @@
 import { writeFileSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import type { TextReader } from "../../../core/src/environments/environment.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import { placeOf } from "../../../core/src/records/task.js";
@@ -50,6 +50,39 @@ describe("corpusTaskset()", () => {
       expect(id).toContain(`@${place.start}/`);
       // What is given is never asked for.
       expect(place.start).toBeGreaterThanOrEqual(place.text.indexOf("\n") + 1);
+    }
+  });
+
+  test("makes a task without decoding the text before it, so that a passage costs no more than its length", async () => {
+    const train = await open({ worked: { documents: 20, maxSteps: 16 }, prompt: "bare" }, "train");
+    const decode = vi.spyOn(Buffer.prototype, "toString");
+    try {
+      const tasks = tasksOf(train);
+      expect(tasks.length).toBeGreaterThan(500);
+      tasks.forEach(({ meta }, index) => {
+        for (const name of ["tier", "entropy", "none"]) expect(train.fact?.(index, name)).toEqual(meta[name]);
+      });
+      expect(decode).not.toHaveBeenCalled();
+    } finally {
+      decode.mockRestore();
+    }
+  });
+
+  test("repeats marked tokens for teaching up to their share, results as often as they have steps", async () => {
+    const settings = { worked: { documents: 20, minSteps: 3, maxSteps: 3 }, teacher: { marked: 0.9 } };
+    const tasks = tasksOf(await open(settings, "train", { reader: CHARACTERS }));
+    expect(new Set(tasks.map(({ id }) => id)).size).toBe(tasks.length);
+    const texts = new Set(tasks.map(({ meta }) => placeOf({ meta })!.text));
+    expect(texts.size).toBe(20);
+    for (const text of texts) {
+      const own = tasks.filter(({ meta }) => placeOf({ meta })!.text === text);
+      const starts = own.map(({ meta }) => placeOf({ meta })!.start);
+      const counts = [...new Set(starts)].map((at) => starts.filter((start) => start === at).length);
+      const repeated = counts.filter((count) => count > 1).toSorted((x, y) => x - y);
+      // A verb, a closing, and a result of three steps.
+      expect(repeated).toEqual([repeated[0], repeated[0], 3 * repeated[0]!]);
+      expect(own.filter(({ meta }) => meta["steps"] !== undefined)).toHaveLength(repeated[2]!);
+      expect(repeated.reduce((sum, count) => sum + count, 0) / own.length).toBeCloseTo(0.9, 1);
     }
   });
 
@@ -132,6 +165,10 @@ describe("corpus over files", () => {
     const lengths = train.map((task) => [...placeOf(task)!.text].length);
     expect(Math.max(...lengths)).toBeLessThanOrEqual(64);
     expect(train.every(({ reference }) => [...reference].length === 1 && reference !== "\ufffd")).toBe(true);
+    for (const { prompt, meta } of train) {
+      const { text, start } = placeOf({ meta })!;
+      expect(prompt[0]?.content).toContain(`\n${Buffer.from(text).toString("utf8", 0, start)}\n\`\`\``);
+    }
   });
 });
 

@@ -18,7 +18,8 @@ function taskAt(index: number): Task {
 }
 
 function selection(size: number, count: number): Selection {
-  return { size, count, domains: ["math", "code"], at: taskAt };
+  const fact = (index: number, name: string) => taskAt(index).meta[name];
+  return { size, count, domains: ["math", "code"], at: taskAt, fact };
 }
 
 describe("admits()", () => {

@@ -97,7 +97,7 @@ function selection(size: number, count: number, tiers: readonly string[] = TIERS
     reference: "",
     meta: index % 10 === 9 ? {} : { tier: tiers[index % tiers.length]! },
   });
-  return { size, count, at };
+  return { size, count, at, fact: (index, name) => at(index).meta[name as "tier"] };
 }
 
 const walks = () => TIERS.map(() => ({ taken: 0, epoch: 0 }));
@@ -220,6 +220,23 @@ describe("rmt", () => {
     const hard = (indices: readonly number[] = []) => indices.filter((index) => tierOf(index) === "hard").length;
     expect(hard(all[0])).toBeLessThan(hard(all[3]) / 3);
     expect(new Set(all.flat()).size).toBe(800);
+  });
+
+  test("asks for every task's tier once in a run, however many steps choose, and makes no task", () => {
+    const { hooks, driver } = stage(rmt, {});
+    const tasks = selection(3000, 50);
+    const looks = new Map<number, number>();
+    const fact = (index: number, name: string) => {
+      looks.set(index, (looks.get(index) ?? 0) + 1);
+      return tasks.fact(index, name);
+    };
+    const at = (): never => {
+      throw new Error("a task was made");
+    };
+    for (let step = 1; step <= 20; step++)
+      hooks.select?.run(driver({ step, progress: step / 20 }), { ...tasks, at, fact });
+    expect(looks.size).toBe(3000);
+    expect(Math.max(...looks.values())).toBe(1);
   });
 
   test("gives an empty tier's share to the others and says so once; tasks without tiers are taken as they come", () => {
