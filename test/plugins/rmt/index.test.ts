@@ -3,6 +3,7 @@ import type { Selection } from "../../../core/src/hooks/hooks.js";
 import { packLabelled } from "../../../core/src/learn/pack.js";
 import { groupAdvantages } from "../../../core/src/numerics/advantages.js";
 import { policyLoss } from "../../../core/src/numerics/policy-loss.js";
+import type { Task } from "../../../core/src/records/task.js";
 import { deriveKey, Random } from "../../../core/src/numerics/random.js";
 import type { Group } from "../../../core/src/records/group.js";
 import type { StepReport } from "../../../core/src/records/step-report.js";
@@ -90,14 +91,14 @@ describe("overPresent()", () => {
 
 /** Tasks whose tiers go round, and one in ten of no tier. */
 function selection(size: number, count: number, tiers: readonly string[] = TIERS): Selection {
-  const at = (index: number) => ({
+  const at = (index: number): Task => ({
     id: String(index),
     domain: "corpus",
     prompt: [],
     reference: "",
     meta: index % 10 === 9 ? {} : { tier: tiers[index % tiers.length]! },
   });
-  return { size, count, at, fact: (index, name) => at(index).meta[name as "tier"] };
+  return { size, count, at, fact: (index, name) => at(index).meta[name] };
 }
 
 const walks = () => TIERS.map(() => ({ taken: 0, epoch: 0 }));
