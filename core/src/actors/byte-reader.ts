@@ -9,6 +9,8 @@ const KNOWN_TEXTS: string[] = new Array<string>(1024).fill("");
 export class ByteReader {
   readonly #bytes: Buffer;
   #at: number;
+  /** Field names of the plain object that was read last, at each depth. */
+  readonly #fields: (readonly string[])[] = [];
 
   constructor(bytes: Buffer, at = 0) {
     this.#bytes = bytes;
@@ -48,6 +50,10 @@ export class ByteReader {
   }
 
   value(): unknown {
+    return this.#value(0);
+  }
+
+  #value(depth: number): unknown {
     const tag = this.byte();
     switch (tag) {
       case Tag.Undefined:
@@ -68,9 +74,11 @@ export class ByteReader {
         this.#at -= 1;
         return this.text();
       case Tag.Array:
-        return this.#array(this.uint32());
+        return this.#array(this.uint32(), depth);
       case Tag.Object:
-        return this.#object(this.uint32());
+        return this.#object(this.uint32(), depth);
+      case Tag.SameFields:
+        return this.#sameObject(depth);
       case Tag.Buffer:
         return this.#copy(this.uint32());
       case Tag.View: {
@@ -88,25 +96,32 @@ export class ByteReader {
     }
   }
 
-  #array(length: number): unknown[] {
+  #array(length: number, depth: number): unknown[] {
     // Every entry takes a byte at least: a wrong length cannot ask for more memory than the frame has bytes.
     if (length > this.#bytes.length) throw errors.frameNotValid({ problem: `an array has ${length} entries` });
     const items: unknown[] = [];
-    for (let index = 0; index < length; index += 1) items.push(this.value());
+    for (let index = 0; index < length; index += 1) items.push(this.#value(depth + 1));
     return items;
   }
 
-  #object(count: number): Record<string, unknown> {
-    const fields: Record<string, unknown> = {};
+  #object(count: number, depth: number): Record<string, unknown> {
+    const object: Record<string, unknown> = {};
+    const keys: string[] = [];
     for (let index = 0; index < count; index += 1) {
       const key = this.text();
-      const value = this.value();
-      // Assigning this one name would change the object's prototype.
-      if (key === "__proto__")
-        Object.defineProperty(fields, key, { value, enumerable: true, writable: true, configurable: true });
-      else fields[key] = value;
+      keys.push(key);
+      setField(object, key, this.#value(depth + 1));
     }
-    return fields;
+    this.#fields[depth] = keys;
+    return object;
+  }
+
+  #sameObject(depth: number): Record<string, unknown> {
+    const keys = this.#fields[depth];
+    if (!keys) throw errors.frameNotValid({ problem: "an object has the fields of one that is not there" });
+    const object: Record<string, unknown> = {};
+    for (const key of keys) setField(object, key, this.#value(depth + 1));
+    return object;
   }
 
   #copy(size: number): ArrayBuffer {
@@ -141,4 +156,11 @@ export class ByteReader {
     if (this.#at > this.#bytes.length) throw errors.frameNotValid({ problem: "it ends too early" });
     return start;
   }
+}
+
+function setField(object: Record<string, unknown>, key: string, value: unknown): void {
+  // Assigning this one name would change the object's prototype.
+  if (key === "__proto__")
+    Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+  else object[key] = value;
 }

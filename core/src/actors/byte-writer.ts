@@ -20,11 +20,13 @@ export interface About {
 
 /**
  * Bytes that grow while they are written; for links that are not threads of one process. A plain message takes a fifth
- * of the time of V8's own serializer. Two places of a message that hold the same object arrive as two objects.
+ * of the time of V8's own serializer, and one like the one before it, in the same frame, without its field names. Two places of a message that hold the same object arrive as two objects.
  */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
   #length = 0;
+  /** Field names of the plain object that was written last, at each depth. */
+  #fields: (readonly string[])[] = [];
 
   get length(): number {
     return this.#length;
@@ -40,6 +42,7 @@ export class ByteWriter {
 
   clear(): void {
     this.#length = 0;
+    this.#fields = [];
     // One large message must not hold its memory for ever.
     if (this.#bytes.length > MAX_KEPT) this.#bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);
   }
@@ -94,6 +97,8 @@ export class ByteWriter {
       this.#value(value, about, 0);
     } catch (error) {
       this.#length = start;
+      // Names that were written with it are not there for the reader.
+      this.#fields = [];
       if (error !== TOO_DEEP) throw error;
       this.#serialized(value);
     }
@@ -132,9 +137,15 @@ export class ByteWriter {
     const prototype: unknown = Object.getPrototypeOf(value);
     if (prototype === Object.prototype || prototype === null) {
       const keys = Object.keys(value);
+      const fields = value as Readonly<Record<string, unknown>>; // A plain object.
+      if (areSame(keys, this.#fields[depth])) {
+        this.byte(Tag.SameFields);
+        for (const key of keys) this.#value(fields[key], about, depth + 1);
+        return;
+      }
+      this.#fields[depth] = keys;
       this.byte(Tag.Object);
       this.uint32(keys.length);
-      const fields = value as Readonly<Record<string, unknown>>; // A plain object.
       for (const key of keys) {
         this.text(key);
         this.#value(fields[key], about, depth + 1);
@@ -194,4 +205,10 @@ export class ByteWriter {
     this.#bytes.copy(larger, 0, 0, this.#length);
     this.#bytes = larger;
   }
+}
+
+function areSame(keys: readonly string[], known: readonly string[] | undefined): boolean {
+  if (keys.length !== known?.length) return false;
+  for (let index = 0; index < keys.length; index += 1) if (keys[index] !== known[index]) return false;
+  return true;
 }

@@ -18,6 +18,8 @@ export const Tag = {
   Buffer: 11,
   View: 12,
   V8: 13,
+  /** A plain object with the field names of the one before it at its depth; only its values follow. */
+  SameFields: 14,
 } as const;
 
 /** Kinds of views, by the number that stands for each. A Buffer is a Uint8Array, as it is to structured clone. */
