@@ -1,4 +1,4 @@
-import type { ModelShape, PolicyEngine } from "@troupe/core/sdk";
+import type { EngineOptions, ModelShape, PolicyEngine } from "@troupe/core/sdk";
 import { createEngine, measurePeaks } from "@troupe/gpu";
 import { gpuOrExit } from "./cuda-device.js";
 import { decodeFlops, productWeights, SHAPE_2M, trainFlops } from "./engine-work.js";
@@ -27,6 +27,11 @@ const QWEN: ModelShape = {
 const TRAINED = { count: 8, length: 2048 };
 const DECODED = [1, 64, 256];
 const CONTEXT = 128;
+/** The same training step, differently: gradients by cuBLASLt where it is installed, and a low-rank adapter. */
+const VARIANTS: readonly (readonly [string, Partial<EngineOptions>])[] = [
+  ["sft/1.5B/bf16/fast", { invariant: false }],
+  ["sft/1.5B/bf16/lora", { lora: { rank: 16, alpha: 32, targets: ["q_proj", "v_proj", "up_proj", "down_proj"] } }],
+];
 const REPETITIONS = { least: 3, seconds: 5 };
 const BF16_BYTES = 2;
 
@@ -40,13 +45,14 @@ const rows: Row[] = [
   row("peak/copy", "GB/s", one(limits.bytes / 1e9)),
 ];
 const orders: TorchRow[] = [];
-const engine = await createEngine({
+const options: EngineOptions = {
   shape: QWEN,
   seed: 1,
   device: "cuda",
   dtype: "bf16",
   training: { recompute: "feed-forward", microBatchTokens: 8192 },
-});
+};
+const engine = await createEngine(options);
 try {
   const training: TorchRow = {
     name: "sft/1.5B/bf16",
@@ -77,6 +83,16 @@ try {
 } finally {
   engine.dispose();
 }
+const notes: string[] = [];
+for (const [name, fields] of VARIANTS) {
+  try {
+    const variant = await createEngine({ ...options, ...fields });
+    rows.push(row(name, "tokens/s", await trainRate(variant, { batch: TRAINED, repetitions: REPETITIONS })));
+    variant.dispose();
+  } catch (error) {
+    notes.push(`${name}: not measured. ${String(error)}`);
+  }
+}
 // The CPU cannot train 1.5 G parameters in reasonable time: both take the same small policy.
 const small = { batch: { count: 32, length: 256 }, repetitions: REPETITIONS };
 const rates = [];
@@ -92,7 +108,7 @@ const findings = {
     ...rows.map((each) => ({ ...each, peer: torch.rates.get(each.name) ?? each.peer })),
     { ...row("sft/2M/fp32", "tokens/s", onGpu), peer: onCpu.value },
   ],
-  notes: [torch.note, "sft/2M/fp32: the peer is the CPU engine."],
+  notes: [torch.note, ...notes, "sft/2M/fp32: the peer is the CPU engine."],
 };
 const limitsText =
   "the limit is the measured rate of a large bf16 product over the FLOPs of a token, and in decoding the time that reading the weights once per step takes, where that is longer.";
