@@ -38,7 +38,14 @@ export class PluginHistory {
         onEvent: () => {},
         hookDeadlineMs: config.live.hookDeadlineMs,
       });
-    if (saved?.live) return make(saved.live.plugins.map((entry) => this.#archive.load(entry)));
+    if (saved?.live) {
+      for (const [name, versions] of Object.entries(saved.live.earlier ?? {}))
+        this.#earlier.set(
+          name,
+          versions.map(({ state }) => state),
+        );
+      return make(saved.live.plugins.map((entry) => this.#archive.load(entry)));
+    }
     const versions = new Map(Object.entries(rollouts[0]?.record.plugins ?? {}));
     // Changes before the first step are taken back here, and made again like all others.
     for (const { plugin, from } of this.#changes.filter((change) => change.step <= step).toReversed()) {
@@ -76,9 +83,10 @@ export class PluginHistory {
 
   #apply(method: Method, change: PluginEvent): Method {
     const { plugin: name, to, action, settings } = change;
-    const states = method.states();
+    // A version that could not save its state was rolled back for it.
+    const { states } = method.savedStates();
     const others = method.plugins.filter(({ plugin }) => plugin.name !== name);
-    if (to === "") return method.with(others);
+    if (to === "") return method.with(others, states);
     const index = method.plugins.findIndex(({ plugin }) => plugin.name === name);
     const loaded = { ...this.#load(name, to, settings), steps: method.plugins[index]?.steps };
     const earlier = this.#earlier.get(name) ?? [];
@@ -88,7 +96,7 @@ export class PluginHistory {
     }
     const state = states[name];
     if (index >= 0) this.#earlier.set(name, [state === undefined ? {} : { [name]: state }, ...earlier]);
-    return method.with(index < 0 ? [...method.plugins, loaded] : method.plugins.with(index, loaded));
+    return method.with(index < 0 ? [...method.plugins, loaded] : method.plugins.with(index, loaded), states);
   }
 
   #load(name: string, version: string, settings: Readonly<Record<string, unknown>>): LoadedPlugin {

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, open, readdir, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, open, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isActorFailure } from "./actors/actor-failure.js";
 import type { ActorRef } from "./actors/actor-ref.js";
@@ -11,6 +10,7 @@ import { learnActor, type LearnActorArgs, type LearnProtocol } from "./learn/lea
 import { LEARNER_DEADLINE_MS } from "./learn/learner.js";
 import type { PolicyAccess, RolloutPlace } from "./rollout/rollout-pool.js";
 import { folderActor, type FolderProtocol } from "./store/folder-actor.js";
+import { makeScratchFolder } from "./store/scratch-folder.js";
 
 const CHUNK_BYTES = 1 << 22;
 const STEP_MS = 60_000;
@@ -50,7 +50,7 @@ export class PublishedVersions {
   }
 
   async add(version: number): Promise<void> {
-    this.#folder ??= await mkdtemp(join(tmpdir(), "troupe-versions-"));
+    this.#folder ??= await makeScratchFolder("troupe-versions");
     const directory = join(this.#folder, String(version));
     await mkdir(directory, { recursive: true });
     await this.#learner.ask("save", { directory, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });

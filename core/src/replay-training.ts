@@ -1,6 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { rm } from "node:fs/promises";
+import { resolve } from "node:path";
 import { ActorSystem } from "./actors/actor-system.js";
 import type { ActorRef } from "./actors/actor-ref.js";
 import { Tokenizer } from "./engines/tokenizer.js";
@@ -16,6 +15,7 @@ import { learnerArgs, startLearner } from "./start-learner.js";
 import { listCheckpoints } from "./store/checkpoint.js";
 import { readEvents } from "./store/events.js";
 import type { RunDirectory } from "./store/run-directory.js";
+import { makeScratchFolder } from "./store/scratch-folder.js";
 import {
   compareTensors,
   countValues,
@@ -79,7 +79,7 @@ export async function* replayTraining(options: TrainingReplayOptions): AsyncGene
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
   const recorded = await recordedCheckpoints(directory);
   const system = new ActorSystem();
-  const scratch = await mkdtemp(join(tmpdir(), "troupe-replay-"));
+  const scratch = await makeScratchFolder("troupe-replay");
   try {
     const weights = firstWeights(config, baseDirectory, options.weights);
     const learner = await startLearner(system, config, shape, learnerArgs(config, baseDirectory, shape, weights));

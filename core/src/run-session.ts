@@ -11,6 +11,7 @@ import { PluginArchive } from "./live/plugin-archive.js";
 import type { AppliedChange } from "./live/plugin-host.js";
 import { lostChanges } from "./lost-changes.js";
 import { accuraciesOf, type Evaluation } from "./records/evaluation.js";
+import type { JsonObject } from "./records/json.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
 import type { RunOutcome } from "./run.js";
@@ -101,7 +102,7 @@ export class RunSession {
       const detail = `${session.parts.engine.description}${checkpoint ? `, resumed at step ${checkpoint.step}` : ""}`;
       session.emit({ type: "started", part: options.config.name, detail });
       session.#watch(options.directory);
-      await session.#lockPlugins(saved?.pluginVersions ?? {});
+      await session.#lockPlugins(saved?.pluginVersions ?? {}, saved?.plugins ?? {});
       session.#control = await ControlBox.open(options.directory.control, options.attempt, {
         look: () => session.parts.plugins.look(),
         carryOut: (change) => session.parts.plugins.change(change),
@@ -213,7 +214,7 @@ export class RunSession {
   }
 
   /** Writes `plugins.lock.json`; records and warns of plugins that are not what the checkpoint was made with. */
-  async #lockPlugins(before: Readonly<Record<string, string>>): Promise<void> {
+  async #lockPlugins(before: Readonly<Record<string, string>>, states: JsonObject): Promise<void> {
     const { config, state } = this;
     const { plugins } = this.parts;
     const { versions } = plugins.method;
@@ -222,6 +223,8 @@ export class RunSession {
     for (const [name, to] of Object.entries(versions)) {
       const from = before[name];
       if (from === undefined || from === to) continue;
+      const left = states[name];
+      plugins.tookOver(name, from, left === undefined ? {} : { [name]: left });
       const reason = "its file had changed when the run was resumed";
       const change = { step: state.step + 1, plugin: name, from, to, reason, settings: plugins.settingsOf(name) };
       this.emit({ type: "plugin", part: config.name, action: "swap", pauseMs: 0, ...change });

@@ -94,18 +94,18 @@ export class Run {
   }
 
   /**
-   * Writes a checkpoint with what is in flight. A plugin that keeps samples in flight from being made is put out of the
-   * way as in a step, and they are asked for once more.
+   * Writes a checkpoint with what is in flight. A plugin that cannot save its state, or keeps samples in flight from being
+   * made, is put out of the way as in a step; samples that could not be made are asked for once more.
    */
   async save(): Promise<void> {
     const { parts, state } = this.#session;
+    await parts.plugins.settle(state.step + 1);
     for (;;) {
       try {
         return await this.#session.checkpoint(this.#inFlight());
       } catch (error) {
         const failed = this.#ahead.filter((step) => step.hasFailed());
         const isPast = failed.length > 0 && failed.every(({ plugins }) => plugins !== parts.plugins.key);
-        parts.plugins.settle();
         if (!isPast && !(await parts.plugins.rescue(error, state.step + 1))) throw error;
         this.#sendAgain();
       }
@@ -207,6 +207,7 @@ export class Run {
   /** The policy has learned from the step by now, so a plugin that fails here does not have it done again. */
   async #observe(moment: StepMoment, report: StepReport, cohort: Cohort): Promise<Readonly<Record<string, number>>> {
     const { plugins } = this.#session.parts;
+    await plugins.settle(report.step + 1);
     try {
       return plugins.method.observe(moment, report, cohort);
     } catch (error) {

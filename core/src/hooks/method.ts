@@ -11,6 +11,7 @@ import { checkDecision, checkMetrics, checkPatch } from "./hook-results.js";
 import { withinDeadline } from "./hook-deadline.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { HookName, KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
+import { plainState } from "./plain-state.js";
 import { planLoaded } from "./planner.js";
 import { parcelOf, type LoadedPlugin, type PluginParcel } from "./plugin-loader.js";
 import { isInWindow } from "./step-window.js";
@@ -76,11 +77,26 @@ export class Method {
     return versionsOf(this.#plugins);
   }
 
-  /** Every plugin's state as plain data, for a checkpoint. @throws PLUGIN_STATE_FAILED */
+  /** Every plugin's state as plain data, for a checkpoint. @throws PLUGIN_STATE_FAILED, HOOK_DEADLINE */
   states(): JsonObject {
-    return this.#guarded(() =>
-      Object.fromEntries(this.#plugins.map((loaded) => [loaded.plugin.name, this.#stateOf(loaded)])),
-    );
+    const { states, failed } = this.savedStates();
+    for (const error of failed.values()) throw error;
+    return states;
+  }
+
+  /** As `states`, of all plugins that can save theirs; with the others' errors by name. */
+  savedStates(): { readonly states: JsonObject; readonly failed: ReadonlyMap<string, unknown> } {
+    const states: Record<string, JsonValue> = {};
+    const failed = new Map<string, unknown>();
+    for (const loaded of this.#plugins) {
+      const { name } = loaded.plugin;
+      try {
+        states[name] = this.#guarded(() => this.#stateOf(loaded));
+      } catch (error) {
+        failed.set(name, error);
+      }
+    }
+    return { states, failed };
   }
 
   /** The method with other plugins, which take over the states of those with their names. This one stays as it is. */
@@ -254,11 +270,7 @@ export class Method {
   #stateOf(loaded: LoadedPlugin): JsonValue {
     const { plugin } = loaded;
     const state = this.#states.get(plugin.name);
-    return withState(loaded, "save", () => {
-      const plain = plugin.dispose ? plugin.dispose(state) : state;
-      // A state is plain data by contract; what JSON cannot hold is lost here rather than in a checkpoint later.
-      return plain === undefined ? null : (JSON.parse(JSON.stringify(plain)) as JsonValue);
-    });
+    return withState(loaded, "save", () => plainState(plugin.dispose ? plugin.dispose(state) : state));
   }
 }
 

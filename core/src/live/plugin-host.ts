@@ -58,10 +58,20 @@ export interface AppliedChange {
   readonly pauseMs: number;
 }
 
+/** A plugin in a checkpoint, with its settings as they were given. */
+export type SavedPlugin = ArchivedPlugin & { readonly settings: Readonly<Record<string, unknown>> };
+
+/** A version that was replaced, in a checkpoint. */
+export type SavedVersion = SavedPlugin & { readonly state: JsonObject; readonly stepsLeft: number };
+
 /** A plugin list as a checkpoint holds it. */
 export interface LiveState {
-  readonly plugins: readonly (ArchivedPlugin & { readonly settings: Readonly<Record<string, unknown>> })[];
+  readonly plugins: readonly SavedPlugin[];
   readonly pinned: readonly string[];
+  /** Plugin name → versions that were replaced, newest first, each with its state at that moment. */
+  readonly earlier?: Readonly<Record<string, readonly SavedVersion[]>>;
+  /** Plugins on probation and the steps that are left of it, the newest change last. */
+  readonly probation?: readonly (readonly [name: string, stepsLeft: number])[];
 }
 
 interface Held {
@@ -72,20 +82,27 @@ interface Held {
 /** A version that was replaced, with its state at that moment. */
 interface Earlier extends Held {
   readonly state: JsonObject;
+  /** Steps of probation that it had not stood by then. */
+  readonly stepsLeft: number;
 }
 
 interface Prepared {
   readonly action: AppliedChange["action"];
   readonly name: string;
+  /** The list that it changes. */
+  readonly base: readonly Held[];
   readonly next: readonly Held[];
   /** Absent when the state of the version before goes on. */
   readonly state?: JsonObject;
+  /** Of probation. */
+  readonly stepsLeft: number;
   readonly list: PluginList;
   readonly reason: string;
 }
 
 interface Queued {
   readonly change: PluginChange;
+  readonly reason: string;
   readonly prepared: Promise<Prepared | undefined>;
   readonly settle: (result: PluginChangeResult) => void;
   readonly refuse: (error: unknown) => void;
@@ -118,8 +135,10 @@ export class PluginHost {
   #tail: Promise<unknown> = Promise.resolve();
   #changes = 0;
   #hasChanged = false;
-  /** The newest change, while it can still be taken back; `states` are those of the running step's beginning. */
-  #probation: { readonly name: string; stepsLeft: number; states: JsonObject } | undefined;
+  /** Changes that can still be taken back, the newest last: plugin name → steps of probation that are left. */
+  readonly #probation = new Map<string, number>();
+  /** What a failure goes back to: the states of the running step's beginning; none while no failure is answered. */
+  #states: JsonObject = {};
 
   /** @param state what a checkpoint held of earlier changes */
   constructor(options: PluginHostOptions, state: LiveState | undefined) {
@@ -132,6 +151,16 @@ export class PluginHost {
     this.#inUse = options.first;
     this.#hasChanged = state !== undefined;
     for (const name of state?.pinned ?? []) this.#pinned.add(name);
+    for (const [name, versions] of Object.entries(state?.earlier ?? {}))
+      this.#earlier.set(
+        name,
+        versions.map(({ state: before, stepsLeft, ...entry }) => ({
+          ...thaw(options.archive, entry),
+          state: before,
+          stepsLeft,
+        })),
+      );
+    for (const [name, stepsLeft] of state?.probation ?? []) this.#probation.set(name, stepsLeft);
     if (options.live.watch)
       for (const { loaded } of this.#held) this.#watched.add(loaded.plugin.name, loaded.bundle.inputs);
   }
@@ -171,11 +200,22 @@ export class PluginHost {
   /** What a checkpoint has to hold beside the states; undefined while the plugins are the config's. */
   async state(): Promise<LiveState | undefined> {
     const { archive } = this.#options;
-    if (!archive || (!this.#hasChanged && this.#pinned.size === 0)) return undefined;
-    const plugins = await Promise.all(
-      this.#held.map(async ({ loaded, settings }) => ({ ...(await archive.keep(loaded)), settings })),
-    );
-    return { plugins, pinned: [...this.#pinned] };
+    if (!archive || !(this.#hasChanged || this.#pinned.size > 0 || this.#probation.size > 0)) return undefined;
+    const save = async ({ loaded, settings }: Held): Promise<SavedPlugin> => ({
+      ...(await archive.keep(loaded)),
+      settings,
+    });
+    const earlier: Record<string, readonly SavedVersion[]> = {};
+    for (const [name, versions] of this.#earlier)
+      earlier[name] = await Promise.all(
+        versions.map(async ({ state, stepsLeft, ...held }) => ({ ...(await save(held)), state, stepsLeft })),
+      );
+    return {
+      plugins: await Promise.all(this.#held.map(save)),
+      pinned: [...this.#pinned],
+      earlier,
+      probation: [...this.#probation],
+    };
   }
 
   /** The plugins as they are now. */
@@ -210,7 +250,7 @@ export class PluginHost {
             then(value);
             done(undefined);
           };
-        this.#queue.push({ change, prepared, settle: finish(settle), refuse: finish(refuse) });
+        this.#queue.push({ change, reason, prepared, settle: finish(settle), refuse: finish(refuse) });
       });
       // Answered at the next boundary.
       prepared.catch(() => {});
@@ -237,31 +277,83 @@ export class PluginHost {
     return this.#find(name).settings;
   }
 
+  /**
+   * A version took over while the run stood still, as its file had changed: it is on probation like one that was swapped
+   * in, where the version before is kept and takes the same settings.
+   *
+   * @param state of the version before
+   */
+  tookOver(name: string, from: string, state: JsonObject): void {
+    const { loaded, settings } = this.#find(name);
+    try {
+      const built = this.#options.archive?.load({ name, version: from, config: undefined });
+      if (!built) return;
+      const before = { ...configurePlugin(built, settings), steps: loaded.steps };
+      this.#earlier.set(name, [{ loaded: before, settings, state, stepsLeft: 0 }, ...(this.#earlier.get(name) ?? [])]);
+    } catch (error) {
+      if (!(error instanceof TroupeError)) throw error;
+      return;
+    }
+    if (this.#options.live.probationSteps > 0) this.#probation.set(name, this.#options.live.probationSteps);
+  }
+
   /** Between two steps: carries out what was asked for. @param step the last step that ran */
   async boundary(step: number): Promise<void> {
     for (const change of this.#options.lost) if (change.step === step + 1) await this.#makeAgain(change);
     this.look();
-    for (const { prepared, settle, refuse } of this.#queue.splice(0)) {
+    for (const queued of this.#queue.splice(0)) {
+      const { settle, refuse } = queued;
       const started = systemClock.now();
       try {
-        const change = await prepared;
+        // A change asks every plugin for its state.
+        await this.settle(step + 1);
+        const change = await this.#current(queued);
         const { name = "", from = "", to = "" } = change ? this.#commit(change, step + 1, started) : {};
         settle({ plugins: this.list(), step: step + 1, ...(change ? { plugin: name, from, to } : {}) });
       } catch (error) {
         refuse(error);
       }
     }
-    this.settle();
+    await this.settle(step + 1);
   }
 
-  /** Between two steps: what fails from here on goes back to the states of now. @throws PLUGIN_STATE_FAILED */
-  settle(): void {
-    if (this.#probation) this.#probation.states = this.#method.states();
+  /** What was prepared for a change; anew where a failure has changed the list since. */
+  async #current({ change, reason, prepared }: Queued): Promise<Prepared | undefined> {
+    const known = await prepared;
+    if (!known || known.base === this.#held) return known;
+    this.#unname(known.list.key);
+    const before = known.base.find((held) => nameOf(held) === known.name);
+    // The version that somebody wanted to be rid of has failed by itself.
+    if (change.verb === "rollback" && before && !this.#held.includes(before)) return undefined;
+    return this.#prepare(change, reason);
   }
 
-  /** A step went well: a change that has stood its probation stays. */
+  /**
+   * What fails from here on goes back to the states of now. A plugin on probation that cannot save its own is rolled back,
+   * the others keep theirs.
+   *
+   * @param step the first step that will be done without such a plugin
+   * @throws PLUGIN_STATE_FAILED, HOOK_DEADLINE when the plugin's version is trusted
+   */
+  async settle(step: number): Promise<void> {
+    const isRemoved = this.#options.live.onHookFailure === "remove";
+    if (this.#probation.size === 0 && !isRemoved) return;
+    const started = systemClock.now();
+    const { states, failed } = this.#method.savedStates();
+    for (const [name, error] of failed) {
+      if (!this.#probation.has(name) && !isRemoved) throw error;
+      Object.assign(states, this.#stateBefore(name));
+    }
+    this.#states = states;
+    for (const [name, error] of failed) await this.#takeOut(name, reasonOf(faultOf(error)), step, started);
+  }
+
+  /** A step went well: changes that have stood their probation stay. */
   stepped(): void {
-    if (this.#probation && --this.#probation.stepsLeft <= 0) this.#probation = undefined;
+    for (const [name, left] of this.#probation) {
+      if (left > 1) this.#probation.set(name, left - 1);
+      else this.#probation.delete(name);
+    }
   }
 
   /**
@@ -274,17 +366,12 @@ export class PluginHost {
     const fault = faultOf(error);
     if (!fault) return false;
     const started = systemClock.now();
-    const probation = this.#probation;
-    this.#probation = undefined;
-    if (probation) {
-      await this.#goBack(probation.name, probation.states, `${fault.code}: ${fault.message}`, step, started);
-      return true;
-    }
     const name = String(fault.details["plugin"]);
-    if (this.#options.live.onHookFailure !== "remove" || !this.#held.some(({ loaded }) => loaded.plugin.name === name))
-      return false;
-    const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
-    this.#commit(await this.#ready("unload", name, next, `${fault.code}: ${fault.message}`), step, started);
+    const isRemoved = this.#options.live.onHookFailure === "remove" && this.#held.some((held) => nameOf(held) === name);
+    // What a new version leaves may be what another plugin fails at.
+    const suspect = this.#probation.has(name) ? name : [...this.#probation.keys()].at(-1);
+    if (suspect === undefined && !isRemoved) return false;
+    await this.#takeOut(suspect ?? name, reasonOf(fault), step, started);
     return true;
   }
 
@@ -308,8 +395,7 @@ export class PluginHost {
         return undefined;
       case "unload": {
         this.#free(change.plugin);
-        const next = this.#held.filter(({ loaded }) => loaded.plugin.name !== change.plugin);
-        return this.#ready("unload", change.plugin, next, reason);
+        return this.#ready("unload", change.plugin, this.#without(change.plugin), reason);
       }
       case "rollback": {
         const held = this.#free(change.plugin);
@@ -318,6 +404,7 @@ export class PluginHost {
         return {
           ...(await this.#ready("roll-back", change.plugin, this.#with(earlier), reason)),
           state: earlier.state,
+          stepsLeft: earlier.stepsLeft,
         };
       }
       case "load": {
@@ -341,6 +428,7 @@ export class PluginHost {
 
   /** Checks a list of plugins and has every actor load it, beside those in use. */
   async #ready(action: Prepared["action"], name: string, next: readonly Held[], reason: string): Promise<Prepared> {
+    const base = this.#held;
     planLoaded(next.map(({ loaded }) => loaded));
     const list = { key: String(++this.#changes), parcels: next.map(({ loaded }) => parcelOf(loaded)) };
     const keep = [this.#inUse.key, ...this.#named.keys()];
@@ -353,12 +441,13 @@ export class PluginHost {
       this.#unname(list.key);
       throw error;
     }
-    return { action, name, next, list, reason };
+    const stepsLeft = action === "swap" || action === "load" ? this.#options.live.probationSteps : 0;
+    return { action, name, base, next, list, reason, stepsLeft };
   }
 
   /** Puts a prepared list to use; what fails leaves the old one in use. @param started when training began to stand still */
   #commit(change: Prepared, step: number, started: number): { name: string; from: string; to: string } {
-    const { action, name, next, state, list, reason } = change;
+    const { action, name, next, state, list, reason, stepsLeft } = change;
     this.#unname(list.key);
     const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
     const after = next.find(({ loaded }) => loaded.plugin.name === name);
@@ -370,11 +459,15 @@ export class PluginHost {
     this.#inUse = list;
     this.#held = next;
     this.#hasChanged = true;
-    this.#remember(name, action, before && { ...before, state: pick(states, name) });
+    this.#remember(
+      name,
+      action,
+      before && { ...before, state: pick(states, name), stepsLeft: this.#probation.get(name) ?? 0 },
+    );
     this.#watched.remove(name);
     if (after && this.#options.live.watch) this.#watched.add(name, after.loaded.bundle.inputs);
-    const isTrial = action === "swap" || action === "load";
-    this.#probation = isTrial ? { name, stepsLeft: this.#options.live.probationSteps, states } : undefined;
+    this.#probation.delete(name);
+    if (stepsLeft > 0) this.#probation.set(name, stepsLeft);
     const from = before ? versionOf(before.loaded) : "";
     const to = after ? versionOf(after.loaded) : "";
     const pauseMs = systemClock.now() - started;
@@ -382,21 +475,31 @@ export class PluginHost {
     return { name, from, to };
   }
 
-  /** Puts back what a change replaced, every other plugin in the state that it had when the failed step began. */
-  async #goBack(name: string, states: JsonObject, reason: string, step: number, started: number): Promise<void> {
-    const earlier = this.#earlier.get(name)?.[0];
-    const next = earlier ? this.#with(earlier) : this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
-    const ready = await this.#ready("roll-back", name, next, reason);
+  /** The state that a roll-back gives a plugin. */
+  #stateBefore(name: string): JsonObject {
+    return this.#earlier.get(name)?.[0]?.state ?? {};
+  }
+
+  /**
+   * Takes a version that failed out of use: what a change on probation replaced comes back, a trusted plugin goes. Every
+   * other plugin has the state that it had when the failed step began. Whoever saves the same text again wants it tried
+   * again.
+   */
+  async #takeOut(name: string, reason: string, step: number, started: number): Promise<void> {
+    const isTrial = this.#probation.has(name);
+    const earlier = isTrial ? this.#earlier.get(name)?.[0] : undefined;
+    const next = earlier ? this.#with(earlier) : this.#without(name);
+    const ready = await this.#ready(isTrial ? "roll-back" : "unload", name, next, reason);
     // The failed version may not be able to save its state, so nothing is asked of it.
     this.#method = this.#method.with([], {});
-    this.#commit({ ...ready, state: { ...states, ...earlier?.state } }, step, started);
-    // Whoever saves the same text again wants it tried again.
-    this.#probation = undefined;
+    const state = { ...this.#states, ...earlier?.state };
+    this.#commit({ ...ready, state, stepsLeft: earlier?.stepsLeft ?? 0 }, step, started);
   }
 
   #remember(name: string, action: Prepared["action"], before: Earlier | undefined): void {
     const known = this.#earlier.get(name) ?? [];
-    if (action === "roll-back") this.#earlier.set(name, known.slice(1));
+    if (action === "unload") this.#earlier.delete(name);
+    else if (action === "roll-back") this.#earlier.set(name, known.slice(1));
     else if (before) this.#earlier.set(name, [before, ...known].slice(0, 8));
   }
 
@@ -405,14 +508,14 @@ export class PluginHost {
     const { step, plugin: name, action, to, settings, reason } = change;
     const started = systemClock.now();
     try {
-      const others = this.#held.filter(({ loaded }) => loaded.plugin.name !== name);
+      const others = this.#without(name);
       const old = this.#held.find(({ loaded }) => loaded.plugin.name === name);
       const built = to === "" ? undefined : this.#options.archive?.load({ name, version: to, config: undefined });
       const held = built && { loaded: { ...configurePlugin(built, settings), steps: old?.loaded.steps }, settings };
       const next = held ? (old ? this.#with(held) : [...others, held]) : others;
       const earlier = action === "roll-back" ? this.#earlier.get(name)?.[0] : undefined;
       const ready = await this.#ready(action, name, next, reason);
-      this.#commit(earlier ? { ...ready, state: earlier.state } : ready, step, started);
+      this.#commit(earlier ? { ...ready, state: earlier.state, stepsLeft: earlier.stepsLeft } : ready, step, started);
     } catch (error) {
       this.#options.onNotice(`${name} cannot be changed again as it was at step ${step}: ${String(error)}`);
     }
@@ -421,6 +524,10 @@ export class PluginHost {
   #with(held: Held): readonly Held[] {
     const { name } = held.loaded.plugin;
     return this.#held.map((other) => (other.loaded.plugin.name === name ? held : other));
+  }
+
+  #without(name: string): readonly Held[] {
+    return this.#held.filter((held) => nameOf(held) !== name);
   }
 
   #find(name: string): Held {
@@ -437,9 +544,23 @@ export class PluginHost {
   }
 }
 
+/** A plugin as a checkpoint holds it, ready to run. */
+function thaw(archive: PluginArchive | undefined, { settings, ...entry }: SavedPlugin): Held {
+  if (!archive) throw errors.pluginVersionUnknown({ plugin: entry.name, wanted: entry.version, file: "" });
+  return { loaded: archive.load(entry), settings };
+}
+
+function nameOf({ loaded }: Held): string {
+  return loaded.plugin.name;
+}
+
 function pick(states: JsonObject, name: string): JsonObject {
   const state = states[name];
   return state === undefined ? {} : { [name]: state };
+}
+
+function reasonOf(fault: TroupeError | undefined): string {
+  return fault ? `${fault.code}: ${fault.message}` : "";
 }
 
 /** The plugin's fault behind an error, across threads. */

@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
-import { appendFile, mkdir, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { appendFile, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { defineActor } from "../actors/actor.js";
+import { makeScratchFolder } from "./scratch-folder.js";
 
 /** Messages of a folder. */
 export type FolderProtocol = {
@@ -19,13 +19,16 @@ interface State {
   readonly atExit: () => void;
 }
 
-/** A folder for what another machine sends here; it goes when the actor ends, or with the process that holds it. */
+/**
+ * A folder for what another machine sends here; it goes when the actor ends, or with the process that holds it. Where that
+ * was killed, it goes when the next one is made.
+ */
 export const folderActor = defineActor<FolderProtocol, State, { readonly name: string }>({
   name: "folder",
   module: import.meta.url,
   exportName: "folderActor",
   async init({ name }) {
-    const path = await mkdtemp(join(tmpdir(), `${name}-`));
+    const path = await makeScratchFolder(name);
     // An actor that is cut off is not disposed of.
     const atExit = (): void => rmSync(path, { recursive: true, force: true });
     process.once("exit", atExit);

@@ -1,8 +1,8 @@
-import { readFileSync } from "node:fs";
 import { link, mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errors } from "../errors.js";
 import { alreadyExists, isMissing, onFile, writeFileAtomically } from "./durable-files.js";
+import { processStart } from "./process-start.js";
 
 /** The right to write a run. One process at a time holds it; each time it is taken is one attempt of the run. */
 export interface RunLock {
@@ -100,28 +100,4 @@ async function readHolder(file: string): Promise<Holder | undefined> {
 
 function isAlive(holder: Holder): boolean {
   return !holder.released && processStart(holder.pid) === holder.processStart;
-}
-
-/**
- * When a process started, as its system writes it; undefined when no such process runs. Where there is no `/proc`
- * every running process gives the same answer, so there a re-used process id counts as the old process.
- */
-function processStart(pid: number): string | undefined {
-  if (process.platform !== "linux") {
-    try {
-      process.kill(pid, 0);
-      return "running";
-    } catch {
-      return undefined;
-    }
-  }
-  try {
-    // The second field is a name in parentheses that may hold anything, so fields are counted after its end.
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const isDead = fields[0] === "Z" || fields[0] === "X";
-    return isDead ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
 }

@@ -5,11 +5,12 @@ import { Run } from "../../../core/dist/src/run.js";
 import { RunSession } from "../../../core/dist/src/run-session.js";
 import { loadConfig } from "../../../core/dist/src/config/load-config.js";
 import { runConfigSchema } from "../../../core/dist/src/config/run-config.js";
+import { replay } from "../../../core/dist/src/replay.js";
 import { RunDirectory } from "../../../core/dist/src/store/run-directory.js";
 import { readStep } from "../../../core/src/store/rollouts.js";
 import type { JsonObject } from "../../../core/src/records/json.js";
 import type { RunEvent } from "../../../core/src/records/run-event.js";
-import { openSession } from "../../support/open-session.js";
+import { openSession, type OpenSession } from "../../support/open-session.js";
 import { metricsOf } from "../../support/run-traces.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 import { TINY_RUN } from "../../support/tiny-run.js";
@@ -61,11 +62,13 @@ async function play(
   own: string,
   settings: JsonObject,
   after: (step: number, session: RunSession) => void,
+  onEvent: (event: RunEvent, session: () => RunSession) => void = () => {},
 ): Promise<Played> {
   writePlugin(own, "tally", tally("1.0.0"));
   const events: RunEvent[] = [];
   const { session, path } = await openSession(own, { ...SETTINGS, ...settings }, (event) => {
     events.push(event);
+    onEvent(event, () => session);
     if (event.type === "step") after(event.report.step, session);
   });
   try {
@@ -210,6 +213,203 @@ describe("PluginHost and a plugin that fails in its first steps", () => {
     });
     const ledger = (path: string): string => readFileSync(join(path, "ledger.jsonl"), "utf8");
     expect(ledger(stormy.path)).toBe(ledger(calm.path));
+  });
+});
+
+/** A second plugin that counts steps: `witness/seen` is how many it has seen. */
+const WITNESS: PluginSketch = {
+  more: "init: (_config, previous) => previous ?? { seen: 0 },",
+  hooks: '{ observe: { run: (ctx) => ({ "witness/seen": ++ctx.state.seen }) } }',
+};
+const WITH_WITNESS = [{ use: "./tally.ts", with: { by: 1 } }, "./witness.ts"];
+
+function metricOf(path: string, name: string): readonly number[] {
+  return metricsOf(path).map((line) => JSON.parse(line).metrics[name]);
+}
+
+async function replayed(path: string): Promise<readonly boolean[]> {
+  const { config, baseDirectory } = loadConfig(join(path, "../../run.yaml"), [], runConfigSchema);
+  const found: boolean[] = [];
+  for await (const { samples } of replay({ config, baseDirectory, directory: await RunDirectory.open(path) }))
+    found.push(...samples.map(({ isEqual }) => isEqual));
+  return found;
+}
+
+describe("PluginHost and a plugin on probation that cannot save its state", () => {
+  test.each<[string, string, RegExp]>([
+    ["throws", "throw new Error('no');", /^PLUGIN_STATE_FAILED: .*"tally" 2\.0\.0: Error: no at/],
+    ["gives a map", "return new Map();", /^PLUGIN_STATE_FAILED: .*the state is a Map,/],
+    ["gives a NaN", "return { count: NaN };", /the state\.count is NaN, which JSON cannot hold/],
+    ["gives a cycle", "state.self = state;", /circular/],
+    ["never ends", "for (;;);", /^HOOK_DEADLINE: .*"dispose"/],
+  ])("rolls it back where its dispose %s: what the step gave stays", async (name, dispose, reason) => {
+    const own = join(folder, `state-${name.replaceAll(" ", "-")}`);
+    const more = `${tally("").more} dispose: (state) => { if (state.count > 2) { ${dispose} } return state; },`;
+    writePlugin(own, "tally-2", tally("2.0.0", "1", { more }));
+    writePlugin(own, "witness", WITNESS);
+    const live = { hookDeadlineMs: name === "never ends" ? 1000 : 30_000 };
+    const settings = { live, plugins: WITH_WITNESS, store: { checkpointEvery: 1 } };
+    const { path, events, changes, stages } = await play(own, settings, (step, session) => {
+      if (step === 2) void session.swapPlugin("./tally-2.ts");
+    });
+    expect(changes).toEqual([
+      [3, "swap", "1.0.0", "2.0.0"],
+      [4, "roll-back", "2.0.0", "1.0.0"],
+    ]);
+    expect(events.find((event) => event.type === "plugin" && event.action === "roll-back")).toMatchObject({
+      reason: expect.stringMatching(reason),
+    });
+    expect(stages).toEqual(["1", "2", "3", "3", "4"]);
+    expect(rewardsOf(path).map(([first]) => first)).toEqual([1, 1, 2, 1, 1]);
+    expect(metricOf(path, "witness/seen")).toEqual([1, 2, 3, 4, 5]);
+    expect(await replayed(path)).toEqual(Array.from({ length: 20 }, () => true));
+  });
+
+  test("takes a trusted one out where the config says so, and keeps the others' states", async () => {
+    const own = join(folder, "state-remove");
+    const more = "init: () => ({}), dispose: () => { throw new Error('no'); },";
+    writePlugin(own, "mute", { more });
+    writePlugin(own, "witness", WITNESS);
+    const settings = { plugins: [...WITH_WITNESS, "./mute.ts"], live: { onHookFailure: "remove" } };
+    const { path, changes, stages } = await play(own, settings, () => {});
+    expect(changes).toEqual([[1, "unload", "1.0.0", ""]]);
+    expect(stages).toEqual(["1", "2", "3", "4", "5"]);
+    expect(metricOf(path, "witness/seen")).toEqual([1, 2, 3, 4, 5]);
+  });
+});
+
+describe("PluginHost and several changes on probation", () => {
+  const BROKEN = 'reward: { run: () => { throw new Error("no"); } }';
+
+  test("puts each of them back that fails", async () => {
+    const own = join(folder, "two-broken");
+    writePlugin(own, "witness", WITNESS);
+    writePlugin(own, "tally-2", withHook("2.0.0", BROKEN));
+    writePlugin(own, "witness-2", { ...WITNESS, name: "witness", version: "2.0.0", hooks: `{ ${BROKEN} }` });
+    const { changes, path } = await play(own, { plugins: WITH_WITNESS }, (step, session) => {
+      if (step !== 2) return;
+      void session.swapPlugin("./tally-2.ts");
+      void session.swapPlugin("./witness-2.ts");
+    });
+    expect(changes).toEqual([
+      [3, "swap", "1.0.0", "2.0.0"],
+      [3, "swap", "1.0.0", "2.0.0"],
+      [3, "roll-back", "2.0.0", "1.0.0"],
+      [3, "roll-back", "2.0.0", "1.0.0"],
+    ]);
+    expect(metricOf(path, "witness/seen")).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("goes back to a version that has not stood its own probation, and from there to the one before", async () => {
+    const own = join(folder, "in-a-row");
+    const late = BROKEN.replace("throw", "if (ctx.step === 5) throw").replace("()", "(ctx)");
+    writePlugin(own, "tally-2", withHook("2.0.0", late));
+    writePlugin(own, "tally-3", withHook("3.0.0", BROKEN));
+    const { changes } = await play(own, {}, (step, session) => {
+      if (step === 2) void session.swapPlugin("./tally-2.ts");
+      if (step === 3) void session.swapPlugin("./tally-3.ts");
+    });
+    expect(changes.map(([step, action, , to]) => [step, action, to])).toEqual([
+      [3, "swap", "2.0.0"],
+      [4, "swap", "3.0.0"],
+      [4, "roll-back", "2.0.0"],
+      [5, "roll-back", "1.0.0"],
+    ]);
+  });
+
+  test("makes a change anew that was prepared on a version which has failed since", async () => {
+    const own = join(folder, "anew");
+    writePlugin(own, "witness", WITNESS);
+    writePlugin(own, "witness-2", { ...WITNESS, name: "witness", version: "2.0.0" });
+    writePlugin(own, "tally-2", withHook("2.0.0", BROKEN));
+    const { changes, path } = await play(
+      own,
+      { plugins: WITH_WITNESS },
+      (step, session) => {
+        if (step === 2) void session.swapPlugin("./tally-2.ts");
+      },
+      (event, session) => {
+        // In its first step, while the list with it is in use.
+        if (event.type === "plugin" && event.plugin === "tally" && event.action === "swap")
+          void session().swapPlugin("./witness-2.ts");
+      },
+    );
+    expect(changes).toEqual([
+      [3, "swap", "1.0.0", "2.0.0"],
+      [3, "roll-back", "2.0.0", "1.0.0"],
+      [4, "swap", "1.0.0", "2.0.0"],
+    ]);
+    expect(rewardsOf(path).map(([first]) => first)).toEqual([1, 1, 1, 1, 1]);
+  });
+});
+
+describe("PluginHost after a resume within a probation", () => {
+  const later = (version: string, at: number): PluginSketch =>
+    withHook(
+      version,
+      `reward: { run: (ctx, c) => { if (ctx.step === ${at}) throw new Error("no"); return samplesOf(c).map(() => ctx.random.uniform()); } }`,
+    );
+  const settings = { store: { checkpointEvery: 2 }, train: { steps: 7, promptsPerStep: 2, groupSize: 2 } };
+
+  /** Swaps after step 1, so that steps 2 to 4 are the probation; leaves after `steps` without a checkpoint, if at all. */
+  async function run(own: string, second: PluginSketch | undefined, leaveAfter: number): Promise<OpenSession> {
+    writePlugin(own, "tally", tally("1.0.0"));
+    if (second) writePlugin(own, "tally-2", second);
+    const opened = await openSession(own, { ...SETTINGS, ...settings }, (event) => {
+      if (second && event.type === "step" && event.report.step === 1) void opened.session.swapPlugin("./tally-2.ts");
+    });
+    const { session } = opened;
+    const training = new Run(session);
+    try {
+      for (let step = 1; step <= leaveAfter; step++) {
+        await training.nextStep();
+        if (step % 2 === 0) await training.save();
+      }
+      if (leaveAfter === 0) await training.train(new AbortController().signal);
+    } finally {
+      await session.close("failed");
+    }
+    return opened;
+  }
+
+  const ledgerOf = (path: string): string => readFileSync(join(path, "ledger.jsonl"), "utf8");
+
+  test.each([2, 3])("left after step %i: what fails is rolled back as in the undisturbed run", async (leaveAfter) => {
+    const whole = await run(join(folder, `probation-whole-${leaveAfter}`), later("2.0.0", 4), 0);
+    const cut = await run(join(folder, `probation-cut-${leaveAfter}`), later("2.0.0", 4), leaveAfter);
+    const events: RunEvent[] = [];
+    const resumed = await cut.again((event) => events.push(event));
+    expect(await new Run(resumed).train(new AbortController().signal)).toBe("finished");
+    await resumed.close("finished");
+    expect(events.filter(({ type }) => type === "plugin")).toEqual([
+      expect.objectContaining({ step: 4, action: "roll-back", reason: expect.stringContaining("HOOK_FAILED") }),
+    ]);
+    expect(ledgerOf(cut.path)).toBe(ledgerOf(whole.path));
+    expect(await replayed(cut.path)).toEqual(Array.from({ length: 28 }, () => true));
+  });
+
+  test("does not begin the probation again: a failure after it stops the run, and the version before is known", async () => {
+    const cut = await run(join(folder, "probation-over"), later("2.0.0", 5), 3);
+    const resumed = await cut.again(() => {});
+    expect(resumed.parts.plugins.list()).toMatchObject([{ earlier: [expect.stringMatching(/^1\.0\.0\+/)] }]);
+    await expect(new Run(resumed).train(new AbortController().signal)).rejects.toMatchObject({ code: "HOOK_FAILED" });
+    await resumed.close("failed");
+  });
+
+  test("a plugin whose file changed while the run stood still is on probation too", async () => {
+    const own = join(folder, "probation-file");
+    const cut = await run(own, undefined, 2);
+    writePlugin(own, "tally", later("2.0.0", 3));
+    const changes: string[] = [];
+    const resumed = await cut.again((event) => {
+      if (event.type === "plugin") changes.push(`${event.step} ${event.action}`);
+    });
+    expect(await new Run(resumed).train(new AbortController().signal)).toBe("finished");
+    await resumed.close("finished");
+    expect(changes).toEqual(["3 swap", "3 roll-back"]);
+    expect(metricsOf(cut.path).map((line) => JSON.parse(line).stage)).toEqual(["1", "2", "3", "4", "5", "6", "7"]);
+    expect(rewardsOf(cut.path).map(([first]) => first)).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(await replayed(cut.path)).toEqual(Array.from({ length: 28 }, () => true));
   });
 });
 
