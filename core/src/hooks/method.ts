@@ -11,7 +11,7 @@ import { checkDecision, checkMetrics, checkPatch } from "./hook-results.js";
 import { withinDeadline } from "./hook-deadline.js";
 import { checkNumbers, runHook, versionsOf, withState, type HookCall } from "./hook-runner.js";
 import type { HookName, KeepDecision, LossPlan, RewardedGroup, Selection } from "./hooks.js";
-import { plainState } from "./plain-state.js";
+import { notPlain } from "./plain-state.js";
 import { planLoaded } from "./planner.js";
 import { parcelOf, type LoadedPlugin, type PluginParcel } from "./plugin-loader.js";
 import { isInWindow } from "./step-window.js";
@@ -270,7 +270,17 @@ export class Method {
   #stateOf(loaded: LoadedPlugin): JsonValue {
     const { plugin } = loaded;
     const state = this.#states.get(plugin.name);
-    return withState(loaded, "save", () => plainState(plugin.dispose ? plugin.dispose(state) : state));
+    const saved = withState(loaded, "save", () => {
+      const value: unknown = plugin.dispose ? plugin.dispose(state) : state;
+      return { value, text: JSON.stringify(value) ?? "null" };
+    });
+    const problem = saved.value === undefined ? undefined : notPlain(saved.value);
+    if (problem !== undefined) {
+      const { name, version } = plugin;
+      throw errors.pluginStateFailed({ plugin: name, version, action: "save", problem, place: "" });
+    }
+    // Plain data, as was just found.
+    return JSON.parse(saved.text) as JsonValue;
   }
 }
 

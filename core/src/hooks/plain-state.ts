@@ -1,29 +1,26 @@
-import type { JsonValue } from "../records/json.js";
-
 /**
- * A plugin's state as a checkpoint holds it: a copy through JSON. What JSON would lose in silence is refused here, as a
- * resumed run would go on with another state than the one that was saved. A property that is undefined is left out.
+ * What in a plugin's state JSON would lose in silence: a resumed run would go on with another state than the one that was
+ * saved. A property that is undefined is left out, which is the same on both sides.
  *
- * @throws TypeError naming the place and what was found there
+ * @param state without cycles
+ * @returns the first such place and what was found there; undefined when the state is plain data
  */
-export function plainState(state: unknown): JsonValue {
-  if (state === undefined) return null;
-  // First, as it names a cycle better than a walk without end.
-  const text = JSON.stringify(state);
-  checkPlain(state, "the state");
-  // Every part is what JSON holds.
-  return JSON.parse(text) as JsonValue;
+export function notPlain(state: unknown, place = "the state"): string | undefined {
+  if (state === null || typeof state === "string" || typeof state === "boolean" || Number.isFinite(state))
+    return undefined;
+  if (Array.isArray(state)) return firstOf(state.map((item, index) => [`${place}[${index}]`, item]));
+  if (typeof state !== "object" || !isPlainObject(state))
+    return `${place} is ${nameOf(state)}, which JSON cannot hold: plain data is wanted`;
+  const held = Object.entries(state).filter(([, item]) => item !== undefined);
+  return firstOf(held.map(([key, item]) => [`${place}.${key}`, item]));
 }
 
-function checkPlain(value: unknown, place: string): void {
-  if (value === null || typeof value === "string" || typeof value === "boolean" || Number.isFinite(value)) return;
-  if (Array.isArray(value)) {
-    value.forEach((item, index) => checkPlain(item, `${place}[${index}]`));
-    return;
+function firstOf(parts: readonly (readonly [place: string, part: unknown])[]): string | undefined {
+  for (const [place, part] of parts) {
+    const found = notPlain(part, place);
+    if (found !== undefined) return found;
   }
-  if (typeof value !== "object" || !isPlainObject(value))
-    throw new TypeError(`${place} is ${nameOf(value)}, which JSON cannot hold: plain data is wanted`);
-  for (const [key, item] of Object.entries(value)) if (item !== undefined) checkPlain(item, `${place}.${key}`);
+  return undefined;
 }
 
 function isPlainObject(value: object): boolean {
