@@ -1,5 +1,23 @@
 import { defineErrors } from "@troupe/core/sdk";
 
+/** What a stage may ask of a task. */
+interface StageConditions {
+  readonly name: string;
+  readonly domain?: string | undefined;
+  readonly difficulty?: { readonly min?: number | undefined; readonly max?: number | undefined } | undefined;
+  readonly maxSolved?: number | undefined;
+  readonly dropMastered: boolean;
+}
+
+function conditionsOf({ domain, difficulty, maxSolved, dropMastered }: StageConditions): string {
+  return [
+    ...(domain === undefined ? [] : [`domain "${domain}"`]),
+    ...(difficulty === undefined ? [] : [`difficulty ${difficulty.min ?? "any"} to ${difficulty.max ?? "any"}`]),
+    ...(maxSolved === undefined ? [] : [`solved at most ${maxSolved}`]),
+    ...(dropMastered ? ["an answer that failed in the epoch before"] : []),
+  ].join(", ");
+}
+
 /** Every error of the plugins: permanent code, message, hint. */
 export const errors = defineErrors({
   stageParametersMissing: {
@@ -44,8 +62,8 @@ export const errors = defineErrors({
     exitCode: 4,
   },
   stageWithoutTasks: {
-    message: (d: { stage: string; wanted: number; looked: number; conditions: readonly string[] }) =>
-      `Cannot choose ${d.wanted} tasks for stage "${d.stage}": of ${d.looked} looked at too few have ${d.conditions.join(", ") || "what it asks"}`,
+    message: (d: { stage: StageConditions; wanted: number; looked: number }) =>
+      `Cannot choose ${d.wanted} tasks for stage "${d.stage.name}": of ${d.looked} looked at too few have ${conditionsOf(d.stage) || "what it asks"}`,
     hint: "Widen the stage's domain, difficulty or maxSolved, end it earlier, or give it more tasks",
     exitCode: 4,
   },

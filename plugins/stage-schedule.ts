@@ -55,6 +55,14 @@ export function problemsOfStages(stages: readonly StageLength[], endsByTrigger: 
   ];
 }
 
+/** Puts the problems of a method's stages before the user: a schema's check. */
+export function reportStages(
+  { value, issues }: z.core.ParsePayload<{ readonly stages: readonly StageLength[] }>,
+  problems = problemsOfStages(value.stages, false),
+): void {
+  for (const message of problems) issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
+}
+
 /**
  * Moves on to the stage that the plan has for this moment. A stage begins where the one before was planned to end, so
  * steps of uneven size do not push later stages back.
@@ -85,6 +93,15 @@ export function endStage(position: StagePosition, stages: readonly StageLength[]
   position.index++;
   position.start = { step: now.step, progress: now.progress };
   return true;
+}
+
+/** How much of the present stage is done, in [0, 1]; one without a length of its own lasts until the run ends. */
+export function shareDone({ start }: StagePosition, { steps, share }: StageLength, now: Moment): number {
+  if (start === null) return 0;
+  const length = share ?? Math.max(1 - start.progress, Number.EPSILON);
+  const done =
+    steps === undefined ? (now.progress - start.progress) / length : (now.step - start.step) / Math.max(1, steps - 1);
+  return Math.min(1, Math.max(0, done));
 }
 
 /** What a stage sets in the step's plan. */

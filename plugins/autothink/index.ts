@@ -13,7 +13,7 @@ import {
   followStages,
   optimizerField,
   planOfStage,
-  problemsOfStages,
+  reportStages,
   stageFields,
   type StagePosition,
 } from "../stage-schedule.js";
@@ -75,11 +75,7 @@ const config = z
       .prefault({})
       .describe("Alarm when one mode dies out"),
   })
-  .check(({ value, issues }) => {
-    for (const message of problemsOfStages(value.stages, false)) {
-      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
-    }
-  });
+  .check(reportStages);
 
 type Config = z.output<typeof config>;
 

@@ -1,11 +1,9 @@
-import { deriveKey, Random, type Selection, type Task } from "@troupe/core/sdk";
+import type { Selection, Task } from "@troupe/core/sdk";
+import { nextPlace, type EpochWalk } from "../epoch-walk.js";
 import type { Stage } from "./settings.js";
 
-/** Where a stage is in its tasks; plain data, changed in place. */
-export interface TaskWalk {
-  /** Places of the present epoch's order that were looked at; of an endless taskset, tasks. */
-  taken: number;
-  epoch: number;
+/** Where a stage is in its tasks; of an endless taskset `taken` counts those looked at. */
+export interface TaskWalk extends EpochWalk {
   /** Keys the orders of the epochs; drawn when the stage begins. */
   key: number;
   isFinite: boolean;
@@ -62,16 +60,9 @@ export function chooseTasks(
   walk.isFinite = size !== Infinity;
   const bound = walk.isFinite ? 2 * size : LOOKS_PER_TASK * count;
   const chosen = new Set<number>();
-  let order = walk.isFinite ? orderOf(size, walk) : [];
   let looked = 0;
   for (let places = 0; chosen.size < count && places < bound; places++) {
-    if (walk.isFinite && walk.taken >= size) {
-      walk.taken = 0;
-      walk.epoch += 1;
-      order = orderOf(size, walk);
-    }
-    const index = walk.isFinite ? order[walk.taken]! : walk.taken;
-    walk.taken += 1;
+    const index = walk.isFinite ? nextPlace(walk, size, walk.key) : walk.taken++;
     if (chosen.has(index)) continue;
     const answer = takes(at(index));
     if (answer !== undefined) looked++;
@@ -103,16 +94,4 @@ export function nextToMeasure(
   for (let again = following(0); again < size && indices.length < count; again = following(again + 1))
     if (!indices.includes(again)) indices.push(again);
   return { indices, next };
-}
-
-let last: { readonly id: string; readonly order: readonly number[] } | undefined;
-
-/** The order of an epoch. The last one is kept, as steps ask for the same one many times. */
-function orderOf(size: number, { key, epoch }: TaskWalk): readonly number[] {
-  const id = `${key}/${epoch}/${size}`;
-  if (last?.id !== id) {
-    const indices = Array.from({ length: size }, (_, index) => index);
-    last = { id, order: new Random(deriveKey(key, epoch)).shuffle(indices) };
-  }
-  return last.order;
 }

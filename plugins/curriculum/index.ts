@@ -4,12 +4,11 @@ import {
   mean,
   type Cohort,
   type DriverContext,
-  type Random,
   type Selection,
   type StepPlan,
 } from "@troupe/core/sdk";
 import { errors } from "../errors.js";
-import { firstStage, followStages, planOfStage, type StagePosition } from "../stage-schedule.js";
+import { firstStage, followStages, planOfStage, shareDone, type StagePosition } from "../stage-schedule.js";
 import { admits, belongs, chooseTasks, nextToMeasure, type SolvedShares, type TaskWalk } from "./choose-tasks.js";
 import { settingsSchema, type Settings, type Stage } from "./settings.js";
 
@@ -68,14 +67,15 @@ export default definePlugin<typeof settingsSchema, State>({
         if (strictlyOnPolicy && updatesPerBatch > 1)
           throw errors.updatesTooMany({ stage: stage.name, updatesPerBatch });
         const measures = ctx.state.measuring !== null;
+        const done = measures ? 0 : shareDone(position, stage, ctx);
         const { groupSize, ...steady } = stage;
         return {
           ...planOfStage(steady),
-          ...groupSizeOf(groupSize, doneOf(stage, ctx)),
+          ...groupSizeOf(groupSize, done),
           updatesPerBatch,
           // Measuring updates nothing, so a stage that does it begins with the step after.
           resetOptimizer: plan.resetOptimizer || ((hasSwitched || hasMeasured) && optimizer === "fresh"),
-          ...temperatureOf(stage.temperature, doneOf(stage, ctx)),
+          ...temperatureOf(stage.temperature, done),
           ...(stage.learningRate === undefined ? {} : { learningRate: stage.learningRate }),
           ...(measures ? measuringPlan(stage) : {}),
           parameters: { ...plan.parameters, [ctx.plugin]: { stage: position.index, measures } },
@@ -87,13 +87,14 @@ export default definePlugin<typeof settingsSchema, State>({
       run: (ctx, selection) => {
         const { stage, measures } = ofStep(ctx);
         if (ctx.state.walk === null) checkDomains(ctx.config.stages, selection);
-        ctx.state.walk ??= newWalk(ctx.random);
+        ctx.state.walk ??= { taken: 0, epoch: 0, key: ctx.random.integer(0, 2 ** 31), isFinite: false };
         const { walk } = ctx.state;
         if (measures) return measure(ctx, stage, selection);
         const { indices, looked } = chooseTasks(selection, walk, (task) =>
           belongs(task, stage) ? admits(task, stage, ctx.state, walk.epoch) : undefined,
         );
-        if (indices.length < selection.count) throw noneLeft(stage, selection, looked);
+        if (indices.length < selection.count)
+          throw errors.stageWithoutTasks({ stage, wanted: selection.count, looked });
         ctx.state.admitted = indices.length / looked;
         return indices;
       },
@@ -175,7 +176,9 @@ function measuringPlan({ name, measure: { attempts, promptsPerStep } = { attempt
 function measure({ state, step }: Context, stage: Stage, selection: Selection): readonly number[] {
   if (selection.size === Infinity) throw errors.measureEndless({ stage: stage.name });
   const { indices, next } = nextToMeasure(selection, state.measuring ?? 0, (task) => belongs(task, stage));
-  if (indices.length < selection.count) throw noneLeft({ ...stage, maxSolved: undefined }, selection, indices.length);
+  const conditions = { ...stage, maxSolved: undefined };
+  if (indices.length < selection.count)
+    throw errors.stageWithoutTasks({ stage: conditions, wanted: selection.count, looked: indices.length });
   state.measuring = next;
   if (next >= selection.size) state.measuredAt = step;
   return indices;
@@ -194,20 +197,6 @@ function endMeasuring({ state, config, step, progress, event }: Context): boolea
   state.measuring = null;
   state.measuredAt = null;
   return true;
-}
-
-function newWalk(random: Random): TaskWalk {
-  return { taken: 0, epoch: 0, key: random.integer(0, 2 ** 31), isFinite: false };
-}
-
-/** How much of a stage is done, in [0, 1]; one without a length of its own lasts until the run ends. */
-function doneOf({ steps, share }: Stage, { state: { position, measuring }, step, progress }: Context): number {
-  const { start } = position;
-  if (start === null || measuring !== null) return 0;
-  const length = share ?? Math.max(1 - start.progress, Number.EPSILON);
-  const done =
-    steps === undefined ? (progress - start.progress) / length : (step - start.step) / Math.max(1, steps - 1);
-  return Math.min(1, Math.max(0, done));
 }
 
 function temperatureOf(temperature: Stage["temperature"], done: number): Partial<StepPlan> {
@@ -237,18 +226,4 @@ function checkDomains(stages: readonly Stage[], { domains, at }: Selection): voi
   const known = domains ?? [at(0).domain];
   const missing = stages.find(({ domain }) => domain !== undefined && !known.includes(domain));
   if (missing) throw errors.stageDomainUnknown({ stage: missing.name, domain: missing.domain ?? "", known });
-}
-
-function noneLeft(
-  { name, domain, difficulty, maxSolved, dropMastered }: Stage,
-  { count }: Selection,
-  looked: number,
-): Error {
-  const conditions = [
-    ...(domain === undefined ? [] : [`domain "${domain}"`]),
-    ...(difficulty === undefined ? [] : [`difficulty ${difficulty.min ?? "any"} to ${difficulty.max ?? "any"}`]),
-    ...(maxSolved === undefined ? [] : [`solved at most ${maxSolved}`]),
-    ...(dropMastered ? ["an answer that failed in the epoch before"] : []),
-  ];
-  return errors.stageWithoutTasks({ stage: name, wanted: count, looked, conditions });
 }

@@ -1,5 +1,5 @@
 import { z } from "@troupe/core/sdk";
-import { optimizerField, problemsOfStages, stageFields } from "../stage-schedule.js";
+import { optimizerField, reportStages, stageFields } from "../stage-schedule.js";
 
 const range = z.strictObject({
   from: z.number().gt(0).describe("At the stage's first step"),
@@ -73,16 +73,15 @@ export const settingsSchema = z
       ),
     optimizer: optimizerField,
   })
-  .check(({ value, issues }) => {
-    const many = value.stages.filter(({ updatesPerBatch = 1 }) => value.strictlyOnPolicy && updatesPerBatch > 1);
-    for (const message of [
-      ...problemsOfStages(value.stages, false),
-      ...many.map(
-        ({ name, updatesPerBatch }) =>
-          `stage "${name}" asks for ${updatesPerBatch} updates per batch: strictly on-policy is 1; strictlyOnPolicy: false allows more`,
-      ),
-    ])
-      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
+  .check(reportStages)
+  .check((payload) => {
+    const { stages, strictlyOnPolicy } = payload.value;
+    const many = stages.filter(({ updatesPerBatch = 1 }) => strictlyOnPolicy && updatesPerBatch > 1);
+    const asks = many.map(
+      ({ name, updatesPerBatch }) =>
+        `stage "${name}" asks for ${updatesPerBatch} updates per batch: strictly on-policy is 1; strictlyOnPolicy: false allows more`,
+    );
+    reportStages(payload, asks);
   });
 
 /** Checked settings. */

@@ -10,11 +10,12 @@ import {
   type RewardedGroup,
   type Sample,
 } from "@troupe/core/sdk";
+import type { EpochWalk } from "../epoch-walk.js";
 import { errors } from "../errors.js";
 import { compositeReward, lengthReward } from "./rewards.js";
 import { thinkBudget } from "./think-budget.js";
-import { drawTasks, indexTiers, overPresent, TIERS, tierIndexOf, tierShares, type Shares } from "./tiers.js";
-import type { TierIndex, TierWalk } from "./tiers.js";
+import { drawTasks, indexTiers, overPresent, TIERS, tierIndexOf, tierShares } from "./tiers.js";
+import type { Shares, TierIndex } from "./tiers.js";
 
 const share = z.number().min(0).max(1);
 const shares = z
@@ -76,7 +77,7 @@ type Config = z.output<typeof config>;
 interface State {
   /** Keys the orders of the tiers; drawn with the first tasks. */
   key: number | null;
-  readonly walks: TierWalk[];
+  readonly walks: EpochWalk[];
   /** Tiers that were said to have no tasks. */
   missing: string;
 }

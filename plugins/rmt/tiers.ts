@@ -1,4 +1,5 @@
-import { deriveKey, Random, type Selection } from "@troupe/core/sdk";
+import type { Random, Selection } from "@troupe/core/sdk";
+import { nextPlace, type EpochWalk } from "../epoch-walk.js";
 import { errors } from "../errors.js";
 
 /** Tiers of difficulty, easiest first, as tasks name theirs in `meta.tier`. */
@@ -44,23 +45,16 @@ export function overPresent(shares: Shares, isPresent: readonly boolean[]): Shar
   return [of(0), of(1), of(2)];
 }
 
-/** Where the choice stands in one tier; plain data, changed in place. */
-export interface TierWalk {
-  taken: number;
-  epoch: number;
-}
-
-/** The tasks of every tier by their indices, and the orders that the present epochs have. Made again, never saved. */
+/** The tasks of every tier by their indices. Made again, never saved. */
 export interface TierIndex {
   readonly byTier: readonly (readonly number[])[];
-  readonly orders: { epoch: number; order: readonly number[] }[];
 }
 
 /** Looks at every task's tier once, and makes no task for it. */
 export function indexTiers({ size, fact }: Selection): TierIndex {
   const byTier: number[][] = TIERS.map(() => []);
   for (let index = 0; index < size; index++) byTier[tierIndexOf(fact(index, "tier"))]?.push(index);
-  return { byTier, orders: [] };
+  return { byTier };
 }
 
 /** Position of a tier among `TIERS`; −1 for what is none. */
@@ -80,7 +74,7 @@ export function drawTasks(
   count: number,
   shares: Shares,
   index: TierIndex,
-  walks: readonly TierWalk[],
+  walks: readonly EpochWalk[],
   key: number,
   random: Random,
 ): readonly number[] {
@@ -95,24 +89,11 @@ export function drawTasks(
     // Sums of shares may miss the total by a rounding.
     if (tier < 0) tier = open.findLastIndex((share) => share > 0);
     let next: number;
-    do next = nextOf(tier, index, walks[tier]!, key);
+    const tasks = index.byTier[tier]!;
+    do next = tasks[nextPlace(walks[tier]!, tasks.length, key, TIERS[tier]!)]!;
     while (drawn.has(next));
     drawn.add(next);
     left[tier]!--;
   }
   return [...drawn];
-}
-
-function nextOf(tier: number, { byTier, orders }: TierIndex, walk: TierWalk, key: number): number {
-  const tasks = byTier[tier]!;
-  if (walk.taken >= tasks.length) {
-    walk.taken = 0;
-    walk.epoch++;
-  }
-  if (orders[tier]?.epoch !== walk.epoch)
-    orders[tier] = {
-      epoch: walk.epoch,
-      order: new Random(deriveKey(key, TIERS[tier]!, walk.epoch)).shuffle([...tasks]),
-    };
-  return orders[tier].order[walk.taken++]!;
 }

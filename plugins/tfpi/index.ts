@@ -6,6 +6,7 @@ import {
   optimizerField,
   planOfStage,
   problemsOfStages,
+  reportStages,
   stageFields,
   type StagePosition,
 } from "../stage-schedule.js";
@@ -52,11 +53,9 @@ const config = z
       .default(["check", "verify", "wait"])
       .describe("Words that mark a reasoning step as a check, for the metric tfpi/verification/share"),
   })
-  .check(({ value, issues }) => {
-    for (const message of problemsOfStages(value.stages, value.plateau !== undefined)) {
-      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
-    }
-  });
+  .check((payload) =>
+    reportStages(payload, problemsOfStages(payload.value.stages, payload.value.plateau !== undefined)),
+  );
 
 interface State {
   readonly position: StagePosition;

@@ -3,7 +3,7 @@ import {
   firstStage,
   followStages,
   planOfStage,
-  problemsOfStages,
+  reportStages,
   stageFields,
   type StagePosition,
 } from "../stage-schedule.js";
@@ -20,10 +20,7 @@ const config = z
       .default("Think and answer within {limit} tokens.")
       .describe("System prompt; {limit} stands for the step's token budget"),
   })
-  .check(({ value, issues }) => {
-    for (const message of problemsOfStages(value.stages, false))
-      issues.push({ code: "custom", message, path: ["stages"], input: value.stages });
-  });
+  .check(reportStages);
 
 export default definePlugin<typeof config, { readonly position: StagePosition }>({
   name: "thinkprune",
