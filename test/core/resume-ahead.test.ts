@@ -13,7 +13,7 @@ import { openSession } from "../support/open-session.js";
 import { traceOf } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN } from "../support/tiny-run.js";
-import { writePlugin } from "../support/write-plugin.js";
+import { RESTLESS_CHANCE, writePlugin } from "../support/write-plugin.js";
 
 const folder = temporaryFolder();
 const { distill: _, ...TINY } = TINY_RUN;
@@ -27,21 +27,10 @@ const SETTINGS: JsonObject = {
   plugins: ["./chance.ts", "grpo"],
 };
 
-const CHANCE = {
-  name: "chance",
-  more: "init: (_config, previous) => previous ?? { sum: 0 },",
-  hooks: `{
-    plan: { run: (ctx) => { ctx.state.sum += 1; return undefined; } },
-    reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) },
-    keep: { run: (ctx, group) => (group.rewards_G[0] > group.rewards_G[1] ? "resample" : "keep") },
-    observe: { run: (ctx) => ({ "chance/sum": ctx.state.sum }) },
-  }`,
-};
-
 function open(
   name: string,
   changes: JsonObject = {},
-  plugin: Parameters<typeof writePlugin>[2] = CHANCE,
+  plugin: Parameters<typeof writePlugin>[2] = RESTLESS_CHANCE,
   onEvent?: (event: RunEvent) => void,
 ): Promise<OpenSession> {
   const own = join(folder, name);
@@ -128,7 +117,7 @@ describe("a resumed run with staleness", () => {
 describe("a plugin that keeps samples in flight from being made", () => {
   test("is rolled back at a checkpoint as in a step, and the run resumes from there", async () => {
     // No group is sampled again, so that the step of the swap asks its actors for nothing but the next one's samples.
-    const steady = { ...CHANCE, hooks: CHANCE.hooks.replace(/keep:.*\n/, "") };
+    const steady = { ...RESTLESS_CHANCE, hooks: RESTLESS_CHANCE.hooks.replace(/keep:.*\n/, "") };
     const format = 'format: { run: () => { throw new Error("no prompt"); } }, plan:';
     const failing = { ...steady, version: "2.0.0", hooks: steady.hooks.replace("plan:", format) };
     writePlugin(join(folder, "failing"), "failing", failing);
@@ -154,14 +143,14 @@ describe("a plugin that keeps samples in flight from being made", () => {
 
 describe("a run that is gone back with behind a change of its plugins", () => {
   const second = {
-    ...CHANCE,
+    ...RESTLESS_CHANCE,
     version: "2.0.0",
-    hooks: CHANCE.hooks.replace("ctx.random.uniform()", "-ctx.random.uniform()"),
+    hooks: RESTLESS_CHANCE.hooks.replace("ctx.random.uniform()", "-ctx.random.uniform()"),
   };
 
   async function start(name: string): Promise<OpenSession> {
     writePlugin(join(folder, name), "second", second);
-    const run = await open(name, {}, CHANCE, (event) => {
+    const run = await open(name, {}, RESTLESS_CHANCE, (event) => {
       if (event.type !== "step" || event.report.step !== 4) return;
       void run.session.parts.plugins.change({ verb: "swap", plugin: "chance", use: "./second.ts" });
     });

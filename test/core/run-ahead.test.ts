@@ -11,7 +11,7 @@ import { openSession } from "../support/open-session.js";
 import { metricsOf, traceOf } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { TINY_RUN } from "../support/tiny-run.js";
-import { writePlugin } from "../support/write-plugin.js";
+import { RESTLESS_CHANCE, writePlugin } from "../support/write-plugin.js";
 
 const folder = temporaryFolder();
 
@@ -23,18 +23,6 @@ const SETTINGS: JsonObject = {
   rollout: { actors: 2, maxTokens: 8 },
   eval: { tasks: 2 },
   plugins: ["./chance.ts", "grpo"],
-};
-
-/** Rewards and decisions by chance, and a state that every hook moves. */
-const CHANCE = {
-  name: "chance",
-  more: "init: (_config, previous) => previous ?? { sum: 0 },",
-  hooks: `{
-    plan: { run: (ctx) => { ctx.state.sum += 1; return undefined; } },
-    reward: { writes: ["reward"], run: (ctx, cohort) => samplesOf(cohort).map(() => ctx.random.uniform()) },
-    keep: { run: (ctx, group) => (group.rewards_G[0] > group.rewards_G[1] ? "resample" : "keep") },
-    observe: { run: (ctx) => { ctx.state.sum += 0.01; return { "chance/sum": ctx.state.sum }; } },
-  }`,
 };
 
 /** Keeps one of the actors from beginning, as far as it is told to. */
@@ -54,7 +42,7 @@ async function play(
   changes: JsonObject = {},
 ): Promise<{ own: string; path: string; events: readonly RunEvent[] }> {
   const own = join(folder, name);
-  writePlugin(own, "chance", CHANCE);
+  writePlugin(own, "chance", RESTLESS_CHANCE);
   writePlugin(own, "slow", SLOW);
   const events: RunEvent[] = [];
   const { session, path } = await openSession(own, { ...SETTINGS, ...changes }, (event) => events.push(event));
