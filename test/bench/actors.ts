@@ -1,15 +1,8 @@
-import {
-  ActorSystem,
-  connectNode,
-  createRing,
-  quantile,
-  RingWriter,
-  type ActorRef,
-  type Placement,
-} from "@troupe/core";
+import { ActorSystem, connectNode, createRing, quantile, RingWriter, type ActorRef } from "@troupe/core";
 import * as comlink from "comlink";
 import type { BenchSession, Findings } from "./area.js";
 import { BarePort } from "./bare-port.js";
+import { bareStartMs } from "./bare-start.js";
 import { echoActor, endpoint, type ComlinkEcho, type EchoProtocol, type SmallMessage } from "./echo-actor.js";
 import { Contender, interleave } from "./interleave.js";
 import { RawLinks } from "./raw-links.js";
@@ -126,8 +119,8 @@ export async function measureActors(settings: ActorSettings, session: BenchSessi
       await interleave(rounds, Object.values(race));
     }
     progress("crashes");
-    const thrown = await crashTimes(system, { at: "thread" }, crashes);
-    const ended = await crashTimes(system, { at: "process" }, crashes);
+    const thrown = await crashTimes(system, "thread", crashes);
+    const ended = await crashTimes(system, "process", crashes);
     progress("Ray");
     const ray = await rayCalls(farAsks);
     const rows = [
@@ -142,9 +135,15 @@ export async function measureActors(settings: ActorSettings, session: BenchSessi
       row("tell/process", "tells/s", rateOf(tells, toldChild.readings_R)),
       row("tell/grpc", "tells/s", rateOf(tells, toldFar.readings_R), TELL_GOAL),
       row("crash/down/thread", "ms", middleOf(thrown.down), DOWN_GOAL_MS),
-      row("crash/back/thread", "ms", middleOf(thrown.back), BACK_GOAL_MS.thread),
+      {
+        ...row("crash/back/thread", "ms", middleOf(thrown.back), BACK_GOAL_MS.thread),
+        peer: middleOf(thrown.bare).value,
+      },
       row("crash/down/process", "ms", middleOf(ended.down), DOWN_GOAL_MS),
-      row("crash/back/process", "ms", middleOf(ended.back), BACK_GOAL_MS.process),
+      {
+        ...row("crash/back/process", "ms", middleOf(ended.back), BACK_GOAL_MS.process),
+        peer: middleOf(ended.bare).value,
+      },
     ];
     const step = await measureStep(settings.step, session);
     const swaps = await measureSwaps(settings.swaps, session);
@@ -156,6 +155,7 @@ export async function measureActors(settings: ActorSettings, session: BenchSessi
         `ring/thread: records of ${RECORD_BYTES} bytes; the bare path posts small messages.`,
         `overhead/step: what is neither rollout, verification, training nor publishing; at most ${OVERHEAD_LIMIT} is wanted.`,
         "move/1MB: a megabyte moved there and back; the limit is a small ask. Limits of tell/grpc, crash and swap rows are goals.",
+        "crash/back: peer is the start of an empty thread or process by turns with the crashes.",
         ...swaps.notes,
         ray.note,
         ...races.flatMap((race) => ("bare" in race ? driftNote(race.bare) : [])),
@@ -229,15 +229,15 @@ async function medianMove(ref: ActorRef<EchoProtocol>, count: number): Promise<n
   return quantile(trips, 0.5);
 }
 
-/** Milliseconds from a crash until its watcher hears of it, and until the actor answers again. */
+/** Milliseconds from a crash until its watcher hears of it, and until the actor answers again; by turns with bare starts. */
 async function crashTimes(
   system: ActorSystem,
-  placement: Placement,
+  at: "thread" | "process",
   count: number,
-): Promise<{ readonly down: readonly number[]; readonly back: readonly number[] }> {
+): Promise<{ readonly down: readonly number[]; readonly back: readonly number[]; readonly bare: readonly number[] }> {
   const supervision = { restart: "permanent", maxRestarts: count + 1, withinMs: 1, backoffMs: [0, 0] } as const;
-  const ref = await system.spawn(echoActor, null, { placement, supervision });
-  const times = { down: [] as number[], back: [] as number[] }; // filled below
+  const ref = await system.spawn(echoActor, null, { placement: { at }, supervision });
+  const times = { down: [] as number[], back: [] as number[], bare: [] as number[] }; // filled below
   for (let n = 0; n < count; n++) {
     const down = new Promise((resolve) => {
       const unwatch = ref.watch(() => {
@@ -251,6 +251,7 @@ async function crashTimes(
     times.down.push(performance.now() - start);
     await askOf(ref)({ id: 0, t: "small", a: 1.5, ok: true });
     times.back.push(performance.now() - start);
+    times.bare.push(await bareStartMs(at));
   }
   await ref.stop();
   return times;

@@ -49,6 +49,11 @@ export class FrameWriter {
   #shared: Shared | undefined;
   #isFlushDue = false;
 
+  readonly #flushDue = (): void => {
+    this.#isFlushDue = false;
+    this.flush();
+  };
+
   constructor(sink: Sink) {
     this.#sink = sink;
   }
@@ -75,10 +80,8 @@ export class FrameWriter {
     }
     if (this.#isFlushDue || this.#isFull) return;
     this.#isFlushDue = true;
-    void SETTLED.then(() => {
-      this.#isFlushDue = false;
-      this.flush();
-    });
+    // Behind every reaction of this turn: one to a place that became free sends the rest of what waited for it.
+    void SETTLED.then(() => process.nextTick(this.#flushDue));
   }
 
   /** The frame that a delivery can share. */
