@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { stringify } from "yaml";
 import { HEADROOM_SAMPLES, type ExperimentResult, type PartResult } from "../src/experiment.js";
+import { mean } from "../src/numerics/statistics.js";
 import { writeFileAtomically } from "../src/store/durable-files.js";
 import { readMeasured } from "../src/store/measured-json.js";
 import { readMetrics } from "../src/store/metrics.js";
@@ -10,7 +11,15 @@ import { commitOf, machineLine } from "./machine.js";
 import { accuracyPlot } from "./render/plot.js";
 import { armsTable } from "./render/table.js";
 import { htmlReport } from "./report/html-report.js";
-import type { ArmSamples, ArmSummary, Curve, CurveMark, Headroom, ReportData } from "./report/report-data.js";
+import type {
+  ArmSamples,
+  ArmSummary,
+  Curve,
+  CurveMark,
+  Efficiency,
+  Headroom,
+  ReportData,
+} from "./report/report-data.js";
 import { summarySvg } from "./report/svg.js";
 
 export type { ArmSummary } from "./report/report-data.js";
@@ -50,11 +59,13 @@ export async function summariseExperiment(
   };
   const curves: Curve[] = [];
   const marks: CurveMark[] = [];
+  const efficiency: Efficiency[] = [];
   const samples: ArmSamples[] = [];
   for (const part of result.parts) {
     const drawn = await curvesOf(part);
     curves.push(...drawn.curves);
     marks.push(...drawn.marks);
+    efficiency.push(...(await efficiencyOf(part)));
     samples.push({ arm: part.name, pairs: await pairsOf(part, result.parts[0]?.directory ?? part.directory) });
   }
   const data: ReportData = {
@@ -69,6 +80,7 @@ export async function summariseExperiment(
     headroom,
     curves,
     marks,
+    efficiency,
     samples: samples.filter(({ pairs }) => pairs.length > 0),
     configs: result.parts.map(({ name, config }) => ({ arm: name, yaml: stringify(config) })),
     notices: [
@@ -169,6 +181,22 @@ async function curvesOf({
     ],
     marks,
   };
+}
+
+/** Empty where no step reports it, as when an arm was only taught. */
+async function efficiencyOf({ name, directory }: PartResult): Promise<readonly Efficiency[]> {
+  const { lines } = await readMetrics(directory.metrics);
+  const meanOf = (metric: string): number =>
+    mean(lines.flatMap(({ metrics }) => (metrics[metric] === undefined ? [] : [metrics[metric]])));
+  if (!lines.some(({ metrics }) => metrics["sample/yield"] !== undefined)) return [];
+  return [
+    {
+      arm: name,
+      usefulSamples: meanOf("sample/yield"),
+      idleSeconds: meanOf("time/bubble"),
+      stepSeconds: meanOf("time/step"),
+    },
+  ];
 }
 
 /** The same held-out tasks answered before and after training, in the arm's own mode. */

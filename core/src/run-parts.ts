@@ -121,7 +121,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         ...(environment.definition.episodes ? { episodes: episodeArgs(environment, config.rollout) } : {}),
       },
       first,
-      { ...config.rollout, places: sampled },
+      { ...config.rollout, places: sampled, isEndless: train.size === Infinity },
     );
     const verifiers = new VerifierPool(
       system,

@@ -21,6 +21,8 @@ const STATUS: readonly (readonly [string, string, (value: number) => string])[] 
   ["clip", "pg_clipfrac", short],
   ["loss", "loss/next_token", significant],
   ["grad", "grad/norm", significant],
+  ["useful", "sample/yield", short],
+  ["idle s", "time/bubble", significant],
 ];
 
 /** The numbers of a step for people; the reward carries its direction against `earlier`. */

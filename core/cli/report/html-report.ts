@@ -6,7 +6,7 @@ import { drawing, legend, stylesOf, type Box } from "./chart-frame.js";
 import { CURVE_NAMES, difficultyCurve, trainingCurve } from "./curves.js";
 import { htmlPage } from "./html-page.js";
 import { markup, type Markup } from "./markup.js";
-import type { ArmSamples, ArmSummary, Headroom, ReportData } from "./report-data.js";
+import type { ArmSamples, ArmSummary, Efficiency, Headroom, ReportData } from "./report-data.js";
 import { accuracyScatter } from "./scatter-chart.js";
 
 const CHART: Box = { x: 0, y: 0, width: 560, height: 320 };
@@ -29,6 +29,7 @@ intervals overlap widely cannot be told apart by this many tasks. Tokens are sam
 ${drawing(560, 28, "legend", legend(4, 20, styles))}
 <div class="charts">${CURVE_NAMES.map((name) => chart(name, trainingCurve(name, data, CHART)))}</div>
 ${data.marks.length === 0 ? "" : markup`<p class="note">Dotted lines: ${data.marks.map(({ arm, trainTokens, label }) => `${arm} at ${count(trainTokens)}: ${label}`).join(" · ")}.</p>`}
+${data.efficiency.length === 0 ? "" : efficiencyTable(data.efficiency)}
 <h2>By difficulty</h2>
 <div class="charts">${(["accuracy", "thinkRate"] as const).map((name) => chart(name, difficultyCurve(name, data.arms, CHART)))}</div>
 ${data.headroom.length === 0 ? "" : headroomTable(data.headroom)}
@@ -70,6 +71,17 @@ export function headroomTable(headroom: readonly Headroom[]): Markup {
   )}</tbody></table></div>`;
 }
 
+function efficiencyTable(arms: readonly Efficiency[]): Markup {
+  return markup`<p class="note">Useful samples are those that fed an update, of all that were sampled. Idle is the time that
+rollout actors waited for the slowest of them, the bubble of a step. Means over steps.</p>
+<div class="scroll"><table>
+<thead><tr><th>arm</th><th>useful samples</th><th>idle, s a step</th><th>a step, s</th></tr></thead>
+<tbody>${arms.map(
+    ({ arm, usefulSamples, idleSeconds, stepSeconds }) => markup`<tr><td>${arm}</td><td>${percent(usefulSamples)}</td>
+<td>${seconds(idleSeconds)}</td><td>${seconds(stepSeconds)}</td></tr>`,
+  )}</tbody></table></div>`;
+}
+
 function samplesOf({ arm, pairs }: ArmSamples): Markup {
   return markup`<h3>${arm}</h3>${pairs.map(
     ({ before, after }) => markup`<div class="text">${withoutTemplate(before.prompt)}</div>
@@ -89,6 +101,10 @@ ${thought === "" ? markup`<p class="note">no thinking</p>` : markup`<details><su
 function withInterval(value: number, [low, high]: readonly [number, number]): Markup {
   if (!Number.isFinite(value)) return markup`–`;
   return markup`${percent(value, 1)}<small>${percent(low, 1)} to ${percent(high, 1)}</small>`;
+}
+
+function seconds(value: number): string {
+  return Number.isFinite(value) ? significant(value) : "–";
 }
 
 function number(value: number): string {

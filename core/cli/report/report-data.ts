@@ -51,6 +51,17 @@ export interface CurveMark {
   readonly label: string;
 }
 
+/** How much of an arm's sampling and time went into its updates. */
+export interface Efficiency {
+  readonly arm: string;
+  /** Mean over steps of the samples that fed the update over samples made. */
+  readonly usefulSamples: number;
+  /** Mean over steps of the seconds that rollout actors waited for the slowest of them. */
+  readonly idleSeconds: number;
+  /** Mean wall time of a step, seconds. */
+  readonly stepSeconds: number;
+}
+
 /** The same tasks answered by one arm before and after its training. */
 export interface ArmSamples {
   readonly arm: string;
@@ -73,6 +84,8 @@ export interface ReportData {
   readonly headroom: readonly Headroom[];
   readonly curves: readonly Curve[];
   readonly marks: readonly CurveMark[];
+  /** One entry for each arm that was trained by steps that report it. */
+  readonly efficiency: readonly Efficiency[];
   readonly samples: readonly ArmSamples[];
   /** Each arm's resolved configuration, as YAML. */
   readonly configs: readonly { readonly arm: string; readonly yaml: string }[];

@@ -4,7 +4,7 @@ import type { GroupOrder } from "./rollout.js";
 
 /** Share of what is expected that the newest observation makes up. */
 const NEWEST = 0.5;
-/** Tasks that are remembered; of a taskset without end, those that came last. */
+/** Tasks that are remembered; of more, those that came last. */
 const MOST_TASKS = 16_384;
 
 /**
@@ -15,18 +15,16 @@ export class ExpectedLengths {
   readonly #byTask = new Map<string, number>();
   readonly #byDomain = new Map<string, number>();
 
-  /** Takes the trajectories of one group into account. */
-  observe({ task }: GroupOrder, trajectories: readonly Trajectory[]): void {
+  /**
+   * Takes the trajectories of one group into account.
+   *
+   * @param isSeenAgain whether its task may come again: of one that never does, only the domain is remembered
+   */
+  observe({ task }: GroupOrder, trajectories: readonly Trajectory[], isSeenAgain: boolean): void {
     if (trajectories.length === 0) return;
     const mean = trajectories.reduce((sum, one) => sum + responseLength(one), 0) / trajectories.length;
-    for (const [known, key] of [
-      [this.#byTask, task.id],
-      [this.#byDomain, task.domain],
-    ] as const) {
-      const before = known.get(key) ?? mean;
-      known.delete(key);
-      known.set(key, before + NEWEST * (mean - before));
-    }
+    if (isSeenAgain) note(this.#byTask, task.id, mean);
+    note(this.#byDomain, task.domain, mean);
     const oldest = this.#byTask.size > MOST_TASKS ? this.#byTask.keys().next().value : undefined;
     if (oldest !== undefined) this.#byTask.delete(oldest);
   }
@@ -35,6 +33,12 @@ export class ExpectedLengths {
   of({ task, size }: GroupOrder): number {
     return size * (this.#byTask.get(task.id) ?? this.#byDomain.get(task.domain) ?? 0);
   }
+}
+
+function note(known: Map<string, number>, key: string, mean: number): void {
+  const before = known.get(key) ?? mean;
+  known.delete(key);
+  known.set(key, before + NEWEST * (mean - before));
 }
 
 /**

@@ -49,27 +49,32 @@ export class RolloutPool {
   readonly #args: SharedArgs;
   readonly #plugins: PoolPlugins;
   readonly #lengths = new ExpectedLengths();
+  readonly #isEndless: boolean;
   readonly #idle = new Map<number, number>();
 
   private constructor(
     system: ActorSystem,
     args: SharedArgs,
     plugins: PluginList,
-    options: { deadlineMs: number; places: readonly RolloutPlace[] },
+    options: { deadlineMs: number; places: readonly RolloutPlace[]; isEndless: boolean },
   ) {
     this.#system = system;
     this.#args = args;
     this.#plugins = new PoolPlugins(plugins);
     this.#deadlineMs = options.deadlineMs;
     this.#places = options.places;
+    this.#isEndless = options.isEndless;
   }
 
-  /** @param options.places taken by turns */
+  /**
+   * @param options.places taken by turns
+   * @param options.isEndless whether the tasks of training come from a taskset without end
+   */
   static async start(
     system: ActorSystem,
     args: SharedArgs,
     plugins: PluginList,
-    options: { actors: number; deadlineMs: number; places: readonly RolloutPlace[] },
+    options: { actors: number; deadlineMs: number; places: readonly RolloutPlace[]; isEndless: boolean },
   ): Promise<RolloutPool> {
     const pool = new RolloutPool(system, args, plugins, options);
     pool.#actors.push(...(await Promise.all(Array.from({ length: options.actors }, (_, index) => pool.#spawn(index)))));
@@ -91,7 +96,8 @@ export class RolloutPool {
     if (order.phase === "train") this.#noteIdle(order.step, doneAt);
     const byGroup = new Map(order.groups.map((group): [string, Trajectory[]] => [group.id, []]));
     for (const trajectory of answers.flat()) byGroup.get(trajectory.groupId)?.push(trajectory);
-    for (const group of order.groups) this.#lengths.observe(group, byGroup.get(group.id) ?? []);
+    const isSeenAgain = order.phase === "eval" || !this.#isEndless;
+    for (const group of order.groups) this.#lengths.observe(group, byGroup.get(group.id) ?? [], isSeenAgain);
     return [...byGroup.values()];
   }
 

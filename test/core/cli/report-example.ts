@@ -90,6 +90,7 @@ export const report: ReportData = {
     },
   ],
   marks: [{ arm: "rlvr", trainTokens: 20_000, label: "stage 2" }],
+  efficiency: [{ arm: "rlvr", usefulSamples: 0.83, idleSeconds: 0.042, stepSeconds: 1.5 }],
   samples: [
     { arm: "rlvr", pairs: [{ before: view(`<think>\n${ATTACK}</think>\n5`), after: view(`<think>${ATTACK}`) }] },
   ],

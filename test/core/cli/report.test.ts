@@ -67,6 +67,11 @@ describe("htmlReport()", () => {
     expect(page).toMatch(/<details><summary>thinking, \d+ characters<\/summary>/);
   });
 
+  it("says what share of the samples fed an update and how long actors waited, where that was measured", () => {
+    expect(htmlReport(report)).toMatch(/<td>rlvr<\/td><td>83 %<\/td>\s*<td>0\.042<\/td><td>1\.5<\/td>/);
+    expect(htmlReport({ ...report, efficiency: [] })).not.toContain("useful samples");
+  });
+
   it("draws nothing that is not a number", () => {
     expect(page).not.toMatch(/NaN|Infinity|undefined/);
   });

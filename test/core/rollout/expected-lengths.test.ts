@@ -8,10 +8,11 @@ function group(id: string, domain = "d", size = 2): GroupOrder {
   return { id, task: { id, domain, prompt: [], reference: "", meta: {} }, size };
 }
 
-function seen(lengths: ExpectedLengths, of: GroupOrder, length: number): void {
+function seen(lengths: ExpectedLengths, of: GroupOrder, length: number, isSeenAgain = true): void {
   lengths.observe(
     of,
     [0, 1].map((slot) => makeTrajectory(`${of.id}/${slot}`, of.task.id, slot, { length })),
+    isSeenAgain,
   );
 }
 
@@ -26,6 +27,12 @@ describe("ExpectedLengths.of()", () => {
     seen(lengths, group("a"), 20);
     expect(lengths.of(group("a"))).toBe(60);
     expect(lengths.of(group("a", "d", 8))).toBe(240);
+  });
+
+  test("is that of the domain for tasks that never come again: nothing of them is kept", () => {
+    const lengths = new ExpectedLengths();
+    for (const length of [10, 40, 20]) seen(lengths, group(`once-${length}`), length, false);
+    for (const name of ["once-10", "once-40", "new"]) expect(lengths.of(group(name))).toBe(45);
   });
 });
 
