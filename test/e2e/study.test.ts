@@ -80,7 +80,7 @@ describe("troupe study", PATIENCE, () => {
 
     const root = join(folders.runs, "study");
     const text = readFileSync(join(root, "RESULTS.md"), "utf8");
-    expect(text).toContain("*more right answers*: not shown. Foreseen as a reason: It is the same policy.");
+    expect(text).toContain("*more right answers*: not shown. The study's explanation: It is the same policy.");
     expect(text).toContain("![accuracy against tokens, and training curves](micro.svg)");
     const page = readFileSync(join(root, "study.html"), "utf8");
     expect(page).toContain("A paper &lt;of tests&gt;");

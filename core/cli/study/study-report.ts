@@ -169,7 +169,7 @@ function failuresOf({ findings }: StudySummary): readonly { readonly claim: stri
     .filter(({ verdict }) => verdict !== "reproduced")
     .map(({ question, verdict }) => ({
       claim: question.expects,
-      why: `${VERDICT_WORDS[verdict]}. ${question.otherwise ? `Foreseen as a reason: ${question.otherwise}` : "No reason was foreseen."}`,
+      why: `${VERDICT_WORDS[verdict]}. ${question.otherwise ? `The study's explanation: ${question.otherwise}` : "The study has no explanation."}`,
     }));
 }
 
