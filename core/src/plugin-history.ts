@@ -69,6 +69,18 @@ export class PluginHistory {
     return current;
   }
 
+  /** Whether the next change is one that a failure before a step may have made. */
+  hasFailure(step: number): boolean {
+    const [change] = this.#changes;
+    return change?.step === step && (change.action === "roll-back" || change.action === "unload");
+  }
+
+  /** The method after the next change alone: it was made as soon as a hook failed. */
+  rescued(method: Method): Method {
+    const change = this.#changes.shift();
+    return change ? this.#apply(method, change) : method;
+  }
+
   /** The method with the plugin that was asked for in place of the recorded one. @throws PLUGIN_NOT_LOADED */
   async replaced(method: Method, replace: NonNullable<ReplayOptions["replace"]>): Promise<Method> {
     const { config, baseDirectory } = this.#options;

@@ -7,6 +7,7 @@ import type { KeepDecision, LossPlan } from "./hooks/hooks.js";
 import type { Method, StepMoment } from "./hooks/method.js";
 import { accuraciesOf } from "./records/evaluation.js";
 import type { RunEvent } from "./records/run-event.js";
+import type { Cohort } from "./records/group.js";
 import type { StepPlan } from "./records/step-plan.js";
 import type { StepReport } from "./records/step-report.js";
 import { PluginHistory, type PluginEvent } from "./plugin-history.js";
@@ -103,7 +104,9 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
       method = await history.replaced(method, replace);
     if (tasks === undefined && method.plugins.some(({ plugin }) => plugin.hooks.select))
       tasks = await trainTasks(options.config, options.baseDirectory, options.directory.entropies);
-    yield await decideAgain(method, config, report, last, rollouts, tasks, ahead);
+    const { moment, replayed } = await decideAgain(method, config, report, last, rollouts, tasks, ahead);
+    method = observeAgain(method, history, moment, report, replayed.update.collected.cohort);
+    yield replayed;
     last = withEvaluation(report, events, config);
   }
 }
@@ -148,7 +151,7 @@ async function decideAgain(
   rollouts: readonly Rollout[],
   tasks: Taskset | undefined,
   ahead: Map<number, PlannedStep>,
-): Promise<ReplayedStep> {
+): Promise<{ readonly moment: StepMoment; readonly replayed: ReplayedStep }> {
   const { step } = report;
   const { moment, plan } = ahead.get(step) ?? planStep(method, config, step, last, tasks);
   ahead.delete(step);
@@ -162,13 +165,34 @@ async function decideAgain(
   const loss = method.loss(moment, plan, lossSpec(config, plan), collected.kept);
   for (const next of stepsAhead(config, step))
     if (!ahead.has(next)) ahead.set(next, planStep(method, config, next, last, tasks));
-  const own = Object.entries(report.metrics).filter(([name]) => name in METRICS);
-  method.observe(moment, { ...report, metrics: Object.fromEntries(own) }, collected.cohort);
   const replayed = new Map(
     new StepRecords(moment.step, collected, advantages).rollouts().map((rollout) => [rollout.record.id, rollout]),
   );
   const samples = rollouts.map((recorded) => compare(recorded, replayed.get(recorded.record.id)));
-  return { step, report, samples, update: { plan, loss, collected, advantages } };
+  return { moment, replayed: { step, report, samples, update: { plan, loss, collected, advantages } } };
+}
+
+/** The method behind a step: another one where a plugin failed at its end and was put out of the way, as on record. */
+function observeAgain(
+  method: Method,
+  history: PluginHistory,
+  moment: StepMoment,
+  { metrics, ...report }: StepReport,
+  cohort: Cohort,
+): Method {
+  const own = Object.entries(metrics).filter(([name]) => name in METRICS);
+  const observe = (by: Method): Method => {
+    by.observe(moment, { ...report, metrics: Object.fromEntries(own) }, cohort);
+    return by;
+  };
+  const next = moment.step + 1;
+  if (!history.hasFailure(next)) return observe(method);
+  const { states } = method.savedStates();
+  try {
+    return observe(method);
+  } catch {
+    return observe(history.rescued(method.with(method.plugins, states)));
+  }
 }
 
 function compare(recorded: Rollout, replayed: Rollout | undefined): ReplayedSample {

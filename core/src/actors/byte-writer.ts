@@ -20,7 +20,8 @@ export interface About {
 
 /**
  * Bytes that grow while they are written; for links that are not threads of one process. A plain message takes a fifth
- * of the time of V8's own serializer, and one like the one before it, in the same frame, without its field names. Two places of a message that hold the same object arrive as two objects.
+ * of the time of V8's own serializer; one like the one before it, in the same frame, goes without its field names. Two
+ * places of a message that hold the same object arrive as two objects.
  */
 export class ByteWriter {
   #bytes = Buffer.allocUnsafeSlow(FIRST_SIZE);

@@ -201,6 +201,7 @@ describe("PluginHost and a plugin that fails in its first steps", () => {
       // The state at the swap counts on: what the failed version did to it has left no trace.
       expect(stages).toEqual(name.includes("learned") ? ["1", "2", "3", "3", "4"] : ["1", "2", "3", "4", "5"]);
       expect(rewardsOf(path)).toHaveLength(5);
+      expect(new Set(await replayed(path))).toEqual(new Set([true]));
     },
   );
 
