@@ -127,8 +127,8 @@ describe("evaluateBundle()", () => {
       console.log(JSON.stringify({ grownBytes: end - warm }));
     `);
     expect(stderr).toBe("");
-    // Kept versions would be 200 × 0.6 MB.
-    expect(JSON.parse(stdout).grownBytes).toBeLessThan(2e6);
+    // Kept versions would be 200 × 0.6 MB; a collection on a busy machine leaves a few MB.
+    expect(JSON.parse(stdout).grownBytes).toBeLessThan(20e6);
   });
 });
 
