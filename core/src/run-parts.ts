@@ -142,6 +142,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
         first,
         archive: start.plugins?.archive,
         live: config.live,
+        loss: config.loss,
         baseDirectory,
         lost: start.plugins?.lost ?? [],
         onChange: start.plugins?.onChange ?? (() => {}),

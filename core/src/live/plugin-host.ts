@@ -1,7 +1,9 @@
 import { systemClock } from "../actors/clock.js";
+import type { RunConfig } from "../config/run-config.js";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import { versionOf } from "../hooks/hook-runner.js";
+import { checkLossSettings } from "../hooks/loss-settings.js";
 import type { Method } from "../hooks/method.js";
 import { buildPlugin, configurePlugin, parcelOf, type LoadedPlugin } from "../hooks/plugin-loader.js";
 import { planLoaded } from "../hooks/planner.js";
@@ -34,6 +36,7 @@ export interface PluginHostOptions {
   /** Absent when the run is only read. */
   readonly archive: PluginArchive | undefined;
   readonly live: LiveSettings;
+  readonly loss: RunConfig["loss"];
   /** Changes to make again before their steps: the run went back behind them. */
   readonly lost: readonly AppliedChange[];
   /** Where relative paths start. */
@@ -429,7 +432,9 @@ export class PluginHost {
   /** Checks a list of plugins and has every actor load it, beside those in use. */
   async #ready(action: Prepared["action"], name: string, next: readonly Held[], reason: string): Promise<Prepared> {
     const base = this.#held;
-    planLoaded(next.map(({ loaded }) => loaded));
+    const plugins = next.map(({ loaded }) => loaded);
+    planLoaded(plugins);
+    checkLossSettings(this.#options.loss, plugins);
     const list = { key: String(++this.#changes), parcels: next.map(({ loaded }) => parcelOf(loaded)) };
     const keep = [this.#inUse.key, ...this.#named.keys()];
     this.#name(list.key);

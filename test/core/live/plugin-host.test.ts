@@ -164,6 +164,18 @@ describe("PluginHost and a saved file", () => {
   });
 });
 
+describe("PluginHost and a plugin whose clip bound goes over the config's", () => {
+  test("refuses to load it; the run goes on without it", async () => {
+    let refused: Promise<unknown> = Promise.resolve();
+    const { changes } = await play(join(folder, "bounds"), { loss: { clipHigh: 0.4 } }, (step, session) => {
+      if (step === 2)
+        refused = session.parts.plugins.change({ verb: "load", use: "grpo", with: {} }).catch((error) => error);
+    });
+    expect(await refused).toMatchObject({ code: "LOSS_SETTING_OVERRULED" });
+    expect(changes).toEqual([]);
+  });
+});
+
 describe("PluginHost and a plugin that fails in its first steps", () => {
   test.each<[string, string, RegExp]>([
     [
