@@ -31,12 +31,15 @@ export interface Frame {
 }
 
 /** Number of distinct series styles. */
-export const SERIES_STYLES = 5;
+export const SERIES_STYLES = 7;
+
+/** Pixels from one row of a legend to the next. */
+export const LEGEND_ROW = 20;
 
 /**
- * The style of every chart, for a drawing's `<style>` or a page's. Series colours are blue, vermilion, green and
- * purple, told apart by people with any colour vision on white and on black; style 0 is grey, for the base. Marks
- * have shapes of their own too.
+ * The style of every chart, for a drawing's `<style>` or a page's. Series colours are blue, vermilion, green, purple,
+ * ochre and the colour of ink, told apart by people with any colour vision on white and on black; style 0 is grey, for
+ * the base. Marks have shapes of their own too.
  */
 export const CHART_STYLE = `
 .chart text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:#57606a}
@@ -45,13 +48,13 @@ export const CHART_STYLE = `
 .chart .line{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.chart .raw{fill:none;stroke-width:1;opacity:.3}
 .chart .thin{fill:none;stroke-width:1.25;opacity:.75}.chart .dotted{stroke-dasharray:2 4}.chart .dashed{stroke-dasharray:7 4}
 .chart .mark{stroke-width:2}.chart .hollow{fill:#fff;stroke-width:2}
-.chart .s0{stroke:#6e7781}.chart .s1{stroke:#0a6ebd}.chart .s2{stroke:#d0530a}.chart .s3{stroke:#07875e}.chart .s4{stroke:#a8488f}
-.chart .f0{fill:#6e7781}.chart .f1{fill:#0a6ebd}.chart .f2{fill:#d0530a}.chart .f3{fill:#07875e}.chart .f4{fill:#a8488f}
+.chart .s0{stroke:#6e7781}.chart .s1{stroke:#0a6ebd}.chart .s2{stroke:#d0530a}.chart .s3{stroke:#07875e}.chart .s4{stroke:#a8488f}.chart .s5{stroke:#9a7400}.chart .s6{stroke:#1f2328}
+.chart .f0{fill:#6e7781}.chart .f1{fill:#0a6ebd}.chart .f2{fill:#d0530a}.chart .f3{fill:#07875e}.chart .f4{fill:#a8488f}.chart .f5{fill:#9a7400}.chart .f6{fill:#1f2328}
 @media (prefers-color-scheme:dark){
 .chart text{fill:#9aa4af}.chart .title,.chart .strong{fill:#e6edf3}
 .chart .page,.chart .hollow{fill:#0d1117}.chart .grid{stroke:#262c34}.chart .axis{stroke:#57606a}
-.chart .s0{stroke:#8c96a0}.chart .s1{stroke:#4fa8f5}.chart .s2{stroke:#f0883e}.chart .s3{stroke:#2fbf8f}.chart .s4{stroke:#d67fc0}
-.chart .f0{fill:#8c96a0}.chart .f1{fill:#4fa8f5}.chart .f2{fill:#f0883e}.chart .f3{fill:#2fbf8f}.chart .f4{fill:#d67fc0}
+.chart .s0{stroke:#8c96a0}.chart .s1{stroke:#4fa8f5}.chart .s2{stroke:#f0883e}.chart .s3{stroke:#2fbf8f}.chart .s4{stroke:#d67fc0}.chart .s5{stroke:#d9b84a}.chart .s6{stroke:#e6edf3}
+.chart .f0{fill:#8c96a0}.chart .f1{fill:#4fa8f5}.chart .f2{fill:#f0883e}.chart .f3{fill:#2fbf8f}.chart .f4{fill:#d67fc0}.chart .f5{fill:#d9b84a}.chart .f6{fill:#e6edf3}
 }`;
 
 /** The style number of each arm: the base is grey, the others take the colours in turn. */
@@ -98,6 +101,8 @@ export function markAt(x: number, y: number, style: number, isHollow: boolean, a
     [at(0, -1.15), at(1.1, 0.85), at(-1.1, 0.85)],
     [at(0, -1.25), at(1.25, 0), at(0, 1.25), at(-1.25, 0)],
     [at(0, 1.15), at(1.1, -0.85), at(-1.1, -0.85)],
+    [at(1.15, 0), at(-0.85, 1.1), at(-0.85, -1.1)],
+    [at(-1.15, 0), at(0.85, 1.1), at(0.85, -1.1)],
   ];
   const corners = shapes[style] ?? [];
   const title = markup`<title>${about}</title>`;
@@ -106,15 +111,38 @@ export function markAt(x: number, y: number, style: number, isHollow: boolean, a
     : markup`<polygon class="${paint}" points="${corners.join(" ")}">${title}</polygon>`;
 }
 
-/** The legend of a drawing: one mark and name an arm, in a row from `x` on. */
-export function legend(x: number, y: number, styles: ReadonlyMap<string, number>): Markup {
-  let at = x;
-  const entries = [...styles].map(([name, style]) => {
-    const entry = markup`${markAt(at + 6, y - 4, style, false, name, 5)}<text class="strong" x="${at + 18}" y="${y}">${name}</text>`;
+/** A legend's entries, in as many rows as it takes to stay within a width. */
+export function legendRows(styles: ReadonlyMap<string, number>, width: number): readonly (readonly LegendEntry[])[] {
+  const rows: LegendEntry[][] = [[]];
+  let at = 0;
+  for (const [name, style] of styles) {
+    const end = at + 18 + textWidth(name);
+    if (at > 0 && end > width) {
+      rows.push([]);
+      at = 0;
+    }
+    rows.at(-1)?.push({ name, style, x: at });
     at += 40 + textWidth(name);
-    return entry;
-  });
-  return markup`${entries}`;
+  }
+  return rows;
+}
+
+/** One name of a legend, `x` pixels from its left side. */
+interface LegendEntry {
+  readonly name: string;
+  readonly style: number;
+  readonly x: number;
+}
+
+/** The legend of a drawing: one mark and name an arm, in rows about the height `y`. */
+export function legend(x: number, y: number, rows: ReturnType<typeof legendRows>): Markup {
+  const top = y - ((rows.length - 1) * LEGEND_ROW) / 2;
+  return markup`${rows.map((row, index) =>
+    row.map((entry) => {
+      const [left, line] = [x + entry.x, top + index * LEGEND_ROW];
+      return markup`${markAt(left + 6, line - 4, entry.style, false, entry.name, 5)}<text class="strong" x="${left + 18}" y="${line}">${entry.name}</text>`;
+    }),
+  )}`;
 }
 
 /** A whole drawing; `style` is left out within a page that has `CHART_STYLE`. */

@@ -2,7 +2,7 @@ import type { SampleView } from "../../src/records/run-event.js";
 import { splitThinking } from "../../src/records/think-block.js";
 import { withoutTemplate } from "../render/printable.js";
 import { count, duration, percent, significant } from "../render/quantities.js";
-import { drawing, legend, stylesOf, type Box } from "./chart-frame.js";
+import { drawing, legend, LEGEND_ROW, legendRows, stylesOf, type Box } from "./chart-frame.js";
 import { CURVE_NAMES, difficultyCurve, trainingCurve } from "./curves.js";
 import { htmlPage } from "./html-page.js";
 import { markup, type Markup } from "./markup.js";
@@ -14,7 +14,7 @@ const SCATTER: Box = { x: 0, y: 0, width: 620, height: 400 };
 
 /** `report.html`: the whole result in one file; whatever a model wrote is text. */
 export function htmlReport(data: ReportData): string {
-  const styles = stylesOf(data.arms.map(({ name }) => name));
+  const names = legendRows(stylesOf(data.arms.map(({ name }) => name)), 552);
   return htmlPage(
     data.title,
     markup`<h1>${data.title}</h1>
@@ -26,7 +26,7 @@ ${resultTable(data.arms)}
 intervals overlap widely cannot be told apart by this many tasks. Tokens are sampled response tokens for one answer; the think rate is the share of answers whose thinking block is not empty.</p>
 <div class="wide">${chart("accuracy against tokens per answer", accuracyScatter(data.arms, data.n, SCATTER), SCATTER)}</div>
 <h2>While training</h2>
-${drawing(560, 28, "legend", legend(4, 20, styles))}
+${drawing(560, 8 + names.length * LEGEND_ROW, "legend", legend(4, 10 + (names.length * LEGEND_ROW) / 2, names))}
 <div class="charts">${CURVE_NAMES.map((name) => chart(name, trainingCurve(name, data, CHART)))}</div>
 ${data.marks.length === 0 ? "" : markup`<p class="note">Dotted lines: ${data.marks.map(({ arm, trainTokens, label }) => `${arm} at ${count(trainTokens)}: ${label}`).join(" · ")}.</p>`}
 ${data.efficiency.length === 0 ? "" : efficiencyTable(data.efficiency)}
