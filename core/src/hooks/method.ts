@@ -29,6 +29,12 @@ export interface StepMoment {
   readonly progress: number;
 }
 
+/** States of plugins as plain data, by name, with the errors of those that could not save theirs. */
+export interface SavedStates {
+  readonly states: JsonObject;
+  readonly failed: ReadonlyMap<string, unknown>;
+}
+
 /** What a method is made of. */
 export interface MethodOptions {
   readonly seed: number;
@@ -42,7 +48,8 @@ export interface MethodOptions {
 
 /**
  * The configured plugins as one method: runs every driver-side hook in order and owns the plugins' states. Rollout and
- * verifier actors run the other hooks from the same parcels.
+ * verifier actors run the other hooks from the same parcels. It is one file because each hook is a few lines over the same
+ * plugins and states.
  */
 export class Method {
   readonly #options: MethodOptions;
@@ -85,18 +92,8 @@ export class Method {
   }
 
   /** As `states`, of all plugins that can save theirs; with the others' errors by name. */
-  savedStates(): { readonly states: JsonObject; readonly failed: ReadonlyMap<string, unknown> } {
-    const states: Record<string, JsonValue> = {};
-    const failed = new Map<string, unknown>();
-    for (const loaded of this.#plugins) {
-      const { name } = loaded.plugin;
-      try {
-        states[name] = this.#guarded(() => this.#stateOf(loaded));
-      } catch (error) {
-        failed.set(name, error);
-      }
-    }
-    return { states, failed };
+  savedStates(): SavedStates {
+    return this.#saved(() => {});
   }
 
   /** The method with other plugins, which take over the states of those with their names. This one stays as it is. */
@@ -104,15 +101,19 @@ export class Method {
     return new Method({ ...this.#options, plugins, states });
   }
 
-  /** As `with`, in one call of hooks with saving the states; `over` goes over them. Also gives what was saved. */
+  /**
+   * As `with`, in one call of hooks with saving the states; `over` goes over them. Also gives what was saved; where a
+   * plugin could not save its state there is no method.
+   */
   replaced(
     plugins: readonly LoadedPlugin[],
     over: JsonObject = {},
-  ): { readonly method: Method; readonly states: JsonObject } {
-    return this.#guarded(() => {
-      const states = this.states();
-      return { method: this.with(plugins, { ...states, ...over }), states };
+  ): SavedStates & { readonly method: Method | undefined } {
+    const made: { method?: Method } = {};
+    const saved = this.#saved((states) => {
+      made.method = this.with(plugins, { ...states, ...over });
     });
+    return { ...saved, method: made.method };
   }
 
   /** @throws HOOK_RESULT_NOT_VALID */
@@ -265,6 +266,39 @@ export class Method {
         event: (message: string) => this.#options.onEvent(plugin.name, moment.step, message),
       }),
     };
+  }
+
+  /**
+   * Saves every state and does what comes after it, if none failed, in one call of hooks: each call waits for a thread of
+   * its own, and that one for a core. A plugin that takes too long is the first of its call, or it is asked once more.
+   */
+  #saved(after: (states: JsonObject) => void): SavedStates {
+    const states: Record<string, JsonValue> = {};
+    const failed = new Map<string, unknown>();
+    const left = [...this.#plugins];
+    const work = (): void => {
+      for (let loaded = left[0]; loaded; left.shift(), loaded = left[0]) {
+        try {
+          states[loaded.plugin.name] = this.#stateOf(loaded);
+        } catch (error) {
+          failed.set(loaded.plugin.name, error);
+        }
+      }
+      if (failed.size === 0) after(states);
+    };
+    for (;;) {
+      const first = left[0];
+      try {
+        this.#guarded(work);
+        return { states, failed };
+      } catch (error) {
+        const late = left[0];
+        if (!late) throw error;
+        if (late !== first) continue;
+        failed.set(late.plugin.name, error);
+        left.shift();
+      }
+    }
   }
 
   #stateOf(loaded: LoadedPlugin): JsonValue {

@@ -4,7 +4,7 @@ import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import { versionOf } from "../hooks/hook-runner.js";
 import { checkLossSettings } from "../hooks/loss-settings.js";
-import type { Method } from "../hooks/method.js";
+import type { Method, SavedStates } from "../hooks/method.js";
 import { buildPlugin, configurePlugin, parcelOf, type LoadedPlugin } from "../hooks/plugin-loader.js";
 import { planLoaded } from "../hooks/planner.js";
 import type { JsonObject } from "../records/json.js";
@@ -308,10 +308,14 @@ export class PluginHost {
       const { settle, refuse } = queued;
       const started = systemClock.now();
       try {
-        // A change asks every plugin for its state.
-        await this.settle(step + 1);
-        const change = await this.#current(queued);
-        const { name = "", from = "", to = "" } = change ? this.#commit(change, step + 1, started) : {};
+        let change = await this.#current(queued);
+        let made = change && this.#replaced(change);
+        if (!made?.method) {
+          await this.settle(step + 1, made);
+          change = await this.#current(queued);
+          made = change && this.#replaced(change);
+        }
+        const { name = "", from = "", to = "" } = change ? this.#commit(change, step + 1, started, made) : {};
         settle({ plugins: this.list(), step: step + 1, ...(change ? { plugin: name, from, to } : {}) });
       } catch (error) {
         refuse(error);
@@ -336,18 +340,20 @@ export class PluginHost {
    * the others keep theirs.
    *
    * @param step the first step that will be done without such a plugin
+   * @param saved the states, where they were just saved
    * @throws PLUGIN_STATE_FAILED, HOOK_DEADLINE when the plugin's version is trusted
    */
-  async settle(step: number): Promise<void> {
+  async settle(step: number, saved?: SavedStates): Promise<void> {
     const isRemoved = this.#options.live.onHookFailure === "remove";
     if (this.#probation.size === 0 && !isRemoved) return;
     const started = systemClock.now();
-    const { states, failed } = this.#method.savedStates();
+    const { states, failed } = saved ?? this.#method.savedStates();
+    const before: JsonObject[] = [];
     for (const [name, error] of failed) {
       if (!this.#probation.has(name) && !isRemoved) throw error;
-      Object.assign(states, this.#stateBefore(name));
+      before.push(this.#stateBefore(name));
     }
-    this.#states = states;
+    this.#states = Object.assign({}, states, ...before);
     for (const [name, error] of failed) await this.#takeOut(name, reasonOf(faultOf(error)), step, started);
   }
 
@@ -450,16 +456,27 @@ export class PluginHost {
     return { action, name, base, next, list, reason, stepsLeft };
   }
 
-  /** Puts a prepared list to use; what fails leaves the old one in use. @param started when training began to stand still */
-  #commit(change: Prepared, step: number, started: number): { name: string; from: string; to: string } {
-    const { action, name, next, state, list, reason, stepsLeft } = change;
+  /** The method with a prepared list, which takes over the states of the one in use. Nothing names the list after it. */
+  #replaced({ next, state, list }: Prepared): ReturnType<Method["replaced"]> {
     this.#unname(list.key);
-    const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
-    const after = next.find(({ loaded }) => loaded.plugin.name === name);
-    const { method, states } = this.#method.replaced(
+    return this.#method.replaced(
       next.map(({ loaded }) => loaded),
       state,
     );
+  }
+
+  /** Puts a prepared list to use; what fails leaves the old one in use. @param started when training began to stand still */
+  #commit(
+    change: Prepared,
+    step: number,
+    started: number,
+    made = this.#replaced(change),
+  ): { name: string; from: string; to: string } {
+    const { action, name, next, list, reason, stepsLeft } = change;
+    const before = this.#held.find(({ loaded }) => loaded.plugin.name === name);
+    const after = next.find(({ loaded }) => loaded.plugin.name === name);
+    const { method, states, failed } = made;
+    if (!method) throw [...failed.values()][0];
     this.#method = method;
     this.#inUse = list;
     this.#held = next;

@@ -276,6 +276,38 @@ describe("Method.states()", () => {
   });
 });
 
+describe("Method.savedStates()", () => {
+  test("names who never ends, and saves the states before and after it", async () => {
+    const plugins = [
+      await plugin("early", { more: "init: () => ({ kept: 1 }),", hooks: "{}" }),
+      await plugin("endless", { more: "init: () => 1, dispose: () => { for (;;) {} },", hooks: "{}" }),
+      await plugin("late", { more: "init: () => ({ kept: 2 }),", hooks: "{}" }),
+    ];
+    const one = new Method({ seed: 1, plugins, states: {}, onEvent: () => {}, hookDeadlineMs: 1_000 });
+    const { states, failed } = one.savedStates();
+    expect(states).toEqual({ early: { kept: 1 }, late: { kept: 2 } });
+    expect([...failed]).toEqual([["endless", expect.objectContaining({ code: "HOOK_DEADLINE" })]]);
+    expect(() => one.states()).toThrow('"endless"');
+  });
+});
+
+describe("Method.replaced()", () => {
+  test("gives no method while a plugin cannot save its state", async () => {
+    const fine = await plugin("fine", { more: "init: () => ({ kept: 1 }),", hooks: "{}" });
+    const broken = await plugin("broken", { more: 'dispose: () => { throw new Error("full"); },', hooks: "{}" });
+    const { method: made, states, failed } = method(fine, broken).replaced([fine]);
+    expect(made).toBeUndefined();
+    expect(states).toEqual({ fine: { kept: 1 } });
+    expect([...failed.keys()]).toEqual(["broken"]);
+  });
+
+  test("throws what the init of a new plugin throws", async () => {
+    const old = method(await plugin("old", { hooks: "{}" }));
+    const next = await plugin("next", { more: 'init: () => { throw new Error("none"); },', hooks: "{}" });
+    expect(() => old.replaced([next])).toThrow(expect.objectContaining({ code: "PLUGIN_STATE_FAILED" }));
+  });
+});
+
 describe("what hooks return", () => {
   test.each([
     ["groupSize: NaN", 'field "groupSize" is NaN, a whole number of at least 2 is wanted'],
