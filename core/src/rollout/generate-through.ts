@@ -49,8 +49,8 @@ function goOn(request: GenerateRequest, before: SpannedCompletion | undefined): 
 
 function join(before: SpannedCompletion | undefined, next: Completion): SpannedCompletion {
   const start = before?.completion.tokens.length ?? 0;
-  const end = next.tokens.length;
-  const versions = [...(before?.versions ?? []), ...(end > start ? [{ version: next.version, start, end }] : [])];
+  const versions = [...(before?.versions ?? [])];
+  if (next.tokens.length > start) addSpan(versions, { version: next.version, start, end: next.tokens.length });
   if (!before) return { completion: next, versions };
   const { origins, logprobs, entropies } = before.completion;
   const completion: Completion = { ...next };
@@ -58,6 +58,13 @@ function join(before: SpannedCompletion | undefined, next: Completion): SpannedC
   completion.logprobs.set(logprobs);
   completion.entropies.set(entropies);
   return { completion, versions };
+}
+
+/** A version that went live just before a call began has drawn all of it, and what the call that followed added. */
+function addSpan(spans: VersionSpan[], span: VersionSpan): void {
+  const last = spans.at(-1);
+  if (last?.version === span.version) spans[spans.length - 1] = { ...last, end: span.end };
+  else spans.push(span);
 }
 
 function whenVersionChanges(sampler: Sampler, call: () => void): () => void {

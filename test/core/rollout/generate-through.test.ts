@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../../core/src/actors/clock.js";
+import type { Sampler } from "../../../core/src/engines/policy-engine.js";
 import { generateThroughVersions } from "../../../core/src/rollout/generate-through.js";
 import { NativeEngine } from "../../../gpu/src/native-engine.js";
 import { NEXT_TOKEN, ODD_QWEN3, randomBatch, requestOf, STEP } from "../../gpu/engine-fixtures.js";
@@ -58,6 +59,31 @@ describe("generateThroughVersions()", () => {
       expect(completion.logprobs.slice(before)).toEqual(logprobs_N.slice(start));
     }
     engine.dispose();
+  });
+
+  test("names a version once that went live between the look at it and the first token", async () => {
+    const engine = await NativeEngine.create({ shape: ODD_QWEN3, seed: 5 });
+    let calls = 0;
+    const late: Sampler = {
+      capabilities: engine.capabilities,
+      version: () => engine.version(),
+      score: (...scored) => engine.score(...scored),
+      dispose: () => engine.dispose(),
+      async generate(wanted, options) {
+        if (++calls > 1) return engine.generate(wanted, options);
+        await engine.publish();
+        const begun = await engine.generate(wanted.map((request) => ({ ...request, maxTokens: 10 })));
+        return begun.map((completion) => ({ ...completion, stopReason: "aborted" }));
+      },
+    };
+    const plain = await engine.generate(requests.slice(0, 2));
+    const completions = await generateThroughVersions(late, requests.slice(0, 2), never);
+    expect(calls).toBe(2);
+    for (const [index, { completion, versions }] of completions.entries()) {
+      expect(completion.tokens).toEqual(plain[index]?.tokens);
+      expect(versions).toEqual([{ version: engine.version(), start: 0, end: completion.tokens.length }]);
+    }
+    late.dispose();
   });
 
   test("stops for good when its caller aborts, with what there is", async () => {
