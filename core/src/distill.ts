@@ -121,6 +121,9 @@ async function teach(
   let tokens = 0;
   /** Tokens at which the training ends. */
   let end = settings.tokens;
+  const { untilLoss = Infinity } = settings;
+  /** Whether the loss that is asked for was reached; with none, `end` is certain from the start. */
+  let isTaught = untilLoss === Infinity;
   const losses: number[] = [];
   let batch = packLabelled(source.take(settings.batchTokens));
   for (let step = 1; tokens < end; step++) {
@@ -143,9 +146,11 @@ async function teach(
     batch = packLabelled(source.take(settings.batchTokens));
     const metrics = await update;
     losses.push(metrics["loss/next_token"] ?? NaN);
-    const isLow = settings.untilLoss !== undefined && mean(losses.slice(-LOSS_WINDOW)) <= settings.untilLoss;
-    // What is done becomes everything before the fall, which begins now; no later batch puts it off.
-    if (isLow && losses.length >= LOSS_WINDOW) end = Math.min(end, tokens / (1 - DECAY));
+    if (!isTaught && losses.length >= LOSS_WINDOW && mean(losses.slice(-LOSS_WINDOW)) <= untilLoss) {
+      isTaught = true;
+      // What is done becomes everything before the fall, which begins now.
+      end = Math.min(end, tokens / (1 - DECAY));
+    }
     const seconds = (systemClock.now() - started) / 1000;
     onEvent({
       type: "step",
@@ -160,11 +165,19 @@ async function teach(
       progress: {
         done,
         etaSeconds: (seconds / done) * (1 - done),
-        label: `${(tokens / 1e6).toFixed(2)}/${(end / 1e6).toFixed(2)} M tokens`,
+        label: `${inMillions(tokens)}/${isTaught ? "" : "≤"}${inMillions(end)} M tokens`,
       },
     });
   }
+  if (!isTaught) {
+    const message = `the loss did not come down to ${untilLoss} within ${settings.tokens.toLocaleString("en")} tokens: this policy may not have learned its steps`;
+    onEvent({ type: "notice", part: "base", step: 0, level: "warning", message });
+  }
   return tokens;
+}
+
+function inMillions(tokens: number): string {
+  return (tokens / 1e6).toFixed(2);
 }
 
 /**

@@ -77,12 +77,26 @@ describe("distillPolicy()", () => {
 
   test("ends early, after the fall of the learning rate, once the loss is low enough", async () => {
     const high = read({}, "seed=23", "distill.tokens=60000", "distill.untilLoss=100");
-    const { tokens } = await distil(high);
+    const events: RunEvent[] = [];
+    const { tokens } = await distil(high, (event) => events.push(event));
     // 50 batches of at least 512 tokens, and a quarter of them again.
     expect(tokens).toBeGreaterThan(1.25 * 50 * 512);
     expect(tokens).toBeLessThan(1.25 * 50 * 512 * 1.2);
-    const { tokens: all } = await distil(read({}, "seed=23", "distill.tokens=3000", "distill.untilLoss=0.000001"));
-    expect(all).toBeLessThan(4000);
+    const labels = events.map((event) => (event.type === "step" ? event.progress.label : event.type));
+    expect(labels[0]).toContain("/≤0.06 M tokens");
+    expect(labels.at(-1)).toMatch(/^(0\.\d\d)\/0\.0[34] M tokens$/);
+  });
+
+  test("warns when the loss is not reached within the tokens", async () => {
+    const events: RunEvent[] = [];
+    const low = read({}, "seed=23", "distill.tokens=3000", "distill.untilLoss=0.000001");
+    const { tokens } = await distil(low, (event) => events.push(event));
+    expect(tokens).toBeLessThan(4000);
+    expect(events.at(-1)).toMatchObject({
+      type: "notice",
+      level: "warning",
+      message: expect.stringContaining("did not come down to 0.000001 within 3,000 tokens"),
+    });
   });
 
   test("stops when it is told to, and leaves no policy behind", async () => {
