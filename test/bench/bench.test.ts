@@ -98,7 +98,7 @@ describe("benchmarks", () => {
     );
     expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 6);
     // Every area in turn, which a busy machine takes minutes for.
-  }, 300_000);
+  });
 
   it("are known by area, and another word is refused with those that are", async () => {
     const { exitCode, stdout, stderr } = await runScript(

@@ -55,72 +55,68 @@ function drawn(rollouts: readonly Rollout[]): readonly unknown[] {
 }
 
 describe("responses that go on with a new version in their middle", () => {
-  test(
-    "name it token by token, with logprobs of its very weights; the run resumes and replays",
-    { timeout: 120_000 },
-    async () => {
-      const whole = await open("whole");
-      await finish(whole.session);
-      const steps = await rolloutsOf(whole.path);
+  test("name it token by token, with logprobs of its very weights; the run resumes and replays", async () => {
+    const whole = await open("whole");
+    await finish(whole.session);
+    const steps = await rolloutsOf(whole.path);
 
-      // A step's samples are begun by the version before the one that is live when its turn comes; step 1's have none.
-      const crossing = steps.flat().filter(({ record }) => record.versions.length > 1);
-      expect(crossing.length).toBeGreaterThan(0);
-      for (const { record, tokens } of crossing) {
-        const [start, change] = [record.promptTokens, record.promptTokens + HELD_AT];
-        expect(record.versions).toEqual([
-          { version: record.step - 2, start, end: change },
-          { version: record.step - 1, start: change, end: tokens.tokens.length },
-        ]);
-      }
+    // A step's samples are begun by the version before the one that is live when its turn comes; step 1's have none.
+    const crossing = steps.flat().filter(({ record }) => record.versions.length > 1);
+    expect(crossing.length).toBeGreaterThan(0);
+    for (const { record, tokens } of crossing) {
+      const [start, change] = [record.promptTokens, record.promptTokens + HELD_AT];
+      expect(record.versions).toEqual([
+        { version: record.step - 2, start, end: change },
+        { version: record.step - 1, start: change, end: tokens.tokens.length },
+      ]);
+    }
 
-      const engine = await createEngine({
-        shape: readModelShape(join(folder, "whole", "policy"), TINY_POLICY.vocab_size),
-        seed: 1,
-      });
-      let compared = 0;
-      for (const name of readdirSync(join(whole.path, "checkpoints"))) {
-        await engine.load(join(whole.path, "checkpoints", name));
-        await engine.publish();
-        for (const { record, tokens } of steps.flat()) {
-          const span = record.versions.find(({ version }) => version === Number(name));
-          if (!span) continue;
-          const { logprobs_N } = await engine.score(tokens.tokens, Int32Array.of(0, tokens.tokens.length), TEMPERATURE);
-          expect(tokens.logprobs.slice(span.start, span.end), `${record.id}, version ${name}`).toEqual(
-            logprobs_N.slice(span.start, span.end),
-          );
-          compared += span.end - span.start;
-        }
-      }
-      engine.dispose();
-      // Every token of every response, once.
-      expect(compared).toBe(steps.flat().reduce((sum, { record }) => sum + record.responseTokens, 0));
-
-      const cut = await open("cut");
-      const run = new Run(cut.session);
-      for (let step = 1; step <= 5; step++) {
-        await run.nextStep();
-        if (step === 3) await run.save();
-      }
-      await cut.session.close("failed");
-      const before = (await rolloutsOf(cut.path)).slice(0, 5);
-      await finish(await cut.again(() => {}));
-      expect((await rolloutsOf(cut.path)).slice(0, 5).map(drawn)).toEqual(before.map(drawn));
-
-      const { config } = cut.session;
-      const differing: unknown[] = [];
-      let checkpoints = 0;
-      const directory = await RunDirectory.open(cut.path);
-      for await (const part of replayTraining({ config, baseDirectory: join(folder, "cut"), directory })) {
-        if (part.kind === "checkpoint") checkpoints += 1;
-        differing.push(
-          ...(part.kind === "checkpoint"
-            ? part.comparison.differing
-            : [...part.differing, ...part.decided.samples.filter(({ isEqual }) => !isEqual)]),
+    const engine = await createEngine({
+      shape: readModelShape(join(folder, "whole", "policy"), TINY_POLICY.vocab_size),
+      seed: 1,
+    });
+    let compared = 0;
+    for (const name of readdirSync(join(whole.path, "checkpoints"))) {
+      await engine.load(join(whole.path, "checkpoints", name));
+      await engine.publish();
+      for (const { record, tokens } of steps.flat()) {
+        const span = record.versions.find(({ version }) => version === Number(name));
+        if (!span) continue;
+        const { logprobs_N } = await engine.score(tokens.tokens, Int32Array.of(0, tokens.tokens.length), TEMPERATURE);
+        expect(tokens.logprobs.slice(span.start, span.end), `${record.id}, version ${name}`).toEqual(
+          logprobs_N.slice(span.start, span.end),
         );
+        compared += span.end - span.start;
       }
-      expect(differing).toEqual([]);
-      expect(checkpoints).toBeGreaterThan(1);
-    },
-  );
+    }
+    engine.dispose();
+    // Every token of every response, once.
+    expect(compared).toBe(steps.flat().reduce((sum, { record }) => sum + record.responseTokens, 0));
+
+    const cut = await open("cut");
+    const run = new Run(cut.session);
+    for (let step = 1; step <= 5; step++) {
+      await run.nextStep();
+      if (step === 3) await run.save();
+    }
+    await cut.session.close("failed");
+    const before = (await rolloutsOf(cut.path)).slice(0, 5);
+    await finish(await cut.again(() => {}));
+    expect((await rolloutsOf(cut.path)).slice(0, 5).map(drawn)).toEqual(before.map(drawn));
+
+    const { config } = cut.session;
+    const differing: unknown[] = [];
+    let checkpoints = 0;
+    const directory = await RunDirectory.open(cut.path);
+    for await (const part of replayTraining({ config, baseDirectory: join(folder, "cut"), directory })) {
+      if (part.kind === "checkpoint") checkpoints += 1;
+      differing.push(
+        ...(part.kind === "checkpoint"
+          ? part.comparison.differing
+          : [...part.differing, ...part.decided.samples.filter(({ isEqual }) => !isEqual)]),
+      );
+    }
+    expect(differing).toEqual([]);
+    expect(checkpoints).toBeGreaterThan(1);
+  });
 });

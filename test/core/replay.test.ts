@@ -59,7 +59,7 @@ beforeAll(async () => {
   await new Run(session).train(new AbortController().signal);
   await session.close("finished");
   options = { config: session.config, baseDirectory: own, directory: await RunDirectory.open(path) };
-}, 60_000);
+});
 
 async function all(more: Partial<ReplayOptions> = {}): Promise<readonly ReplayedStep[]> {
   const steps: ReplayedStep[] = [];

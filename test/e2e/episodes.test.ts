@@ -25,40 +25,38 @@ const GUESSING = {
 } as const;
 
 describe("a run of several turns", () => {
-  test.each([0, 1])(
-    "killed and resumed is the uninterrupted run, and replays, at staleness %d",
-    async (staleness) => {
-      const settings = { ...GUESSING, train: { ...GUESSING.train, staleness } };
-      const own = join(folder, `stale-${staleness}`);
-      const file = writeTinyRun(own, settings);
-      const at = (name: string) => ({ runs: join(own, name), home: join(folder, "home") });
-      const whole = await runTroupe(["--json", "run", file], at("whole"));
-      expect(whole, whole.stderr).toMatchObject({ exitCode: 0 });
-      const path = join(own, "whole", "0001-tiny");
-      const trace = traceOf(path);
-      // What is learned from in lockstep was sampled by the very weights that learn.
-      const sound = { "turn/breaks": 0, ...(staleness === 0 ? { "mismatch/max": 0 } : {}) };
-      for (const { metrics } of trace.metrics) expect(metrics).toMatchObject(sound);
+  test.each([0, 1])("killed and resumed is the uninterrupted run, and replays, at staleness %d", async (staleness) => {
+    const settings = { ...GUESSING, train: { ...GUESSING.train, staleness } };
+    const own = join(folder, `stale-${staleness}`);
+    const file = writeTinyRun(own, settings);
+    const at = (name: string) => ({ runs: join(own, name), home: join(folder, "home") });
+    const whole = await runTroupe(["--json", "run", file], at("whole"));
+    expect(whole, whole.stderr).toMatchObject({ exitCode: 0 });
+    const path = join(own, "whole", "0001-tiny");
+    const trace = traceOf(path);
+    // What is learned from in lockstep was sampled by the very weights that learn.
+    const sound = { "turn/breaks": 0, ...(staleness === 0 ? { "mismatch/max": 0 } : {}) };
+    for (const { metrics } of trace.metrics) expect(metrics).toMatchObject(sound);
 
-      let steps = 0;
-      const killed = new TroupeProcess(["--json", "run", file], at("killed"), (line) => {
-        if (line.startsWith('{"type":"step","part":"tiny"') && ++steps === 3) killed.signal("SIGKILL");
-      });
-      expect(await killed.ended).toMatchObject({ signal: "SIGKILL" });
-      const resumed = await runTroupe(["--json", "resume"], at("killed"));
-      expect(resumed, resumed.stderr).toMatchObject({ exitCode: 0 });
-      expect(traceOf(join(own, "killed", "0001-tiny"))).toEqual(trace);
+    let steps = 0;
+    const third = { start: '{"type":"step","part":"tiny"', count: 3 };
+    const onLine = (line: string): void => {
+      if (line.startsWith(third.start) && ++steps === third.count) killed.signal("SIGKILL");
+    };
+    const killed = new TroupeProcess(["--json", "run", file], at("killed"), onLine, third);
+    expect(await killed.ended).toMatchObject({ signal: "SIGKILL" });
+    const resumed = await runTroupe(["--json", "resume"], at("killed"));
+    expect(resumed, resumed.stderr).toMatchObject({ exitCode: 0 });
+    expect(traceOf(join(own, "killed", "0001-tiny"))).toEqual(trace);
 
-      const { config, baseDirectory } = loadConfig(file, [], runConfigSchema);
-      const directory = await RunDirectory.open(path);
-      const rollouts = await readStep(directory.rollouts, 6);
-      expect(rollouts.some(({ record }) => record.turns.some(({ role }) => role === "environment"))).toBe(true);
-      for await (const { step, samples } of replay({ config, baseDirectory, directory }))
-        expect(
-          samples.filter(({ isEqual }) => !isEqual),
-          `differences at step ${step}`,
-        ).toEqual([]);
-    },
-    240_000,
-  );
+    const { config, baseDirectory } = loadConfig(file, [], runConfigSchema);
+    const directory = await RunDirectory.open(path);
+    const rollouts = await readStep(directory.rollouts, 6);
+    expect(rollouts.some(({ record }) => record.turns.some(({ role }) => role === "environment"))).toBe(true);
+    for await (const { step, samples } of replay({ config, baseDirectory, directory }))
+      expect(
+        samples.filter(({ isEqual }) => !isEqual),
+        `differences at step ${step}`,
+      ).toEqual([]);
+  });
 });

@@ -37,13 +37,17 @@ describe.skipIf(process.platform !== "linux")("a learner of an adapter, in a pro
     });
     let steps = 0;
     let killed = 0;
-    const troupe = new TroupeProcess(["--json", "run", file], inProcess, (line) => {
-      if (!line.startsWith('{"type":"step","part":"tiny"') || ++steps !== 4) return;
+    const fourth = { start: '{"type":"step","part":"tiny"', count: 4 };
+    const onLine = (line: string): void => {
+      if (!line.startsWith(fourth.start) || ++steps !== fourth.count) return;
       const [learner] = actorProcessesOf(troupe.pid);
-      if (learner === undefined) return;
-      process.kill(learner, "SIGSEGV");
-      killed++;
-    });
+      if (learner !== undefined) {
+        process.kill(learner, "SIGSEGV");
+        killed++;
+      }
+      troupe.goOn();
+    };
+    const troupe = new TroupeProcess(["--json", "run", file], inProcess, onLine, fourth);
     const end = await troupe.ended;
     expect(killed).toBe(1);
     expect(end.signal).toBe(null);

@@ -18,7 +18,7 @@ import { writePlugin } from "../support/write-plugin.js";
 
 /** 100 is the long form. */
 const STEPS = Number(process.env["TROUPE_REPLAY_STEPS"] ?? 8);
-const TIMEOUT_MS = 120_000 + STEPS * 5_000;
+const TIMEOUT_MS = 900_000 + STEPS * 5_000;
 
 const folder = temporaryFolder();
 const { distill: _, ...TINY } = TINY_RUN;

@@ -2,14 +2,21 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { KILLED_RUN, runIn, surviveKills } from "../support/killed-runs.js";
+import type { ScriptEnd } from "../support/run-script.js";
 import { stepsOf, traceOf, type RunTrace } from "../support/run-traces.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { writeTinyRun } from "../support/tiny-run.js";
-import { recordsOf, runTroupe, TroupeProcess, type TroupeFolders } from "../support/troupe-process.js";
+import {
+  recordsOf,
+  runTroupe,
+  TroupeProcess,
+  type OutputPlace,
+  type TroupeFolders,
+} from "../support/troupe-process.js";
 
 /** `npm run kills` has many more, of workers too. */
 const KILLS = { inLockstep: 12, ahead: 8 };
-const SECONDS_A_KILL = 20;
+const SECONDS_A_KILL = 120;
 
 const folder = temporaryFolder();
 const file = writeTinyRun(folder, KILLED_RUN);
@@ -30,7 +37,7 @@ let whole: RunTrace;
 
 beforeAll(async () => {
   whole = await undisturbed("whole", file);
-}, 120_000);
+});
 
 describe("an uninterrupted run", () => {
   test("has the state that resuming could lose", () => {
@@ -102,14 +109,22 @@ function stalenessOf(metrics: unknown): unknown {
 }
 
 describe("a run stopped with SIGINT", () => {
+  /** One signal at a line of its output; a second one would end it at once. */
+  function interruptedAt(place: OutputPlace, folders: TroupeFolders): Promise<ScriptEnd> {
+    let lines = 0;
+    const onLine = (line: string): void => {
+      if (!line.startsWith(place.start) || ++lines !== place.count) return;
+      troupe.signal("SIGINT");
+      troupe.goOn();
+    };
+    const troupe = new TroupeProcess(["--json", "run", file], folders, onLine, place);
+    return troupe.ended;
+  }
+
   test("saves, says how to go on, and goes on without a gap or a step twice", async () => {
     const folders = foldersFor("stopped");
     await mkdir(folders.runs, { recursive: true });
-    let steps = 0;
-    const troupe = new TroupeProcess(["--json", "run", file], folders, (line) => {
-      if (line.startsWith('{"type":"step","part":"tiny"') && ++steps === 4) troupe.signal("SIGINT");
-    });
-    const stopped = await troupe.ended;
+    const stopped = await interruptedAt({ start: '{"type":"step","part":"tiny"', count: 4 }, folders);
     expect(stopped).toMatchObject({ exitCode: 130, signal: null });
     expect(stopped.stderr).toContain("stopping after this step, then saving");
     expect(stopped.stderr).toContain("Go on with: troupe resume 0001-tiny");
@@ -131,12 +146,8 @@ describe("a run stopped with SIGINT", () => {
 
   test("while the teacher is at work ends with the same code, and resuming trains from the start", async () => {
     const folders = foldersFor("stopped-early");
-    let lines = 0;
-    const troupe = new TroupeProcess(["--json", "run", file], folders, (line) => {
-      // A second signal would end the process at once.
-      if (line.startsWith('{"type":"step","part":"base"') && ++lines === 1) troupe.signal("SIGINT");
-    });
-    expect(await troupe.ended).toMatchObject({ exitCode: 130, signal: null });
+    const stopped = await interruptedAt({ start: '{"type":"step","part":"base"', count: 1 }, folders);
+    expect(stopped).toMatchObject({ exitCode: 130, signal: null });
     expect(await runTroupe(["--json", "resume"], folders)).toMatchObject({ exitCode: 0 });
     expect(traceOf(runIn(folders) ?? "")).toEqual(whole);
   });

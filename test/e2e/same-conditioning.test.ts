@@ -54,10 +54,10 @@ async function warningsOf(plugin: string, train: JsonObject = {}): Promise<reado
 describe("a thinking-free run", () => {
   test("says nothing of logprobs while the learner sees what the sampler saw", async () => {
     expect(await warningsOf("chance")).toEqual([]);
-  }, 600_000);
+  });
 
   test("warns in the first step, and once, when the learner sees the thinking prompt (check T3)", async () => {
     const warnings = await warningsOf("forgetful");
     expect(warnings).toEqual([expect.stringMatching(/^1 the learner gives sampled tokens other logprobs .* nats/)]);
-  }, 600_000);
+  });
 });

@@ -60,10 +60,7 @@ function finishedRuns({ runs }: TroupeFolders): ReadonlyMap<string, number> {
   return new Map(summaries.filter(([, path]) => existsSync(path)).map(([run, path]) => [run, statSync(path).mtimeMs]));
 }
 
-/** Processes on a busy machine. */
-const PATIENCE = { timeout: 300_000 };
-
-describe("troupe study", PATIENCE, () => {
+describe("troupe study", () => {
   test("runs every seed, answers every question, and takes up what is there", async () => {
     const folders = foldersFor("whole");
     const end = await runTroupe(["--json", "study", file], folders);

@@ -89,7 +89,7 @@ describe("samples without a gradable verdict", () => {
       /VERIFIER_ERROR_RATE: .*verifier "unruly" gave no gradable verdict on \d+ of \d+ samples/,
     );
     // Two runs whose verifiers hang and die by turns, and six commands.
-  }, 300_000);
+  });
 
   test("take their whole group along with drop-group", async () => {
     const { file, folders, run } = write("drop-group", { verify: { maxErrorRate: 0.5, onUngradable: "drop-group" } });

@@ -22,7 +22,7 @@ const LENGTHS = [3, 1, 45, 2, 0, 80, 33];
 /** What the engine promises on CUDA kernels, emulated or on a GPU, beside the CPU engine of the same run. */
 export function describeCudaEngine(where: string, canRun = true): void {
   // Emulated threads are slow on a machine that others use too.
-  describe.skipIf(!canRun)(`NativeEngine on ${where}`, { timeout: 600_000 }, () => {
+  describe.skipIf(!canRun)(`NativeEngine on ${where}`, () => {
     const engines: NativeEngine[] = [];
     const make = async (options: EngineOptions) => {
       const engine = await NativeEngine.create(options);

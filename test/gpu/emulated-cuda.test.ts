@@ -9,6 +9,6 @@ beforeAll(() => {
   execFileSync(process.execPath, ["build-cuda.mjs", "--emulated"], { cwd: GPU, stdio: "inherit" });
   process.env["TROUPE_CUDA_ADDON"] = `${GPU}build/Emulated/troupe-cuda.node`;
   process.env["TROUPE_CUBLASLT"] = `${GPU}build/Emulated/libcublasLt.so`;
-}, 600_000);
+});
 
 describeCudaEngine("emulated CUDA kernels");

@@ -91,7 +91,7 @@ describe.skipIf(!isInstalled)("policies in Hugging Face layout", () => {
       stdio: ["ignore", "pipe", "pipe"],
     });
     answers.push(...text.trim().split("\n"));
-  }, 300_000);
+  });
   afterAll(() => engines.forEach((engine) => engine.dispose()));
 
   const answerTo = (index: number, isRewritten = false) => {

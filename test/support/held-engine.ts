@@ -24,10 +24,8 @@ export function attachSampler(handle: unknown): Sampler {
       (request) => isNew(request) && sampler.version() < request.maxTokens - HELD_TOKENS - 1,
     );
     if (!isHeld) return sampler.generate(requests, options);
-    const begun = await sampler.generate(
-      requests.map((request) => ({ ...request, maxTokens: HELD_AT })),
-      options,
-    );
+    // Without the signal: a version that is quicker than these tokens would end them before that place.
+    const begun = await sampler.generate(requests.map((request) => ({ ...request, maxTokens: HELD_AT })));
     if (begun.some(isCut)) await aborted(options.signal);
     return begun.map((completion) => (isCut(completion) ? { ...completion, stopReason: "aborted" } : completion));
   };

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import type { ScriptEnd } from "./run-script.js";
 
 // By the package's name, as this file runs from dist too.
@@ -13,14 +15,46 @@ export interface TroupeFolders {
   readonly home: string;
 }
 
+/** A place in a command's output. */
+export interface OutputPlace {
+  /** How the line starts. */
+  readonly start: string;
+  /** Which of the lines that start so, from 1. */
+  readonly count: number;
+}
+
+// The built file also where tests run from their sources.
+const standStill = new URL("../test/dist/support/stand-still.js", pathToFileURL(dirname(core) + "/")).href;
+
 /** The compiled command line in a process of its own. */
 export class TroupeProcess {
   readonly ended: Promise<ScriptEnd>;
   readonly #child: ChildProcess;
+  readonly #mayGoOn: string;
 
-  /** @param onLine hears every whole line of stdout as it comes */
-  constructor(args: readonly string[], folders: TroupeFolders, onLine: (line: string) => void = () => {}) {
-    const env = { ...process.env, TROUPE_RUNS: folders.runs, TROUPE_HOME: folders.home, NO_COLOR: "1" };
+  /**
+   * @param onLine hears every whole line of stdout as it comes
+   * @param standsStillAt where the command stands still, with that line written, until `goOn()`
+   */
+  constructor(
+    args: readonly string[],
+    folders: TroupeFolders,
+    onLine: (line: string) => void = () => {},
+    standsStillAt?: OutputPlace,
+  ) {
+    this.#mayGoOn = join(folders.home, "may-go-on");
+    const env = {
+      ...process.env,
+      TROUPE_RUNS: folders.runs,
+      TROUPE_HOME: folders.home,
+      NO_COLOR: "1",
+      ...(standsStillAt
+        ? {
+            NODE_OPTIONS: `--import=${standStill}`,
+            TROUPE_STAND_STILL: JSON.stringify({ ...standsStillAt, until: this.#mayGoOn }),
+          }
+        : {}),
+    };
     const child = spawn(process.execPath, [executable, ...args], { env, stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     let stdout = "";
@@ -46,6 +80,12 @@ export class TroupeProcess {
 
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
+  }
+
+  /** Ends its standing still; a signal that it got before comes first. */
+  goOn(): void {
+    mkdirSync(dirname(this.#mayGoOn), { recursive: true });
+    writeFileSync(this.#mayGoOn, "");
   }
 }
 

@@ -6,10 +6,11 @@ import { failure, result, until } from "../../contracts/actor-placement.js";
 import { faultyActor, type FaultyProtocol } from "../../support/actors/faulty-actor.js";
 import { probeActor } from "../../support/actors/probe-actor.js";
 import { compiled } from "../../support/compiled-actor.js";
+import { ManualClock } from "../../support/manual-clock.js";
 import { runScript } from "../../support/run-script.js";
 
 const PATIENCE = { deadlineMs: 50_000 };
-const SUPERVISION = { restart: "permanent", maxRestarts: 1, withinMs: 60_000, backoffMs: [1, 1] } as const;
+const SUPERVISION = { restart: "permanent", maxRestarts: 1, withinMs: 600_000, backoffMs: [1, 1] } as const;
 const THREAD = { placement: { at: "thread" } } as const;
 
 describe("an actor's thread", () => {
@@ -54,15 +55,20 @@ describe("an actor's thread", () => {
   });
 
   test("an endless loop settles by the deadline, shows in the tree, and stop() ends it", async () => {
+    const clock = new ManualClock();
+    system = new ActorSystem({ clock });
     const ref = await spawn();
     const behind = result(ref.ask("alive", null, PATIENCE));
-    // Long enough for it to begin on a busy machine: cancelled before that, it never would.
-    const stuck = failure(ref.ask("loopForever", null, { deadlineMs: 2_000 }));
+    const stuck = failure(ref.ask("loopForever", null, { deadlineMs: 300 }));
+    // Cancelled before it begins, it never would.
     await until(() => system.list()[0]?.current?.type === "loopForever");
+    await clock.advance(300);
     expect(await stuck).toMatchObject({ code: "ASK_DEADLINE", details: { outcome: "unknown" } });
     expect(system.list()[0]?.current).toMatchObject({ type: "loopForever" });
     const queued = result(ref.ask("alive", null, PATIENCE));
-    await ref.stop({ graceMs: 10 });
+    const stopped = ref.stop({ graceMs: 10 });
+    await clock.advance(10);
+    await stopped;
     expect(await behind).toEqual({ value: 1 });
     expect(await queued).toMatchObject({
       error: { code: "ACTOR_DOWN", details: { outcome: "not-run", reason: "killed" } },

@@ -39,7 +39,7 @@ describe("newEnvironment()", () => {
     expect(analyseSource(dice, "environment")).toMatchObject([
       { severity: "error", place: "dice.ts:2:16", rule: "forbidden-global" },
     ]);
-  }, 120_000);
+  });
 
   test("never overwrites, and names the kinds there are", async () => {
     mkdirSync(folder, { recursive: true });

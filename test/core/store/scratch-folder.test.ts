@@ -36,29 +36,25 @@ process.stdin.resume();`;
 }
 
 describe("makeScratchFolder()", () => {
-  test(
-    "removes what a killed process left, and nothing of a live one or of other names",
-    { timeout: 60_000 },
-    async () => {
-      const dead = await owner("troupe-test");
-      mkdirSync(join(dead.path, "policy"));
-      writeFileSync(join(dead.path, "policy", "weights"), "…");
-      const other = await owner("troupe-test-other");
-      const live = await owner("troupe-test");
-      const foreign = join(own, "troupe-test-00000000-1-1-abcdef");
-      mkdirSync(foreign);
-      await dead.kill();
-      await other.kill();
-      expect(existsSync(dead.path)).toBe(true);
+  test("removes what a killed process left, and nothing of a live one or of other names", async () => {
+    const dead = await owner("troupe-test");
+    mkdirSync(join(dead.path, "policy"));
+    writeFileSync(join(dead.path, "policy", "weights"), "…");
+    const other = await owner("troupe-test-other");
+    const live = await owner("troupe-test");
+    const foreign = join(own, "troupe-test-00000000-1-1-abcdef");
+    mkdirSync(foreign);
+    await dead.kill();
+    await other.kill();
+    expect(existsSync(dead.path)).toBe(true);
 
-      const mine = await makeScratchFolder("troupe-test");
-      const again = await makeScratchFolder("troupe-test");
-      expect(
-        readdirSync(own)
-          .map((name) => join(own, name))
-          .toSorted(),
-      ).toEqual([other.path, live.path, foreign, mine, again].toSorted());
-      await live.kill();
-    },
-  );
+    const mine = await makeScratchFolder("troupe-test");
+    const again = await makeScratchFolder("troupe-test");
+    expect(
+      readdirSync(own)
+        .map((name) => join(own, name))
+        .toSorted(),
+    ).toEqual([other.path, live.path, foreign, mine, again].toSorted());
+    await live.kill();
+  });
 });

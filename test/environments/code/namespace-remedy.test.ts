@@ -50,5 +50,5 @@ describe.skipIf(!canForbid)("openNamespaceSandbox() where namespaces are forbidd
       missing: expect.stringMatching(/^cannot make namespaces: /),
       remedy: expect.stringContaining("sysctl -w user.max_user_namespaces="),
     });
-  }, 120_000);
+  });
 });

@@ -52,7 +52,7 @@ describe.skipIf(!isInstalled)("OpenEnv's own package", () => {
     } finally {
       await door.close(0);
     }
-  }, 120_000);
+  });
 
   test("as a server plays with our client: rewards, errors, and more sessions than it has room for", async () => {
     const port = await freePort();
@@ -74,7 +74,7 @@ describe.skipIf(!isInstalled)("OpenEnv's own package", () => {
       server.kill("SIGKILL");
       await ended;
     }
-  }, 120_000);
+  });
 });
 
 /** Plays one episode of seed 0. */

@@ -37,7 +37,7 @@ test("autothink's think share, rewards and weights are the same when one or four
   expect(rates.every((rate) => rate > 0 && rate < 1)).toBe(true);
   expect(metrics.some((of) => numberOf(of, "group/dropped") > 0)).toBe(true);
   expect(four).toEqual(one);
-}, 600_000);
+});
 
 function numberOf(metrics: unknown, name: string): number {
   return typeof metrics === "object" && metrics !== null && name in metrics

@@ -48,29 +48,21 @@ describe.skipIf(sandbox === undefined)("hostile programs in tier B, Pyodide", ()
     return verifyCode(codeCaseSchema.parse(neighbourhood.caseOf(one, "python", 5)), sandbox);
   }
 
-  it.each(PYTHON_PROGRAMS.filter(({ name }) => isAsked || PROBES.includes(name)))(
-    "$name",
-    async (one) => {
-      const verdict = await judge(one);
-      const said = JSON.stringify(verdict);
-      if (one.isHonest === true && !NEEDS_MORE.test(String(one.program)))
-        expect(verdict, said).toMatchObject({ kind: "pass" });
-      if (one.isHonest !== true) expect(verdict, said).toMatchObject({ kind: "fail", score: 0 });
-      expect(neighbourhood.tells(verdict), "the answer was found").toBe(false);
-      if (isAsked) process.stdout.write(`${one.name}: ${verdict.kind} ${verdict.reason.slice(0, 150)}\n`);
-    },
-    300_000,
-  );
+  it.each(PYTHON_PROGRAMS.filter(({ name }) => isAsked || PROBES.includes(name)))("$name", async (one) => {
+    const verdict = await judge(one);
+    const said = JSON.stringify(verdict);
+    if (one.isHonest === true && !NEEDS_MORE.test(String(one.program)))
+      expect(verdict, said).toMatchObject({ kind: "pass" });
+    if (one.isHonest !== true) expect(verdict, said).toMatchObject({ kind: "fail", score: 0 });
+    expect(neighbourhood.tells(verdict), "the answer was found").toBe(false);
+    if (isAsked) process.stdout.write(`${one.name}: ${verdict.kind} ${verdict.reason.slice(0, 150)}\n`);
+  });
 
-  it.each(TO_JAVASCRIPT)(
-    "does not reach JavaScript by %j",
-    async (program) => {
-      const verdict = await judge({ name: "", program });
-      expect(verdict, verdict.reason).toMatchObject({ kind: "fail", score: 0 });
-      expect(verdict.reason).toMatch(/^(runtime-error|time-limit)/);
-    },
-    300_000,
-  );
+  it.each(TO_JAVASCRIPT)("does not reach JavaScript by %j", async (program) => {
+    const verdict = await judge({ name: "", program });
+    expect(verdict, verdict.reason).toMatchObject({ kind: "fail", score: 0 });
+    expect(verdict.reason).toMatch(/^(runtime-error|time-limit)/);
+  });
 
   it("leave nothing behind", async () => {
     await sandbox?.close();
