@@ -37,6 +37,7 @@ export { deriveKey, keyToHex, Random } from "./numerics/random.js";
 export * from "./numerics/statistics.js";
 export { readParquet, type ParquetRow } from "./store/parquet-rows.js";
 export { writeFileAtomically } from "./store/durable-files.js";
+export { makeScratchFolder } from "./store/scratch-folder.js";
 export * from "./store/safetensors.js";
 export * from "./store/tensor-folder.js";
 export * from "./store/tensor-header.js";

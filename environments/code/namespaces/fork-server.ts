@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { makeScratchFolder } from "@troupe/core/sdk";
 import { packageRoot } from "../package-root.js";
 import type { GuestChannel, GuestEnd } from "../guests/guest.js";
 import { brokenEnd, endOf } from "./guest-end.js";
@@ -34,10 +34,17 @@ export class ForkServer {
   #count = 0;
   #isGone = false;
 
-  /** @param first the arguments of the guests, whose limits of memory each of them may have in its own way */
-  constructor({ boundary, command }: LaunchArguments) {
+  /**
+   * Also removes what one left that was killed together with its interpreter.
+   *
+   * @param first the arguments of the guests, whose limits of memory each of them may have in its own way
+   */
+  static async open(first: LaunchArguments): Promise<ForkServer> {
     // Of this user alone: whoever connects is a guest of the server.
-    const folder = mkdtempSync(join(tmpdir(), "troupe-guests-"));
+    return new ForkServer(first, await makeScratchFolder("troupe-guests"));
+  }
+
+  private constructor({ boundary, command }: LaunchArguments, folder: string) {
     const [socket, root] = [join(folder, "s"), join(folder, "root")];
     mkdirSync(root);
     this.#listener = createServer((connection) => this.#greet(connection)).listen(socket);
