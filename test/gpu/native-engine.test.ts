@@ -266,8 +266,9 @@ describe("attachSampler()", () => {
     expect((await sampler.generate([requestOf(1)])).length).toBe(1);
     sampler.dispose();
     // The thread of the last call lets go of the weights a moment after it answered.
-    await vi.waitFor(() =>
-      expect(() => attachSampler(handle)).toThrow(expect.objectContaining({ code: "ENGINE_GONE" })),
+    await vi.waitFor(
+      () => expect(() => attachSampler(handle)).toThrow(expect.objectContaining({ code: "ENGINE_GONE" })),
+      { timeout: 600_000 },
     );
     await expect(sampler.generate([requestOf(1)])).rejects.toMatchObject({ code: "ENGINE_GONE" });
     await expect(engine.forwardBackward(batch, EVERY_TERM)).rejects.toMatchObject({ code: "ENGINE_GONE" });

@@ -27,7 +27,7 @@ export default definePlugin({ name: "${name}", version: "1.0.0", description: "O
 }
 
 async function broken(path: string, settings?: unknown): Promise<readonly ContractResult[]> {
-  const results = await tryContract(path, folder, { with: settings, deadlineMs: 1000 });
+  const results = await tryContract(path, folder, { with: settings, deadlineMs: 3000 });
   return results.filter(({ isKept }) => !isKept);
 }
 

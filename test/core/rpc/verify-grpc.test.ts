@@ -66,7 +66,7 @@ describe("listenGrpc()", () => {
       { ...item("thrown", "throw"), prompt_messages: { messages: [{ role: "user", content: "Say yes." }] } },
     ];
     const replies: object[] = [];
-    for await (const { replies: some } of verify({ run_id: "r", idempotency_key: "k", deadline_ms: 60_000, items })) {
+    for await (const { replies: some } of verify({ run_id: "r", idempotency_key: "k", deadline_ms: 600_000, items })) {
       replies.push(...some);
       if (replies.length === 2) open();
     }

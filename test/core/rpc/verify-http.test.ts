@@ -89,7 +89,7 @@ describe("POST /v1/verify", () => {
     const { verify } = await http();
     const { path, open } = gate();
     const body = { idempotency_key: "k", items: [item("once/a", "yes", { gate: path }), item("once/b", "no")] };
-    const both = [verify(body), verify({ ...body, deadline_ms: 60_000 })];
+    const both = [verify(body), verify({ ...body, deadline_ms: 600_000 })];
     await until(() => begun().includes("once/a") && begun().includes("once/b"));
     open();
     const [first, second] = await Promise.all(both);

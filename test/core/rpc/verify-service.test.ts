@@ -20,7 +20,7 @@ const SCORED: readonly string[] = ["pass", "fail", "partial"];
 
 describe("VerifyService.submit()", () => {
   it("gives exactly one reply for every item, whatever befalls the verifier", async () => {
-    const service = await made.service({ limitMs: 3000 });
+    const service = await made.service({ limitMs: 600_000 });
     const word = fc.oneof(
       { weight: 20, arbitrary: fc.constantFrom("yes", "no", "throw", "abstain", "infinite") },
       { weight: 1, arbitrary: fc.constant("exit") },
@@ -61,7 +61,7 @@ describe("VerifyService.submit()", () => {
   });
 
   it("ends a verifier that hangs from outside: a timeout for it, verdicts for all others, and it is quarantined", async () => {
-    const service = await made.service({ threads: 1, limitMs: 1500 });
+    const service = await made.service({ threads: 1, limitMs: 4000 });
     const items = [
       ...["a", "b", "c"].map((id) => item(id)),
       item("poison", "hang"),
@@ -114,7 +114,7 @@ describe("VerifyService.submit()", () => {
     const held = verify(service, [item("held", "yes", { gate: path })]);
     await until(() => begun().includes("held"));
     let isDrained = false;
-    const drained = service.drain(60_000).then(() => (isDrained = true));
+    const drained = service.drain(600_000).then(() => (isDrained = true));
     expect(() => service.submit(parseVerifyRequest({ items: [item("new")] }))).toThrow(
       expect.objectContaining({ code: "SERVICE_DRAINING" }),
     );

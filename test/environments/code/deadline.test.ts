@@ -9,7 +9,7 @@ describe.skipIf(strongSandbox === undefined)("a deadline of verdicts on programs
     const verifiers = await createVerifiers({
       use: "code",
       with: { data: { path: "unused.jsonl" }, limits: { testMs: 600_000, totalMs: 600_000 } },
-      deadlineMs: 15_000,
+      deadlineMs: 30_000,
     });
     const task = (program: string) =>
       [

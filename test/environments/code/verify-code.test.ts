@@ -53,8 +53,9 @@ describe.skipIf(strongSandbox === undefined)("verifyCode() in tier A", () => {
   });
 
   it("ends a program at its limit, and goes on in a fresh sandbox when all tests are wanted", async () => {
-    const program = "n = int(input())\nwhile n == 1: pass\nprint(sum(map(int, input().split())))";
-    const limits = { testMs: 1500 };
+    // The second test alone does not end. The others must not meet the limit on a busy machine.
+    const program = "n = int(input())\nimport time\nwhile n == 1: time.sleep(1)\nprint(sum(map(int, input().split())))";
+    const limits = { testMs: 5000 };
     const first = await judge(stdin(program, { limits }));
     expect(first).toMatchObject({ kind: "fail", parts: { ran: 2, passed: 1 } });
     expect(first.reason).toMatch(/^time-limit: test 2 of 3: no answer within \d+ ms$/);
@@ -70,8 +71,9 @@ describe.skipIf(strongSandbox === undefined)("verifyCode() in tier A", () => {
   });
 
   it("ends a program at the limit for all tests together", async () => {
-    const program = `import time\ntime.sleep(0.4)\n${SUM}`;
-    const verdict = await judge(stdin(program, { limits: { totalMs: 500 } }));
+    // The second test alone uses it up.
+    const program = SUM.replace("\n", "\nimport time\nif n == 1: time.sleep(4.2)\n");
+    const verdict = await judge(stdin(program, { limits: { testMs: 60_000, totalMs: 4000 } }));
     expect(verdict.reason).toMatch(/^total-time-limit: \d+ ms after 2 of 3 tests$/);
   });
 

@@ -29,7 +29,8 @@ export default defineEnvironment({
       if (typeof log === "string") appendFileSync(log, `${id}\n`);
       while (typeof gate === "string" && !existsSync(gate)) await pause(5);
       if (responseText === "exit") process.exit(7);
-      while (responseText === "hang");
+      // As good as a loop without end, and takes nothing from those who work.
+      if (responseText === "hang") Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
       if (responseText === "throw") throw new RangeError(`no verdict on ${id}`);
       if (responseText === "abstain") return verdict({ kind: "abstain", reason: "asked-to" });
       if (responseText === "infinite") return verdict({ kind: "partial", score: Infinity, reason: "asked-to" });
