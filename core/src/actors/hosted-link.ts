@@ -2,6 +2,7 @@ import type * as Grpc from "@grpc/grpc-js";
 import type { Clock } from "./clock.js";
 import { encodeError } from "./error-codec.js";
 import { FrameReader, FrameWriter } from "./frame-stream.js";
+import { afterSlice, InlineTurns } from "./inline-turns.js";
 import { Lease } from "./lease.js";
 import type { HostedStart, LinkFrame, Received } from "./link-frame.js";
 import { loadDefinition } from "./load-definition.js";
@@ -11,7 +12,6 @@ import { localModule } from "./portable-module.js";
 import { ProcessTransport } from "./process-transport.js";
 import type { ActorFrame } from "./protocol.js";
 import type { PlaceEnd, Transport, TransportListener, Within } from "./transport.js";
-import { SharedSlices } from "./slices.js";
 import { WorkerTransport } from "./worker-transport.js";
 
 /** Of a peer that does not read: beyond this many bytes its link is cut. */
@@ -118,7 +118,7 @@ export class HostedLink {
       if (within === "inline") {
         const definition = await loadDefinition({ ...start, module });
         if (!hosted.isKilled)
-          hosted.transport = new LocalTransport({ ...about, definition }, listener, new SharedSlices());
+          hosted.transport = new LocalTransport({ ...about, definition }, listener, new InlineTurns(afterSlice));
       } else {
         const named = { ...about, definition: { module, exportName: start.exportName } };
         hosted.transport =
