@@ -60,15 +60,28 @@ export async function runUnits(
   if (failure !== undefined) throw failure;
 }
 
-async function runUnit(
-  { directory }: Unit,
+async function runUnit(unit: Unit, signal: AbortSignal, onPart: (part: string, done: number) => void): Promise<void> {
+  const { directory } = unit;
+  for (;;) {
+    while ((await directory.liveAttempt()) !== undefined && !signal.aborted)
+      await new Promise<void>((resolve) => systemClock.after(LOCK_POLL_MS, resolve));
+    if (signal.aborted || isFinished(unit)) return;
+    const { end, code, words } = await resume(directory.path, signal, onPart);
+    // The process of an earlier study that was still on its way to its run: it has it now, or has ended.
+    if (code === "RUN_LOCKED") continue;
+    if (end !== 0 && !signal.aborted)
+      throw errors.studyRunFailed({ run: directory.path, end: String(end), words: words.trim() });
+    return;
+  }
+}
+
+/** Goes on with a run in a process of its own; with the code of its error, if there was one. */
+async function resume(
+  path: string,
   signal: AbortSignal,
   onPart: (part: string, done: number) => void,
-): Promise<void> {
-  while ((await directory.liveAttempt()) !== undefined && !signal.aborted)
-    await new Promise<void>((resolve) => systemClock.after(LOCK_POLL_MS, resolve));
-  if (signal.aborted) return;
-  const child = spawn(process.execPath, [executable, "resume", directory.path, "--json"], {
+): Promise<{ end: number | NodeJS.Signals | null; code: string | undefined; words: string }> {
+  const child = spawn(process.execPath, [executable, "resume", path, "--json"], {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
@@ -80,15 +93,21 @@ async function runUnit(
     child.on("error", reject);
     child.on("close", (code, killed) => resolve(killed ?? code));
   });
+  let code: string | undefined;
   for await (const line of createInterface({ input: child.stdout })) {
     const record: unknown = JSON.parse(line);
     const step = stepOf(record);
     if (step !== undefined) onPart(step.part, step.done);
+    code = errorCodeOf(record) ?? code;
   }
   const end = await ended;
   signal.removeEventListener("abort", stop);
-  if (end !== 0 && !signal.aborted)
-    throw errors.studyRunFailed({ run: directory.path, end: String(end), words: words.trim() });
+  return { end, code, words };
+}
+
+function errorCodeOf(record: unknown): string | undefined {
+  if (typeof record !== "object" || record === null || !("type" in record) || record.type !== "error") return undefined;
+  return "code" in record && typeof record.code === "string" ? record.code : undefined;
 }
 
 /** Part and share of a step that a run reports; undefined for every other record. */
