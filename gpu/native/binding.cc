@@ -239,8 +239,8 @@ Napi::Value measurePeaks(const Napi::CallbackInfo& info) {
 /// `targets` holds the text that the options borrow.
 TrLearnerOptions optionsOf(const Napi::Object& o, std::string* targets) {
   *targets = o.Get("adapterTargets").As<Napi::String>().Utf8Value();
-  return {intAt(o, "threads"),     intAt(o, "recompute"),       intAt(o, "format"),
-          intAt(o, "adapterRank"), numberAt(o, "adapterAlpha"), targets->c_str(),
+  return {intAt(o, "threads"),     intAt(o, "recompute"),       intAt(o, "format"),  o.Get("fastGradients").ToBoolean(),
+          intAt(o, "ranks"),       intAt(o, "adapterRank"),     numberAt(o, "adapterAlpha"), targets->c_str(),
           o.Get("shared").ToBoolean(), o.Get("blank").ToBoolean(), intAt(o, "olderVersions")};
 }
 
@@ -322,11 +322,12 @@ Napi::Object scores(Napi::Env env, const Scored& s) {
   return o;
 }
 
+/// The arguments from number `first` on are packed sequences and their temperature.
 template <class Function>
-Napi::Value startLearnerScoring(const Napi::CallbackInfo& info, Function function) {
+Napi::Value startLearnerScoring(const Napi::CallbackInfo& info, size_t first, Function function) {
   Learner learner = unwrap<Learner>(info, 0);
-  auto tokens = ints(info[1]), offsets = ints(info[2]);
-  float temperature = info[3].As<Napi::Number>().FloatValue();
+  auto tokens = ints(info[first]), offsets = ints(info[first + 1]);
+  float temperature = info[first + 2].As<Napi::Number>().FloatValue();
   auto out = std::make_shared<Scored>(tokens->size());
   return environment(info).start(
       info.Env(),
@@ -337,8 +338,11 @@ Napi::Value startLearnerScoring(const Napi::CallbackInfo& info, Function functio
       [out](Napi::Env env) { return scores(env, *out); });
 }
 
-Napi::Value learnerForward(const Napi::CallbackInfo& info) { return startLearnerScoring(info, tr_learner_forward); }
-Napi::Value scoreReference(const Napi::CallbackInfo& info) { return startLearnerScoring(info, tr_learner_score_reference); }
+Napi::Value learnerForward(const Napi::CallbackInfo& info) {
+  int32_t rank = info[1].As<Napi::Number>().Int32Value();
+  return startLearnerScoring(info, 2, [rank](TrLearner* learner, auto... arguments) { return tr_learner_forward(learner, rank, arguments...); });
+}
+Napi::Value scoreReference(const Napi::CallbackInfo& info) { return startLearnerScoring(info, 1, tr_learner_score_reference); }
 Napi::Value keepReference(const Napi::CallbackInfo& info) {
   tr_learner_keep_reference(unwrap<Learner>(info, 0).get());
   return info.Env().Undefined();
@@ -375,10 +379,11 @@ Napi::Value storeScore(const Napi::CallbackInfo& info) {
 
 Napi::Value learnerBackward(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);
-  auto dLogprobs = floats(info[1]), dEntropies = floats(info[2]);
+  int32_t rank = info[1].As<Napi::Number>().Int32Value();
+  auto dLogprobs = floats(info[2]), dEntropies = floats(info[3]);
   return environment(info).start(
       info.Env(),
-      [=] { return tr_learner_backward(learner.get(), dLogprobs->data(), dEntropies->data(), (int64_t)dLogprobs->size()); },
+      [=] { return tr_learner_backward(learner.get(), rank, dLogprobs->data(), dEntropies->data(), (int64_t)dLogprobs->size()); },
       [](Napi::Env env) { return env.Undefined(); });
 }
 

@@ -147,14 +147,14 @@ class Call {
 std::vector<Completion> generate(Store& store, const PackedWeights& weights, const TrRequests& requests, const GenerateOptions& options) {
   checkRequests(requests, store.model->shape, store.vocabulary() != nullptr);
   Call call(store, requests, weights);
-  Lanes lanes{1, options.maxInFlight};
+  Lanes lanes{{&store.pages}, options.maxInFlight};
   if (store.model->packedSize <= kCacheFloats) {
     // A thread that decodes its own sequences waits for no other's step, above all when other programs hold that one up.
-    lanes.count = std::clamp<long>((requests.count + kLeastPerPart - 1) / kLeastPerPart, 1, store.threads);
-    lanes.places = std::clamp<long>(options.maxInFlight / lanes.count, 1, kCachedPerThread);
+    lanes.pools.resize(std::clamp<long>((requests.count + kLeastPerPart - 1) / kLeastPerPart, 1, store.threads), &store.pages);
+    lanes.places = std::clamp<long>(options.maxInFlight / lanes.count(), 1, kCachedPerThread);
   }
-  int threads = lanes.count > 1 ? 1 : store.threads;
-  return runRequests(store.pages, store.vocabulary(), requests, lanes, options, [&](const std::vector<Sequence*>& chosen) {
+  int threads = lanes.count() > 1 ? 1 : store.threads;
+  return runRequests(lanes, store.vocabulary(), requests, options, [&](long, const std::vector<Sequence*>& chosen) {
     // Parts of about equal rows, whole sequences each.
     long parts = threads == 1 ? 1 : 2 * threads;
     long share = std::clamp<long>(((long)chosen.size() + parts - 1) / parts, kLeastPerPart, kMostPerPart);

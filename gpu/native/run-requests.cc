@@ -10,9 +10,11 @@
 
 namespace troupe {
 
-std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests, Lanes lanes,
-                                    const GenerateOptions& options, const std::function<void(const std::vector<Sequence*>&)>& advance) {
-  long longest = 0, capacity = pool.capacity();
+std::vector<Completion> runRequests(const Lanes& lanes, std::shared_ptr<const Vocabulary> vocabulary, const TrRequests& requests,
+                                    const GenerateOptions& options,
+                                    const std::function<void(long lane, const std::vector<Sequence*>&)>& advance) {
+  long longest = 0, capacity = lanes.pools.front()->capacity();
+  for (PagePool* pool : lanes.pools) capacity = std::min(capacity, pool->capacity());
   for (long i = 0; i < requests.count; i++) {
     long tokens = requests.promptOffsets[i + 1] - requests.promptOffsets[i] + requests.maxTokens[i];
     long pages = (tokens + kPageKeys - 1) / kPageKeys;
@@ -22,9 +24,10 @@ std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabu
     longest = std::max(longest, pages);
   }
   std::vector<Completion> results(requests.count);
-  RequestQueue queue(requests, lanes.count);
+  RequestQueue queue(requests, lanes.count());
   std::mutex streaming;
-  Pool::shared().run(lanes.count, (int)lanes.count, [&](long lane) {
+  Pool::shared().run(lanes.count(), (int)lanes.count(), [&](long lane) {
+    PagePool& pool = *lanes.pools[lane];
     // One lane is enough to do everything, so only the first waits for room.
     PageAccount account(pool, longest, options.abort, lane == 0 ? PageAccount::Opening::Waits : PageAccount::Opening::Tries);
     if (!account.isOpen()) return;
@@ -35,7 +38,7 @@ std::vector<Completion> runRequests(PagePool& pool, std::shared_ptr<const Vocabu
       while (!(options.abort != nullptr && options.abort->load(std::memory_order_relaxed))) {
         const std::vector<Sequence*>& chosen = schedule.next();
         if (chosen.empty()) break;
-        advance(chosen);
+        advance(lane, chosen);
         if (options.onTokens) {
           newRequests.clear(), newTokens.clear();
           for (Sequence* z : chosen)

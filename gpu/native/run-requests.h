@@ -18,16 +18,18 @@ struct GenerateOptions {
   std::function<void(const std::vector<int32_t>& requests, const std::vector<int32_t>& tokens)> onTokens;
 };
 
-/// How many threads decode beside each other, each with sequences of its own and no step in common, and how many
-/// sequences each has in flight at most.
+/// Threads that decode beside each other, each with sequences of its own and no step in common: whose pages each of them
+/// takes, and how many sequences each has in flight at most.
 struct Lanes {
-  long count, places;
+  std::vector<PagePool*> pools;
+  long places;
+  long count() const { return (long)pools.size(); }
 };
 
 /// Completions in the order of the requests, which were checked. `advance` computes the `rows` next rows of every chosen
 /// sequence and, with Sequence::settle and record, what follows those that predict a response token; lanes call it at
-/// the same time. Throws BadInput for a request that the pool can never hold.
-std::vector<Completion> runRequests(PagePool&, std::shared_ptr<const Vocabulary>, const TrRequests&, Lanes, const GenerateOptions&,
-                                    const std::function<void(const std::vector<Sequence*>&)>& advance);
+/// the same time, each with its number. Throws BadInput for a request that a pool can never hold.
+std::vector<Completion> runRequests(const Lanes&, std::shared_ptr<const Vocabulary>, const TrRequests&, const GenerateOptions&,
+                                    const std::function<void(long lane, const std::vector<Sequence*>&)>& advance);
 
 }  // namespace troupe

@@ -2,8 +2,8 @@
 //
 // Conventions. Every function that can fail returns a TrStatus and leaves its outputs untouched on failure;
 // tr_last_error() then gives the cause, for the calling thread. Arrays are borrowed for the call's duration unless said
-// otherwise; lengths are 64-bit. A TrLearner is used by one call at a time; a TrStore by any number at once, on any
-// threads. No call takes a lock while it computes, none touches the JavaScript engine.
+// otherwise; lengths are 64-bit. A TrLearner is used by one call at a time, or by one forward or backward of each rank; a
+// TrStore by any number at once, on any threads. No call takes a lock while it computes, none touches the JavaScript engine.
 #pragma once
 #include <stdint.h>
 
@@ -22,6 +22,7 @@ typedef enum TrStatus {
   TR_NO_FORWARD = 7,     // backward without a forward before it
   TR_INTERNAL = 8,
   TR_NO_DEVICE = 9,      // no GPU that the CUDA kernels run on; the text says why
+  TR_DEVICE_LOST = 10,   // one of several GPUs, or what joins them, failed; the learner computes no more
 } TrStatus;
 
 /// A Qwen3-shaped decoder: see `ModelShape` in core/src/engines/policy-engine.ts.
@@ -46,6 +47,8 @@ typedef struct TrLearnerOptions {
   int32_t threads;    // ≤ 0: all of the pool
   int32_t recompute;  // TrRecompute
   int32_t format;     // TrFormat of the linear layers; weights, gradients and moments are fp32 in any case
+  int32_t fastGradients;  // CUDA: cuBLASLt computes the linear layers' gradients
+  int32_t ranks;  // CUDA: GPUs that train and sample together; ≤ 1: one
   /// Low-rank adapter, trained in place of the weights: rank 0 is none; targets are names of linears, space-separated.
   int32_t adapterRank;
   double adapterAlpha;
@@ -184,11 +187,11 @@ int64_t tr_learner_tensors(const TrLearner*, const TrTensor** tensors);
 int64_t tr_learner_trainable(const TrLearner*, const TrTensor** tensors);
 
 /// Logprob and entropy [N] of every token of packed sequences at `temperature`, 0 at each sequence's first token;
-/// keeps what tr_learner_backward needs.
-TrStatus tr_learner_forward(TrLearner*, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+/// keeps what tr_learner_backward needs. `rank` in [0, ranks): the GPU that computes it.
+TrStatus tr_learner_forward(TrLearner*, int32_t rank, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                             float temperature, float* logprobs, float* entropies);
-/// Adds to the gradients, given the loss's derivatives [N] by the logprobs and entropies of the last forward.
-TrStatus tr_learner_backward(TrLearner*, const float* dLogprobs, const float* dEntropies, int64_t n);
+/// Adds to the gradients, given the loss's derivatives [N] by the logprobs and entropies of the rank's last forward.
+TrStatus tr_learner_backward(TrLearner*, int32_t rank, const float* dLogprobs, const float* dEntropies, int64_t n);
 /// Clips, applies AdamW, clears the gradients. On TR_NOT_FINITE the weights are unchanged and the gradients cleared.
 TrStatus tr_learner_step(TrLearner*, const TrOptimizerStep*, double* gradNorm);
 void tr_learner_reset_optimizer(TrLearner*);

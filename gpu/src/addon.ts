@@ -30,9 +30,6 @@ export const ARRAY = { weights: 0, gradients: 1, firstMoments: 2, secondMoments:
 /** Numbers of what linear layers compute with, in `TrFormat`. */
 export const FORMAT = { fp32: 0, bf16: 1 } as const satisfies Readonly<Record<ComputeType, number>>;
 
-/** Added to the above in `TrLearnerOptions.format` on a GPU: cuBLASLt computes the linear layers' gradients. */
-export const FAST_GRADIENTS = 2;
-
 /** Numbers in `TrStopReason`, in order. */
 export const STOP_REASONS = ["stop", "length", "aborted"] as const;
 
@@ -44,6 +41,10 @@ export interface LearnerOptions {
   readonly threads: number;
   readonly recompute: number;
   readonly format: number;
+  /** On a GPU cuBLASLt computes the linear layers' gradients. */
+  readonly fastGradients: boolean;
+  /** GPUs that train and sample together. */
+  readonly ranks: number;
   /** 0: none. */
   readonly adapterRank: number;
   readonly adapterAlpha: number;
@@ -156,13 +157,20 @@ export interface NativeAddon {
   releaseLearner(learner: LearnerHandle): void;
   tensors(learner: LearnerHandle): readonly TensorPlace[];
   trainable(learner: LearnerHandle): readonly TensorPlace[];
+  /** `rank`: the GPU that computes it. Calls of several ranks may overlap. */
   learnerForward(
     learner: LearnerHandle,
+    rank: number,
     tokens_N: Int32Array,
     offsets_S1: Int32Array,
     temperature: number,
   ): Promise<Scores>;
-  learnerBackward(learner: LearnerHandle, dLogprobs_N: Float32Array, dEntropies_N: Float32Array): Promise<void>;
+  learnerBackward(
+    learner: LearnerHandle,
+    rank: number,
+    dLogprobs_N: Float32Array,
+    dEntropies_N: Float32Array,
+  ): Promise<void>;
   learnerStep(learner: LearnerHandle, step: OptimizerStep): Promise<number>;
   resetOptimizer(learner: LearnerHandle): void;
   stepCount(learner: LearnerHandle): number;
@@ -248,6 +256,7 @@ const BY_STATUS = [
   errors.forwardMissing,
   errors.nativeFault,
   errors.deviceMissing,
+  errors.deviceLost,
 ] as const;
 
 /**

@@ -22,6 +22,11 @@ export const errors = defineErrors({
     hint: 'Run on a machine whose nvidia-smi lists a GPU of compute capability 8.0 or higher, or give device "cpu"',
     exitCode: 4,
   },
+  deviceLost: {
+    message: (d: { action: string; problem: string }) => `Cannot ${d.action}: ${d.problem}`,
+    hint: "The engine computes no more: resume the run from its last checkpoint, with fewer GPUs where one is broken",
+    exitCode: 5,
+  },
   kernelsNotAvailable: {
     message: (d: { problem: string }) => `Cannot choose a kernel set: ${d.problem}`,
     hint: "Set TROUPE_KERNELS to a set that this CPU has, or unset it",

@@ -1,5 +1,5 @@
 import type { EngineOptions } from "@troupe/core/sdk";
-import { FAST_GRADIENTS, FORMAT, nativeAddon, RECOMPUTE, type LearnerOptions } from "./addon.js";
+import { FORMAT, nativeAddon, RECOMPUTE, type LearnerOptions } from "./addon.js";
 
 /** Engine options as native code takes them. */
 export function learnerOptions(options: EngineOptions): LearnerOptions {
@@ -15,7 +15,9 @@ export function learnerOptions(options: EngineOptions): LearnerOptions {
   return {
     threads,
     recompute: RECOMPUTE.indexOf(training.recompute ?? "nothing"),
-    format: FORMAT[dtype] + (device === "cuda" && !invariant ? FAST_GRADIENTS : 0),
+    format: FORMAT[dtype],
+    fastGradients: device === "cuda" && !invariant,
+    ranks: 1,
     adapterRank: lora?.rank ?? 0,
     adapterAlpha: lora?.alpha ?? 0,
     adapterTargets: lora?.targets.join(" ") ?? "",

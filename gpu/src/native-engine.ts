@@ -153,12 +153,12 @@ export class NativeEngine implements PolicyEngine {
       const metrics: Readonly<Record<string, number>>[] = [];
       const importanceScale = updateImportanceScale(batch, loss);
       for (const part of microBatches(batch, this.#microBatchTokens)) {
-        const scores = await addon.learnerForward(learner, part.tokens_N, part.offsets_S1, loss.temperature);
+        const scores = await addon.learnerForward(learner, 0, part.tokens_N, part.offsets_S1, loss.temperature);
         const result = policyLoss({ spec: loss, batch: part, ...scores, importanceScale });
         if (!Number.isFinite(result.loss)) {
           throw errors.valueNotFinite({ action: "train on a batch", problem: `the loss is ${result.loss}` });
         }
-        await addon.learnerBackward(learner, result.dLogprobs_N, result.dEntropies_N);
+        await addon.learnerBackward(learner, 0, result.dLogprobs_N, result.dEntropies_N);
         metrics.push(result.metrics);
       }
       return combineLossMetrics(metrics);

@@ -46,9 +46,9 @@ class LearnerBase {
   virtual ~LearnerBase() = default;
   /// What an array is made of.
   virtual const std::vector<Tensor>& tensorsOf(TrArray) const = 0;
-  virtual void forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
+  virtual void forward(int rank, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                        float* entropies) = 0;
-  virtual void backward(const float* dLogprobs, const float* dEntropies, long n) = 0;
+  virtual void backward(int rank, const float* dLogprobs, const float* dEntropies, long n) = 0;
   virtual double step(const TrOptimizerStep&) = 0;
   virtual void resetOptimizer() = 0;
   virtual void read(TrArray, long offset, float* out, long n) const = 0;
@@ -62,8 +62,6 @@ class LearnerBase {
   int64_t stepCount = 0, storeId = 0;
 };
 
-/// Beside the TrFormat in TrLearnerOptions::format: cuBLASLt computes the linear layers' gradients.
-constexpr int32_t kFastGradients = 2;
 /// Matrices and activations in the options' format, everything else in float32.
 std::unique_ptr<LearnerBase> makeLearner(const Shape&, uint64_t seed, const TrLearnerOptions&);
 

@@ -38,9 +38,9 @@ double bestSeconds(Stream s, Body body) {
   float best = 1e30f;
   for (int i = 0; i < 10; i++) {
     float ms = 0;
-    check(cudaEventRecord(begin, s), "timing");
+    check(cudaEventRecord(begin, s.handle), "timing");
     body();
-    check(cudaEventRecord(end, s), "timing");
+    check(cudaEventRecord(end, s.handle), "timing");
     check(cudaEventSynchronize(end), "timing");
     check(cudaEventElapsedTime(&ms, begin, end), "timing");
     best = std::min(best, ms);
@@ -100,7 +100,7 @@ void requireDevice() {
 
 std::unique_ptr<LearnerBase> makeLearner(const Shape& shape, uint64_t seed, const TrLearnerOptions& options) {
   requireDevice();
-  if ((options.format & ~kFastGradients) == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processors(), seed, options);
+  if (options.format == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processors(), seed, options);
   return std::make_unique<Learner<float>>(shape, processors(), seed, options);
 }
 

@@ -21,7 +21,7 @@ class Learner : public LearnerBase {
         gradients_(trainedSize()),
         first_(trainedSize()),
         second_(trainedSize()),
-        pass_(*model_, true, static_cast<TrRecompute>(options.recompute), (options.format & kFastGradients) != 0) {
+        pass_(*model_, true, static_cast<TrRecompute>(options.recompute), options.fastGradients != 0) {
     storeId = StoreBase::registerStore(store_);
     {
       std::vector<float> drawn(model_->layout.size);
@@ -54,7 +54,7 @@ class Learner : public LearnerBase {
     return which == TR_ADAPTER ? none : model_->layout.tensors;
   }
 
-  void forward(const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
+  void forward(int, const int32_t* tokens, long n, const int32_t* offsets, long sequences, float temperature, float* logprobs,
                float* entropies) override {
     std::fill(logprobs, logprobs + n, 0.f);
     pass_.forward(*current_, tokens, n, offsets, sequences, temperature, logprobs, entropies);
@@ -63,7 +63,7 @@ class Learner : public LearnerBase {
         throw Failure(TR_NOT_FINITE, "the logprob of token " + std::to_string(i) + " is not a finite number");
   }
 
-  void backward(const float* dLogprobs, const float* dEntropies, long n) override {
+  void backward(int, const float* dLogprobs, const float* dEntropies, long n) override {
     if (pass_.tokens() >= 0 && pass_.tokens() != n)
       throw Failure(TR_BAD_SHAPE, "gradients have " + std::to_string(n) + " tokens, the forward pass had " + std::to_string(pass_.tokens()));
     for (long i = 0; i < n; i++)

@@ -150,15 +150,9 @@ class LibraryProducts {
     demand(status);
     float one = 1;
     demand(lt_.Matmul(handle_.get(), product.get(), &one, a, layoutA.get(), b, layoutB.get(), &keep, c, layoutC.get(), c, layoutC.get(),
-                      &best.algorithm, workspace_, kWorkspace, streamOf(stream_)));
+                      &best.algorithm, workspace_, kWorkspace, handleOf(stream_)));
     return true;
   }
-
-#ifdef __CUDACC__
-  static void* streamOf(Stream s) { return s; }
-#else
-  static void* streamOf(Stream) { return nullptr; }
-#endif
 
   const BlasLt& lt_;
   Stream stream_;

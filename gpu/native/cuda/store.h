@@ -63,8 +63,8 @@ class Store : public StoreBase, public std::enable_shared_from_this<Store<T>> {
     Borrowed<Sampler<T>> sampler(*this, samplers_, [&] { return std::make_unique<Sampler<T>>(*model_); });
     sampler->setBiases(r.biasTokens, r.biasValues, r.biasOffsets[r.count]);
     Call call(r, weights, *sampler);
-    return runRequests(pages_, words, r, {1, std::min<long>(options.maxInFlight, kMostInFlight)}, options,
-                       [&](const std::vector<Sequence*>& chosen) { call.advance(chosen); });
+    Lanes lanes{{&pages_}, std::min<long>(options.maxInFlight, kMostInFlight)};
+    return runRequests(lanes, words, r, options, [&](long, const std::vector<Sequence*>& chosen) { call.advance(chosen); });
   }
 
   std::shared_ptr<const Vocabulary> vocabulary() const {

@@ -74,12 +74,12 @@ int64_t tr_learner_trainable(const TrLearner* l, const TrTensor** tensors) {
   *tensors = l->trainable.data();
   return (int64_t)l->trainable.size();
 }
-TrStatus tr_learner_forward(TrLearner* l, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
+TrStatus tr_learner_forward(TrLearner* l, int32_t rank, const int32_t* tokens, int64_t n, const int32_t* offsets, int64_t sequences,
                             float temperature, float* logprobs, float* entropies) {
-  return guarded([&] { l->learner->forward(tokens, n, offsets, sequences, temperature, logprobs, entropies); });
+  return guarded([&] { l->learner->forward(rank, tokens, n, offsets, sequences, temperature, logprobs, entropies); });
 }
-TrStatus tr_learner_backward(TrLearner* l, const float* dLogprobs, const float* dEntropies, int64_t n) {
-  return guarded([&] { l->learner->backward(dLogprobs, dEntropies, n); });
+TrStatus tr_learner_backward(TrLearner* l, int32_t rank, const float* dLogprobs, const float* dEntropies, int64_t n) {
+  return guarded([&] { l->learner->backward(rank, dLogprobs, dEntropies, n); });
 }
 TrStatus tr_learner_step(TrLearner* l, const TrOptimizerStep* step, double* gradNorm) {
   return guarded([&] { *gradNorm = l->learner->step(*step); });

@@ -113,8 +113,8 @@ void train(TrLearner* learner, const std::vector<int32_t>& tokens, const std::ve
   long n = (long)tokens.size();
   std::vector<float> logprobs(n), entropies(n), dLogprobs(n, -1.f / (float)n), dEntropies(n, -0.01f / (float)n);
   for (int step = 0; step < steps; step++) {
-    ok(tr_learner_forward(learner, tokens.data(), n, offsets.data(), (int64_t)offsets.size() - 1, 1, logprobs.data(), entropies.data()));
-    ok(tr_learner_backward(learner, dLogprobs.data(), dEntropies.data(), n));
+    ok(tr_learner_forward(learner, 0, tokens.data(), n, offsets.data(), (int64_t)offsets.size() - 1, 1, logprobs.data(), entropies.data()));
+    ok(tr_learner_backward(learner, 0, dLogprobs.data(), dEntropies.data(), n));
     TrOptimizerStep o{};
     o.learningRate = 0.01f, o.beta1 = 0.9f, o.beta2 = 0.95f, o.epsilon = 1e-8f, o.weightDecay = 0.1f, o.maxGradNorm = 1;
     double norm = 0;
