@@ -86,7 +86,7 @@ struct Kernels {
   /// c[m, n] = start + a[m, k] · packed. `bias` [n] is read when start is Bias. Scratch: (m + 32)(k + 32) floats.
   void (*linear)(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
                  const float* bias, float* scratch);
-  /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 64)(rows + 32) floats.
+  /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 80)(rows + 32) floats.
   void (*linearGrad)(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad,
                      long ldg, float* scratch);
 

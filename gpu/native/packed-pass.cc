@@ -93,6 +93,8 @@ void PackedPass::takeRows(const int32_t* tokens, long n, const int32_t* offsets,
     }
   }
   rows_ = (long)rowTokens_.size();
+  // Jobs take spans in order, and end sooner when the short ones come last.
+  std::stable_sort(spans_.begin(), spans_.end(), [](const Span& a, const Span& b) { return a.count > b.count; });
 }
 
 void PackedPass::attend(int layer, long item) {
@@ -159,6 +161,7 @@ void PackedPass::forward(const PackedWeights& weights, const int32_t* tokens, lo
   long d = s.hiddenSize, f = s.intermediateSize;
   inverseTemperature_ = 1.f / temperature;
   reserve(PassBuffer::Residual, kFirstOfBackward);
+  if (keepsLogits()) reserve(PassBuffer::LogitsGrad, PassBuffer::HeadPartials);
   rowStatistics_.resize(rows_);
   std::memset(logprobs, 0, sizeof(float) * n);
   std::memset(entropies, 0, sizeof(float) * n);
@@ -192,7 +195,8 @@ void PackedPass::predict(const PackedWeights& weights, long first, long count, f
                          const TopLogprobs* top) {
   const Model& m = *model_;
   long d = m.shape.hiddenSize, v = m.shape.vocabSize, width = std::min(v, kVocabularyBlock);
-  float *normed = scratch(Slot::Normed, count * d), *logits = scratch(Slot::Logits, count * width);
+  float* normed = scratch(Slot::Normed, count * d);
+  float* logits = keepsLogits() ? all(PassBuffer::LogitsGrad) + first * v : scratch(Slot::Logits, count * width);
   LogitSums sums[kBlockRows];
   float targets[kBlockRows];
   thread_local std::vector<TopLogits> greatest(kBlockRows);
@@ -267,12 +271,13 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     for (long o = 0; o < p.outputs; o += tileOutputs)
       for (long i = 0; i < p.inputs; i += tileInputs(p)) tiles.push_back({&p, o, i});
   const Kernels& k = model_->kernels;
-  run(extra + (long)tiles.size(), [&](long index) {
-    if (index < extra) return part(index);
-    const Tile& t = tiles[index - extra];
+  long before = (long)tiles.size();
+  run(before + extra, [&](long index) {
+    if (index >= before) return part(index - before);
+    const Tile& t = tiles[index];
     const Product& p = *t.product;
     long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(tileInputs(p), p.inputs - t.input);
-    float* storage = scratch(Slot::Right, (outputs + inputs + 64) * (kTokenBlock + 32));
+    float* storage = scratch(Slot::Right, (outputs + inputs + 80) * (kTokenBlock + 32));
     for (long r = 0; r < rows; r += kTokenBlock)
       k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.ldy + t.output, p.ldy,
                    p.x + r * p.inputs + t.input, p.inputs, p.grad + t.output * p.inputs + t.input, p.inputs, storage);
@@ -319,7 +324,7 @@ void PackedPass::backwardHead(const PackedWeights& weights, const BackwardPanels
         long local = b * kBlockRows, r = first + local, count = std::min(kBlockRows, rows - local);
         float *dlogits = logits + local * ids, *normed = input + r * d;
         if (from == 0) m.finalNormed(weights, at(PassBuffer::Residual, m.shape.layers, d, r), count, normed);
-        m.logitsOf(weights, normed, count, from, ids, dlogits);
+        if (!keepsLogits()) m.logitsOf(weights, normed, count, from, ids, dlogits);
         for (long i = 0; i < count; i++) {
           float dl = dLogprobs[rowPlaces_[r + i]], de = dEntropies[rowPlaces_[r + i]], *row = dlogits + i * ids;
           long target = rowTargets_[r + i] - from;

@@ -71,7 +71,7 @@ class PackedPass {
   void attendGrad(int layer, long item);
   void predict(const PackedWeights&, long first, long count, float* logprobs, float* entropies, const TopLogprobs* top);
   void backwardHead(const PackedWeights&, const BackwardPanels&, const float* dLogprobs, const float* dEntropies, float* grad);
-  /// Weight gradients as parts of a job, tiles of equal size; `extra` parts come first.
+  /// Weight gradients as parts of a job, tiles of equal size; `extra` smaller parts follow.
   void weightGradients(const std::vector<Product>&, long rows, long extra, const std::function<void(long)>& part);
   /// For `count` rows from `row` on: dx += u A for each part, with t and u kept in the slots from `slot` on.
   void adapterRows(const PackedWeights&, const BackwardPanels&, const Adapted&, long slot, long row, long count, float* dx);
@@ -82,6 +82,10 @@ class PackedPass {
   void run(long parts, const std::function<void(long)>& part) const;
   long blocks() const { return blocksOf(rows_); }
   bool keepsGateUp() const { return trains_ && recompute_ == Recompute::Nothing; }
+  /// Whether the logits of all rows, which the backward half overwrites with their gradients, fit where those go.
+  bool keepsLogits() const {
+    return trains_ && model_->shape.vocabSize <= kVocabularyBlock && headChunk(*model_, rows_) == rows_;
+  }
   PassPlan plan() const { return {trains_, recompute_, rows_}; }
   void reserve(PassBuffer first, PassBuffer last);
   float* all(PassBuffer b) const { return buffers_[static_cast<int>(b)]; }

@@ -150,6 +150,10 @@ double peakOf(long iterations, float* sink) {
   return 2.0 * 12 * kLanes * Cell::kValues * (double)iterations;
 }
 
+// Rows a multiple of so many floats apart lie in few sets of the nearest cache, and evict one another while a column is
+// read down; those an odd number of cache lines (16 floats) apart do not.
+constexpr long kEvicting = 256;
+
 // ---- fp32 -----------------------------------------------------------------------------------------------------------
 
 void packTransposed(const float* src, long lds, long n, long k, float* b, long ldp) {
@@ -204,6 +208,13 @@ void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy,
                 float* scratch) {
   // The right side is read once per kRows outputs; as panels its rows do not evict one another.
   pack(x, ldx, rows, inputs, scratch, rows * kPanel);
+  if (ldy % kEvicting == 0) {
+    float* left = scratch + roundUp(inputs, kPanel) * rows;
+    long ldl = roundUp(outputs, 32) + 16;
+    for (long r = 0; r < rows; r++)
+      for (long i = 0; i < outputs; i += 16) storeUpTo(left + r * ldl + i, outputs - i, loadUpTo(dy + r * ldy + i, outputs - i));
+    dy = left, ldy = ldl;
+  }
   productTransposed(outputs, inputs, rows, dy, ldy, scratch, rows * kPanel, grad, ldg);
 }
 
