@@ -55,7 +55,7 @@ export interface DistilledPolicy {
  * Trains the policy of a config on its environment's demonstrations, or finds the one that was trained before: the
  * cache is keyed by everything that goes in (policy folder, environment's code and settings, distill settings, seed).
  *
- * @throws NO_TEACHER when the environment has none
+ * @throws NO_TEACHER when the environment has none; CACHE_FOLDER_NOT_USABLE before anything is taught
  */
 export async function distillPolicy(
   config: RunConfig,
@@ -91,15 +91,24 @@ export async function distillPolicy(
         problem: "the environment has no teacher",
       });
     const started = systemClock.now();
-    const tokens = await teach(config, distill, parts, teacher, started, onEvent, signal);
     const temporary = `${directory}.tmp-${process.pid}`;
-    await mkdir(temporary, { recursive: true });
-    await parts.learner.ask("save", { directory: temporary, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
-    for (const file of tokenizerFiles(source)) await cp(join(source, file), join(temporary, file));
-    await syncTree(temporary);
-    await rm(directory, { recursive: true, force: true });
-    await rename(temporary, directory);
-    return { directory, isCached: false, tokens, seconds: (systemClock.now() - started) / 1000 };
+    // Made before minutes of teaching, not after them.
+    await mkdir(temporary, { recursive: true }).catch((cause: unknown) => {
+      const problem = cause instanceof Error ? cause.message : String(cause);
+      throw errors.cacheFolderNotUsable({ folder: cacheDirectory(), problem }, cause);
+    });
+    try {
+      const tokens = await teach(config, distill, parts, teacher, started, onEvent, signal);
+      await parts.learner.ask("save", { directory: temporary, optimizer: false }, { deadlineMs: LEARNER_DEADLINE_MS });
+      for (const file of tokenizerFiles(source)) await cp(join(source, file), join(temporary, file));
+      await syncTree(temporary);
+      await rm(directory, { recursive: true, force: true });
+      await rename(temporary, directory);
+      return { directory, isCached: false, tokens, seconds: (systemClock.now() - started) / 1000 };
+    } catch (error) {
+      await rm(temporary, { recursive: true, force: true });
+      throw error;
+    }
   } catch (error) {
     throw (await learnerEnd(parts.learner, error)) ?? error;
   } finally {

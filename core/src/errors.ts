@@ -156,6 +156,11 @@ export const errors = defineErrors({
     hint: "TROUPE_RUNS names the folder of all runs; point it at a folder that exists or can be made",
     exitCode: 4,
   },
+  cacheFolderNotUsable: {
+    message: (d: { folder: string; problem: string }) => `Cannot keep taught policies in "${d.folder}": ${d.problem}`,
+    hint: "TROUPE_HOME names the folder of everything that can be made again; point it at one that can be written",
+    exitCode: 4,
+  },
   hookDeadline: {
     message: (d: { plugin: string; version: string; hook: string; about: string; step: number; ms: number }) =>
       `Cannot wait for hook "${d.hook}" of plugin "${d.plugin}" ${d.version} for ${d.about} at step ${d.step}: it has not ended after ${d.ms} ms`,

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { loadConfig } from "../../core/dist/src/config/load-config.js";
@@ -104,7 +104,19 @@ describe("distillPolicy()", () => {
     const reason = new Error("enough");
     const config = read({}, "seed=22");
     await expect(distil(config, () => stop.abort(reason), stop.signal)).rejects.toBe(reason);
+    expect(readdirSync(join(home, "policies")).filter((name) => name.includes("tmp"))).toEqual([]);
     expect(await distil(config)).toMatchObject({ isCached: false });
+  });
+
+  test("rejects with CACHE_FOLDER_NOT_USABLE before it teaches", async () => {
+    const file = join(folder, "no-folder");
+    writeFileSync(file, "");
+    process.env["TROUPE_HOME"] = join(file, "home");
+    const events: RunEvent[] = [];
+    const refused = distil(read({}, "seed=24"), (event) => events.push(event));
+    await expect(refused).rejects.toMatchObject({ code: "CACHE_FOLDER_NOT_USABLE", exitCode: 4 });
+    process.env["TROUPE_HOME"] = home;
+    expect(events).toEqual([]);
   });
 
   test("rejects with NO_TEACHER in an environment that cannot teach, and without the settings", async () => {

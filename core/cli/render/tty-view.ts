@@ -19,6 +19,9 @@ const SAMPLE_HOLD_MS = 6000;
 const STAGE_WIDTH = 20;
 const VALUE_WIDTH = 5;
 
+/** Columns of what is counted: "2.25/≤5.00 M tokens". */
+const LABEL_WIDTH = 19;
+
 /** What is known about one piece of work. */
 interface Part {
   readonly name: string;
@@ -164,7 +167,7 @@ export class TtyView implements View {
             ? "stopped"
             : `eta ${duration(part.progress.etaSeconds)}`;
     const facts = [
-      fit(part.progress.label, 16),
+      fit(part.progress.label, LABEL_WIDTH),
       fit(part.accuracy === undefined ? "" : `acc ${unitShare(part.accuracy)}`, 7),
       fit(part.tokens === undefined ? "" : `${significant(part.tokens)} tok`, 8),
       fit(end, 10),

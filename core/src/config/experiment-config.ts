@@ -5,6 +5,7 @@ import { errors } from "../errors.js";
 import { describeProblems } from "./describe-problems.js";
 import { overlay } from "./overlay.js";
 import { loadConfig, type LoadedConfig } from "./load-config.js";
+import { nearest } from "./nearest.js";
 import { readConfigText } from "./read-config-text.js";
 import { experimentSchema, runConfigSchema, type RunConfig } from "./run-config.js";
 
@@ -37,11 +38,31 @@ export function isExperimentFile(file: string): boolean {
  * Reads an experiment: every arm is the base with the arm's settings laid over it; lists are replaced, not joined, and
  * so is what names another package (`use`).
  *
- * @throws what `loadConfig` throws; an arm's paths in CONFIG_NOT_VALID begin with `arms.<name>`
+ * @throws what `loadConfig` throws; an arm's paths in CONFIG_NOT_VALID begin with `arms.<name>`; OVERRIDE_NOT_VALID for a
+ *   setting of an arm that the file does not have
  */
 export function loadExperiment(file: string, overrides: readonly string[]): LoadedConfig<ExperimentConfig> {
   const loaded = loadConfig(file, overrides, experimentSchema);
+  refuseUnknownArms(file, overrides);
   return { ...loaded, config: finishArms(loaded.config, loaded.place) };
+}
+
+/** A misspelt arm would be one more arm, and its training time. */
+function refuseUnknownArms(file: string, overrides: readonly string[]): void {
+  const asked = overrides.flatMap((text) => {
+    const name = /^arms\.([^.=]+)/.exec(text)?.[1];
+    return name === undefined ? [] : [{ text, name }];
+  });
+  if (asked.length === 0) return;
+  // An experiment's file has arms, an object: it was checked.
+  const { arms } = parse(readConfigText(resolve(file))) as { readonly arms: object };
+  const known = Object.keys(arms);
+  for (const { text, name } of asked) {
+    if (known.includes(name)) continue;
+    const guess = nearest(name, known);
+    const problem = `no arm is named "${name}"${guess === undefined ? "" : `: did you mean "${guess}"?`} (arms: ${known.join(", ")})`;
+    throw errors.overrideNotValid({ text, problem });
+  }
 }
 
 /** Lays each arm's settings over the base's, in the order of the file. */

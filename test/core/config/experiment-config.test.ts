@@ -58,6 +58,16 @@ describe("loadExperiment()", () => {
     ]);
   });
 
+  test("refuses a setting of an arm that the file does not have, naming the nearest", () => {
+    expect(() => load("  one: {}\n  other: {}\n", "arms.othr.train.steps=3")).toThrow(
+      expect.objectContaining({
+        code: "OVERRIDE_NOT_VALID",
+        message:
+          'Cannot read the setting "arms.othr.train.steps=3": no arm is named "othr": did you mean "other"? (arms: one, other)',
+      }),
+    );
+  });
+
   test("names arm, path and the nearest known key of a problem", () => {
     expect(() => load("  one:\n    train: { groupSise: 5 }\n    eval: { tasks: 0 }\n")).toThrow(
       expect.objectContaining({
