@@ -46,6 +46,14 @@ INLINE void accumulate(const typename Cell::Type* __restrict a, long lda, const 
   }
 }
 
+/// Asks for the lines that a tile will write, long before its sums are done. The few rows of a decoding step are near anyway.
+template <int M, int W>
+INLINE void fetchTile(const float* c, long ldc) {
+  if constexpr (M == kRows)
+    UNROLL for (int i = 0; i < M; i++)
+      UNROLL for (int j = 0; j < W * kLanes; j += 16) __builtin_prefetch(c + i * ldc + j, 1);
+}
+
 /// c[M, n] = start + a · b for at most P panels of columns. Every loop over accumulators is unrolled, or the compiler
 /// would keep them in memory.
 template <class Cell, int M, int P>
@@ -63,6 +71,7 @@ void tile(const typename Cell::Type* a, long lda, const typename Cell::Type* b, 
     }
     UNROLL for (int j = 0; j < W; j++) s[i][j] = start == Start::Zero ? vec{} : loadVec(from + j * kLanes);
   }
+  if (whole) fetchTile<M, W>(c, ldc);
   accumulate<Cell, M, P, false>(a, lda, b, ldp, steps, s);
   UNROLL for (int i = 0; i < M; i++) {
     float* to = whole ? c + i * ldc : edge;
@@ -78,9 +87,10 @@ void tileAdded(const typename Cell::Type* a, long lda, const typename Cell::Type
   vec s[M][kColumns];
   UNROLL for (int i = 0; i < M; i++)
     UNROLL for (int j = 0; j < kColumns; j++) s[i][j] = vec{};
-  accumulate<Cell, M, 1, true>(a, lda, b, 0, steps, s);
   float edge[kPanel];
   bool whole = n >= kPanel;
+  if (whole) fetchTile<M, kColumns>(c, ldc);
+  accumulate<Cell, M, 1, true>(a, lda, b, 0, steps, s);
   UNROLL for (int i = 0; i < M; i++) {
     float* to = whole ? c + i * ldc : edge;
     UNROLL for (int j = 0; j < kColumns; j++) storeVec(to + j * kLanes, whole ? loadVec(to + j * kLanes) + s[i][j] : s[i][j]);

@@ -108,18 +108,35 @@ INLINE void storeUpTo(float* p, long left, F16 a) {
 }
 
 INLINE float joinSum(F16 a) {
+#if defined(__AVX512F__)
+  // The sums below without a way through memory, which costs more than they do.
+  __m512 sixteen = (__m512)a.v[0];
+  __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(sixteen), _mm512_extractf32x8_ps(sixteen, 1));
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+#else
   alignas(64) float t[16];
   store16(t, a);
   for (int w = 8; w > 0; w /= 2)
     for (int i = 0; i < w; i++) t[i] += t[i + w];
   return t[0];
+#endif
 }
 INLINE float joinMax(F16 a) {
+#if defined(__AVX512F__)
+  __m512 sixteen = (__m512)a.v[0];
+  __m256 eight = _mm256_max_ps(_mm512_castps512_ps256(sixteen), _mm512_extractf32x8_ps(sixteen, 1));
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(two, _mm_movehdup_ps(two)));
+#else
   alignas(64) float t[16];
   store16(t, a);
   float m = t[0];
   for (int i = 1; i < 16; i++) m = t[i] > m ? t[i] : m;
   return m;
+#endif
 }
 
 /// exp with |x| clamped to 87, so the result is a normal number; about 1 unit in the last place from the truth.
