@@ -62,7 +62,7 @@ export const errors = defineErrors({
   },
   lossSettingOverruled: {
     message: (d: { setting: string; wanted: number; plugin: string; own: string }) =>
-      `Cannot plan the run as loss.${d.setting} is ${d.wanted} and plugin "${d.plugin}" has a ${d.setting} of its own, ${d.own}, which would take its place`,
+      `Cannot plan the run as loss.${d.setting} is ${d.wanted} and plugin "${d.plugin}" has its own ${d.setting}, ${d.own}, which would take its place`,
     hint: (d: { setting: string; wanted: number; plugin: string }) =>
       `Say it to the plugin: { use: ${d.plugin}, with: { ${d.setting}: ${d.wanted} } }, or leave loss.${d.setting} out`,
     exitCode: 2,

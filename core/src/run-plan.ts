@@ -82,11 +82,12 @@ const CLIP = 0.2;
 
 /** The loss before any plugin: clipped surrogate, token mean, terms as configured. */
 export function lossSpec(config: RunConfig, plan: StepPlan): LossSpec {
-  const { dualClip, importance, clipLow = CLIP, clipHigh = CLIP, ...loss } = config.loss;
+  const { dualClip, importance, clipLow = CLIP, clipHigh = CLIP, entropyCoefficient = 0, ...loss } = config.loss;
   return {
     ...loss,
     clipLow,
     clipHigh,
+    entropyCoefficient,
     dualClip: dualClip ?? Infinity,
     temperature: plan.temperature,
     ratio: "token",

@@ -49,8 +49,10 @@ const stage = z.strictObject({
   learningRate: z.number().gt(0).optional().describe("Step size of AdamW; absent keeps the run's"),
   filterOverlong: z
     .boolean()
-    .default(false)
-    .describe("Masks the loss of answers that are cut: useful at short budgets, harmful at long ones"),
+    .optional()
+    .describe(
+      "Masks the loss of answers that are cut: useful at short budgets, harmful at long ones; absent keeps the run's loss.maskTruncated",
+    ),
 });
 
 /** Settings of the curriculum. */
@@ -65,6 +67,7 @@ export const settingsSchema = z
       .enum(["batch", "group"])
       .default("batch")
       .describe("Token mean over the update, or within each group and then over groups"),
+    entropyCoefficient: z.number().default(0).describe("Weight of the entropy bonus; 0 is off"),
     overlongReward: z
       .enum(["verdict", "mean"])
       .default("verdict")
@@ -81,7 +84,12 @@ export const settingsSchema = z
       ({ name, updatesPerBatch }) =>
         `stage "${name}" asks for ${updatesPerBatch} updates per batch: strictly on-policy is 1; strictlyOnPolicy: false allows more`,
     );
-    reportStages(payload, asks);
+    const { overlongReward } = payload.value;
+    const open = stages.filter(({ filterOverlong }) => overlongReward === "mean" && filterOverlong === undefined);
+    const wants = open.map(
+      ({ name }) => `stage "${name}" leaves filterOverlong to the run: with overlongReward "mean" it is true or false`,
+    );
+    reportStages(payload, [...asks, ...wants]);
   });
 
 /** Checked settings. */

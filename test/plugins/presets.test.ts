@@ -172,7 +172,8 @@ describe("presets", () => {
     ]);
     // Check A12: overlong answers are masked at 8K and 16K of AceReason 1.1, and nowhere else.
     const settings = curriculum.config.parse(pluginEntries(config.plugins)[0]?.with);
-    expect(settings.stages.map((stage) => stage.filterOverlong)).toEqual([masks, masks, false, false, false, false]);
+    const maskedByStage = settings.stages.map(({ filterOverlong = config.loss.maskTruncated }) => filterOverlong);
+    expect(maskedByStage).toEqual([masks, masks, false, false, false, false]);
     expect(config.loss).toMatchObject({ klCoefficient: 0, entropyCoefficient: 0 });
     await expect(stagesOf(configOf(name, "train.updatesPerBatch=4"))).rejects.toMatchObject({
       message: expect.stringContaining("4 updates per batch are asked for: strictly on-policy is 1"),

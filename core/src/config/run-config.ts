@@ -152,7 +152,10 @@ const loss = z.strictObject({
     .default(0)
     .describe("Weight of the KL term against the policy that the run began with; 0 is off"),
   klEstimator: z.enum(["k1", "k2", "k3"]).default("k3"),
-  entropyCoefficient: z.number().default(0).describe("Weight of the entropy bonus; 0 is off"),
+  entropyCoefficient: z
+    .number()
+    .optional()
+    .describe("Weight of the entropy bonus; 0 is off; absent takes the method's, 0 without one"),
   importance: z
     .union([
       z.literal("auto"),

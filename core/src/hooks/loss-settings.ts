@@ -3,7 +3,7 @@ import { errors } from "../errors.js";
 import type { LoadedPlugin } from "./plugin-loader.js";
 
 /** Settings of the loss that methods have defaults of their own for. */
-const SHARED = ["clipLow", "clipHigh"] as const;
+const SHARED = ["clipLow", "clipHigh", "entropyCoefficient"] as const;
 
 /**
  * Refuses a setting of the loss where a plugin has one of the same name and another value: the plugin's would take its

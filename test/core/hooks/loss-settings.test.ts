@@ -22,15 +22,29 @@ describe("checkLossSettings()", () => {
   ])("refuses loss.clipHigh by its name when %s would put its own %d in its place", async (plugin, own) => {
     await expect(check({ clipHigh: 0.4 }, plugin)).rejects.toMatchObject({
       code: "LOSS_SETTING_OVERRULED",
-      message: `Cannot plan the run as loss.clipHigh is 0.4 and plugin "${plugin}" has a clipHigh of its own, ${own}, which would take its place`,
+      message: `Cannot plan the run as loss.clipHigh is 0.4 and plugin "${plugin}" has its own clipHigh, ${own}, which would take its place`,
       hint: `Say it to the plugin: { use: ${plugin}, with: { clipHigh: 0.4 } }, or leave loss.clipHigh out`,
     });
   });
 
   it("refuses loss.clipLow too, also of a plugin that was given another value", async () => {
     await expect(check({ clipLow: 0.1 }, { use: "dapo", with: { clipLow: 0.3 } })).rejects.toMatchObject({
-      message: expect.stringContaining('loss.clipLow is 0.1 and plugin "dapo" has a clipLow of its own, 0.3'),
+      message: expect.stringContaining('loss.clipLow is 0.1 and plugin "dapo" has its own clipLow, 0.3'),
     });
+  });
+
+  it("refuses an entropy bonus that curriculum would leave out, unless it is said to curriculum", async () => {
+    const curriculum = { stages: [{ name: "all", maxTokens: 8 }] };
+    await expect(check({ entropyCoefficient: 0.01 }, { use: "curriculum", with: curriculum })).rejects.toMatchObject({
+      code: "LOSS_SETTING_OVERRULED",
+      message: expect.stringContaining(
+        'loss.entropyCoefficient is 0.01 and plugin "curriculum" has its own entropyCoefficient, 0,',
+      ),
+    });
+    const told = { use: "curriculum", with: { ...curriculum, entropyCoefficient: 0.01 } };
+    await check({ entropyCoefficient: 0.01 }, told);
+    await check({ entropyCoefficient: 0 }, { use: "curriculum", with: curriculum });
+    await check({ entropyCoefficient: 0.01 }, "dapo");
   });
 
   it("accepts what both agree on, what only one says, and plugins without bounds", async () => {
@@ -44,6 +58,7 @@ describe("checkLossSettings()", () => {
 describe("lossSpec()", () => {
   it("clips at what the config says, and at 0.2 on either side when it says nothing", () => {
     expect(lossSpec(configOf({ clipHigh: 0.4 }), PLAN)).toMatchObject({ clipLow: 0.2, clipHigh: 0.4 });
-    expect(lossSpec(configOf({}), PLAN)).toMatchObject({ clipLow: 0.2, clipHigh: 0.2 });
+    expect(lossSpec(configOf({}), PLAN)).toMatchObject({ clipLow: 0.2, clipHigh: 0.2, entropyCoefficient: 0 });
+    expect(lossSpec(configOf({ entropyCoefficient: 0.1 }), PLAN)).toMatchObject({ entropyCoefficient: 0.1 });
   });
 });

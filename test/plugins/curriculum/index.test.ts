@@ -169,13 +169,28 @@ describe("curriculum", () => {
     );
   });
 
-  test("masks overlong answers in the stages that say so, and turns the entropy term off", () => {
-    const { hooks, driver } = stage(curriculum, settings);
-    const plan = { ...PLAN, ...hooks.plan?.run(driver({ step: 1 }), PLAN, undefined) };
-    const spec = { ...EVERY_TERM, entropyCoefficient: 0.1 };
-    expect(hooks.loss?.run(driver({ plan }), { spec, tokenWeights: new Map(), auxiliaryTexts: [] }, [])).toMatchObject({
-      spec: { ratio: "token", aggregation: "token-mean", entropyCoefficient: 0, maskTruncated: true },
-    });
+  test.each([
+    [true, false, true],
+    [false, true, false],
+    [undefined, true, true],
+    [undefined, false, false],
+  ])(
+    "masks overlong answers where its stage says %s and the run %s: %s; the entropy term is its own",
+    (ofStage, ofRun, wanted) => {
+      const filterOverlong = ofStage === undefined ? {} : { filterOverlong: ofStage };
+      const { hooks, driver } = stage(curriculum, { stages: [{ name: "one", maxTokens: 8, ...filterOverlong }] });
+      const plan = { ...PLAN, ...hooks.plan?.run(driver({ step: 1 }), PLAN, undefined) };
+      const spec = { ...EVERY_TERM, entropyCoefficient: 0.1, maskTruncated: ofRun };
+      const given = { spec, tokenWeights: new Map(), auxiliaryTexts: [] };
+      expect(hooks.loss?.run(driver({ plan }), given, [])).toMatchObject({
+        spec: { ratio: "token", aggregation: "token-mean", entropyCoefficient: 0, maskTruncated: wanted },
+      });
+    },
+  );
+
+  test("wants every stage to say whether it masks where masked answers leave their group's mean", () => {
+    const problems = curriculum.config.safeParse({ stages: [{ name: "one", maxTokens: 8 }], overlongReward: "mean" });
+    expect(problems.error?.issues).toMatchObject([{ message: expect.stringContaining('stage "one" leaves') }]);
   });
 });
 
