@@ -1,8 +1,12 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { extname } from "node:path";
-import { buildSync } from "esbuild";
 import { errors } from "../errors.js";
+
+/** With the first config that is a program, not with every program that imports this package. */
+const loadEsbuild = (): typeof import("esbuild") =>
+  // What its typings say; `require` does not know.
+  createRequire(import.meta.url)("esbuild") as typeof import("esbuild");
 
 const CODE = [".ts", ".mts", ".js", ".mjs"];
 
@@ -31,7 +35,7 @@ export function readConfigText(path: string): string {
 function defaultExportOf(path: string): unknown {
   const module: { exports: { default?: unknown } } = { exports: {} };
   try {
-    const { outputFiles } = buildSync({
+    const { outputFiles } = loadEsbuild().buildSync({
       entryPoints: [path],
       bundle: true,
       write: false,

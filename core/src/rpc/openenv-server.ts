@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
-import { WebSocketServer, type RawData, type WebSocket } from "ws";
+import type { RawData, WebSocket } from "ws";
 import { z } from "zod";
 import type { LoadedEnvironment } from "../environments/environment-loader.js";
 import type { Split } from "../environments/environment.js";
@@ -48,6 +48,8 @@ export async function serveOpenEnv(options: OpenEnvOptions): Promise<ServiceDoor
   const tasks = await environment.definition.taskset(environment.config, split, { baseDirectory, seed });
   let next = 0;
   const offer = { environment, tasks, deadlineMs, nextIndex: () => next++ };
+  // With the first server, not with every program that imports this package.
+  const { WebSocketServer } = await import("ws");
   const sockets = new WebSocketServer({ noServer: true, maxPayload: options.maxFrameBytes, perMessageDeflate: false });
   const server = createServer((request, response) => page(environment, request, response));
   server.on("upgrade", (request: IncomingMessage, socket: Duplex, head: Buffer) => {
