@@ -46,7 +46,7 @@ class Buffer {
   float* reserve(long n) {
     if (n > size_ || data_ == nullptr) {
       release();
-      size_t wanted = (size_t)n * sizeof(float) + 64, unit = wanted < 2 * kHugePage ? 64 : kHugePage;
+      size_t wanted = (size_t)n * sizeof(float) + 64, unit = wanted < kHugePage / 2 ? 64 : kHugePage;
       size_t bytes = (wanted + unit - 1) / unit * unit;
       if (kind_ == Kind::Shared) {
         shared_ = std::make_unique<SharedMemory>(bytes);

@@ -38,11 +38,11 @@ INLINE __m512i cellsAlong(const float* p, long left) {
 
 /// 16 cells of two neighbouring rows; the second may be absent.
 INLINE __m512i cellsAcross(const float* even, const float* odd, long left) {
+  const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19,
+                                         3, 18, 2, 17, 1, 16, 0);
   __mmask16 m = lanes(left);
-  __m512i upper = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, even)));
-  __m512i lower = odd == nullptr ? _mm512_setzero_si512()
-                                 : _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(m, odd)));
-  return _mm512_or_si512(_mm512_slli_epi32(upper, 16), lower);
+  __m512 lower = odd == nullptr ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m, odd);
+  return _mm512_permutexvar_epi16(pairs, (__m512i)_mm512_cvtne2ps_pbh(_mm512_maskz_loadu_ps(m, even), lower));
 }
 
 /// Rows of a[m, k] as rows of cells.
