@@ -86,9 +86,10 @@ struct Kernels {
   /// c[m, n] = start + a[m, k] · packed. `bias` [n] is read when start is Bias. Scratch: (m + 32)(k + 32) floats.
   void (*linear)(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
                  const float* bias, float* scratch);
-  /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 80)(rows + 32) floats.
+  /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 80)(rows + 32) floats. `ahead` rows
+  /// follow in dy and x for the next call, and may be asked for meanwhile.
   void (*linearGrad)(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad,
-                     long ldg, float* scratch);
+                     long ldg, float* scratch, long ahead);
 
   // Products in fp32 always: attention's, and low-rank ones.
   /// b[n / panel][k][panel] from src[n, k]: the right side of y = x srcᵀ. Columns past n are 0.

@@ -278,9 +278,11 @@ void PackedPass::weightGradients(const std::vector<Product>& products, long rows
     const Product& p = *t.product;
     long outputs = std::min(tileOutputs, p.outputs - t.output), inputs = std::min(tileInputs(p), p.inputs - t.input);
     float* storage = scratch(Slot::Right, (outputs + inputs + 80) * (kTokenBlock + 32));
-    for (long r = 0; r < rows; r += kTokenBlock)
-      k.linearGrad(outputs, inputs, std::min(kTokenBlock, rows - r), p.dy + r * p.ldy + t.output, p.ldy,
-                   p.x + r * p.inputs + t.input, p.inputs, p.grad + t.output * p.inputs + t.input, p.inputs, storage);
+    for (long r = 0; r < rows; r += kTokenBlock) {
+      long count = std::min(kTokenBlock, rows - r), ahead = std::min(kTokenBlock, rows - r - count);
+      k.linearGrad(outputs, inputs, count, p.dy + r * p.ldy + t.output, p.ldy, p.x + r * p.inputs + t.input, p.inputs,
+                   p.grad + t.output * p.inputs + t.input, p.inputs, storage, ahead);
+    }
   });
 }
 

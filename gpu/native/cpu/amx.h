@@ -124,7 +124,7 @@ void linear(long m, long n, long k, const float* a, long lda, const float* packe
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
-                float* scratch) {
+                float* scratch, long) {
   long steps = cellsOf(rows);
   uint32_t *right = cellsIn(scratch), *left = right + roundUp(inputs, kPanel) * steps;
   pairRows(x, ldx, rows, inputs, right, kPanel, steps * kPanel);

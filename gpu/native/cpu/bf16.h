@@ -96,12 +96,13 @@ void linear(long m, long n, long k, const float* a, long lda, const float* packe
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
-                float* scratch) {
+                float* scratch, long ahead) {
   long steps = cellsOf(rows);
   uint32_t *right = cellsIn(scratch), *left = right + roundUp(inputs, kPanel) * steps;
   pairRows(x, ldx, rows, inputs, right, kPanel, steps * kPanel);
   pairRows(dy, ldy, rows, outputs, left, outputs, 0);
-  productTransposedOf<Cell>(outputs, inputs, steps, left, outputs, right, steps * kPanel, grad, ldg);
+  productTransposedOf<Cell>(outputs, inputs, steps, left, outputs, right, steps * kPanel, grad, ldg,
+                            {dy + rows * ldy, ldy, outputs, x + rows * ldx, ldx, inputs, ahead});
 }
 
 double multiplyAddPeak(long iterations, float* sink) { return peakOf<Cell>(iterations, sink); }
@@ -144,12 +145,13 @@ void linear(long m, long n, long k, const float* a, long lda, const float* packe
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
-                float* scratch) {
+                float* scratch, long ahead) {
   float *right = scratch, *left = right + roundUp(inputs, kPanel) * rows;
   pack(x, ldx, rows, inputs, right, rows * kPanel);
   roundRow(right, roundUp(inputs, kPanel) * rows, right);
   for (long r = 0; r < rows; r++) roundRow(dy + r * ldy, outputs, left + r * outputs);
-  productTransposed(outputs, inputs, rows, left, outputs, right, rows * kPanel, grad, ldg);
+  productTransposedOf<Fp32Cell>(outputs, inputs, rows, left, outputs, right, rows * kPanel, grad, ldg,
+                                {dy + rows * ldy, ldy, outputs, x + rows * ldx, ldx, inputs, ahead});
 }
 
 double multiplyAddPeak(long iterations, float* sink) { return peakOf<Fp32Cell>(iterations, sink); }

@@ -136,14 +136,33 @@ INLINE void productOf(long m, long n, long steps, const typename Cell::Type* a, 
   }
 }
 
+/// The rows that a weight gradient reads next. They come from far, and packing them would wait for every line: so each
+/// tile of the block before asks for a piece of them.
+struct RowsAhead {
+  const float* dy;
+  long ldy, outputs;
+  const float* x;
+  long ldx, inputs, rows, fetched = 0;
+  /// `tiles` − 1 more calls follow.
+  void fetchPiece(long tiles) {
+    for (long end = fetched + (rows - fetched) / tiles; fetched < end; fetched++) {
+      for (long i = 0; i < outputs; i += 16) __builtin_prefetch(dy + fetched * ldy + i, 0, 2);
+      for (long i = 0; i < inputs; i += 16) __builtin_prefetch(x + fetched * ldx + i, 0, 2);
+    }
+  }
+};
+
 /// c[m, n] += aᵀ · b with a[steps, m].
 template <class Cell>
 INLINE void productTransposedOf(long m, long n, long steps, const typename Cell::Type* a, long lda, const typename Cell::Type* b,
-                                long ldp, float* c, long ldc) {
+                                long ldp, float* c, long ldc, RowsAhead ahead = {}) {
+  long tiles = (m + kRows - 1) / kRows * ((n + kPanel - 1) / kPanel);
   for (long i = 0; i < m; i += kRows)
     withCount<kRows>(least(kRows, m - i), [&](auto rows) {
-      for (long j = 0; j < n; j += kPanel)
+      for (long j = 0; j < n; j += kPanel) {
+        if (ahead.rows > 0) ahead.fetchPiece(tiles--);
         tileAdded<Cell, decltype(rows)::value>(a + i, lda, b + j / kPanel * ldp, steps, c + i * ldc + j, ldc, n - j);
+      }
     });
 }
 
@@ -215,7 +234,8 @@ void linear(long m, long n, long k, const float* a, long lda, const float* packe
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
-                float* scratch) {
+                float* scratch, long ahead) {
+  RowsAhead next{dy + rows * ldy, ldy, outputs, x + rows * ldx, ldx, inputs, ahead};
   // The right side is read once per kRows outputs; as panels its rows do not evict one another.
   pack(x, ldx, rows, inputs, scratch, rows * kPanel);
   if (ldy % kEvicting == 0) {
@@ -225,7 +245,7 @@ void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy,
       for (long i = 0; i < outputs; i += 16) storeUpTo(left + r * ldl + i, outputs - i, loadUpTo(dy + r * ldy + i, outputs - i));
     dy = left, ldy = ldl;
   }
-  productTransposed(outputs, inputs, rows, dy, ldy, scratch, rows * kPanel, grad, ldg);
+  productTransposedOf<Fp32Cell>(outputs, inputs, rows, dy, ldy, scratch, rows * kPanel, grad, ldg, next);
 }
 
 }  // namespace fp32

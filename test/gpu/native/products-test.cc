@@ -77,8 +77,8 @@ void testLinearGrad(const Kernels& kernels, Format format) {
         for (long i = 0; i < inputs; i++) expected[o * inputs + i] += (double)dy[r * outputs + o] * x[r * inputs + i];
     std::vector<float> scratch((outputs + inputs + 80) * (rows + 32)), apart = grad, wide(rows * 256);
     for (long r = 0; r < rows; r++) std::copy_n(&dy[r * outputs], outputs, &wide[r * 256]);
-    kernels.linearGrad(outputs, inputs, rows, wide.data(), 256, x.data(), inputs, apart.data(), inputs, scratch.data());
-    kernels.linearGrad(outputs, inputs, rows, dy.data(), outputs, x.data(), inputs, grad.data(), inputs, scratch.data());
+    kernels.linearGrad(outputs, inputs, rows, wide.data(), 256, x.data(), inputs, apart.data(), inputs, scratch.data(), 0);
+    kernels.linearGrad(outputs, inputs, rows, dy.data(), outputs, x.data(), inputs, grad.data(), inputs, scratch.data(), 0);
     check::same(grad.data(), apart.data(), (long)grad.size(), "linearGrad of rows a power of two apart");
     check::near(grad, expected, format == Format::Fp32 ? 2e-6 : 1e-2, sizeOf(rows), "linearGrad");
   }
