@@ -110,6 +110,7 @@ export async function* replayTraining(options: TrainingReplayOptions): AsyncGene
               optimizer: optimizerSettings(config),
               loss,
               groups: collected.kept,
+              version: decided.report.version - 1,
               advantages,
             });
       const { version } = decided.report;
@@ -172,7 +173,8 @@ function compareMetrics(
   recorded: Readonly<Record<string, number>>,
 ): { readonly compared: number; readonly differing: readonly MetricDifference[] } {
   // Speeds and times are the machine's, everything else is the update's.
-  const names = Object.keys(replayed).filter((name) => !/^(speed|time)\//.test(name));
+  // An earlier version of this program recorded fewer.
+  const names = Object.keys(replayed).filter((name) => name in recorded && !/^(speed|time)\//.test(name));
   const differing = names
     .map((name) => ({ name, recorded: recorded[name] ?? NaN, replayed: replayed[name] ?? NaN }))
     // The record has no sign of zero, and one word for all that is not finite.

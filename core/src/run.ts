@@ -161,11 +161,14 @@ export class Run {
             optimizer: optimizerSettings(config),
             loss,
             groups: kept,
+            version: state.version,
             advantages,
           });
     watch.lap("time/train");
-    const mismatch = config.train.staleness === 0 && this.#mismatch.check(plan, kept, update);
+    const mismatch = this.#mismatch.check(update);
     if (mismatch) session.notice(step, mismatch, "warning");
+    const silence = this.#mismatch.silence(update, kept);
+    if (silence) session.notice(step, silence, "info");
 
     const version = await parts.learner.ask(
       "publish",

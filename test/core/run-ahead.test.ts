@@ -72,6 +72,10 @@ describe("a run with staleness", () => {
       const largest = metric(path, "staleness/max");
       expect(largest[0]).toBe(0);
       expect(Math.max(...largest)).toBe(staleness);
+      // Engines agree to the bit wherever a token is the learning version's own, as all of the first step are.
+      const measured = metric(path, "mismatch/measured");
+      expect(measured[0]).toBe(1);
+      expect(metric(path, "mismatch/same/max")).toEqual(measured.map((share) => (share > 0 ? 0 : undefined)));
       const weights = metric(path, "importance/mean");
       // The first step's samples are of the live version: their weights are 1, up to the rounding of token weights.
       expect(weights[0]).toBeCloseTo(1, 6);

@@ -10,6 +10,7 @@ import type {
 import { combineLossMetrics } from "../numerics/policy-loss.js";
 import type { Batch } from "../records/batch.js";
 import type { LossSpec } from "../records/loss-spec.js";
+import { measuredMismatch } from "./measured-mismatch.js";
 
 /** What the learner is started with. */
 export interface LearnActorArgs {
@@ -35,6 +36,8 @@ export interface UpdateOrder {
   readonly batches: readonly Batch[];
   /** For each batch, raw texts of the next-token term: a forward pass of their own, at temperature 1. */
   readonly auxiliary?: readonly Batch[];
+  /** For each batch, tokens at which sampler and learner can be compared. */
+  readonly comparable?: readonly Uint8Array[];
   readonly spec: LossSpec;
   readonly optimizer: OptimizerStep;
   /** Clears the optimizer's moments first. */
@@ -84,6 +87,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
     async update({ engine, hasReference }, order) {
       if (order.resetOptimizer) engine.resetOptimizer();
       const totals: Record<string, number> = {};
+      let firstLargest = 0;
       // Before any update: importance weights compare the policy that the updates begin with to the one that sampled.
       const batches = order.spec.importance ? await withOldLogprobs(order.batches, engine, order.spec) : order.batches;
       for (const [index, batch] of batches.entries()) {
@@ -91,6 +95,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
           hasReference ? await withReference(batch, engine, order.spec) : batch,
           order.spec,
         );
+        if (index === 0) firstLargest = policyMetrics["mismatch/max"] ?? NaN;
         const auxiliary = order.auxiliary?.[index];
         const metrics = auxiliary
           ? combineLossMetrics([policyMetrics, await engine.forwardBackward(auxiliary, nextTokenSpec(order.spec))])
@@ -102,7 +107,7 @@ export const learnActor = defineActor<LearnProtocol, State, LearnActorArgs>({
             : (totals[name] ?? 0) + value / order.batches.length;
         }
       }
-      return totals;
+      return order.comparable ? { ...totals, ...measuredMismatch(batches, order.comparable, firstLargest) } : totals;
     },
     score({ engine }, { tokens_N, offsets_S1, topK }) {
       return engine.score(tokens_N, offsets_S1, 1, { topK });

@@ -4,6 +4,7 @@ import type { AuxiliaryText, LossPlan, RewardedGroup } from "../hooks/hooks.js";
 import type { OptimizerStep } from "../engines/policy-engine.js";
 import type { StepPlan } from "../records/step-plan.js";
 import type { LearnProtocol } from "./learn-actor.js";
+import { comparableTokens } from "./measured-mismatch.js";
 import { packLabelled, packTrajectories, type LabelledSequence, type WeighedTrajectory } from "./pack.js";
 
 /** Longest wait for one answer of the learner; an update of a large batch on a slow machine stays far below. */
@@ -15,6 +16,8 @@ export interface UpdateInput {
   readonly optimizer: Omit<OptimizerStep, "learningRate">;
   readonly loss: LossPlan;
   readonly groups: readonly RewardedGroup[];
+  /** The live version, which learns. */
+  readonly version: number;
   /** In the order of the groups' samples. */
   readonly advantages: readonly (number | Float32Array)[];
 }
@@ -40,12 +43,18 @@ export function updatePolicy(
   );
   const auxiliary = loss.auxiliaryTexts.map((text) => labelledText(tokenizer, text));
   const parts = Math.min(plan.updatesPerBatch, Math.max(1, groups.length));
-  const batches = Array.from({ length: parts }, (_, part) => {
-    const share = weighed.filter((_, index) => index % parts === part).flat();
-    return packTrajectories(share, loss.spec);
-  });
+  const shares = Array.from({ length: parts }, (_, part) =>
+    weighed.filter((_, index) => index % parts === part).flat(),
+  );
+  const batches = shares.map((share) => packTrajectories(share, loss.spec));
   const order = {
     batches,
+    comparable: shares.map((share) =>
+      comparableTokens(
+        share.map(({ trajectory }) => trajectory),
+        input.version,
+      ),
+    ),
     ...(auxiliary.length > 0
       ? { auxiliary: batches.map((_, part) => packLabelled(auxiliary.filter((_, index) => index % parts === part))) }
       : {}),

@@ -1,5 +1,4 @@
 import type { RewardedGroup } from "../hooks/hooks.js";
-import type { StepPlan } from "../records/step-plan.js";
 import { ORIGIN } from "../records/trajectory.js";
 
 /** Largest |ρ − 1| before any update that is left to rounding. Engines here agree to the bit. */
@@ -16,24 +15,39 @@ const TOLERANCE = 1e-5;
  */
 export class MismatchAlarm {
   #hasRung = false;
+  #hasBeenHeard = false;
 
   /**
-   * What to warn of after a step in lockstep. Further updates on a cohort move the policy, and a forced token has the
-   * logprob that its plugin wants: where either is there, nothing can be said.
+   * What to warn of after a step: a difference at tokens that the very version drew which learned from them.
    *
-   * @param metrics of the update; `mismatch/max` is the largest |Δ_t|
+   * @param metrics of the update; `mismatch/same/max` is the largest |Δ_t|, absent where nothing was compared
    * @returns undefined while both agree, and ever after the first warning
    * @example
-   * new MismatchAlarm().check({ updatesPerBatch: 1 }, [], { "mismatch/max": 0 }); // undefined
+   * new MismatchAlarm().check({ "mismatch/same/max": 0 }); // undefined
    */
-  check(
-    { updatesPerBatch }: Pick<StepPlan, "updatesPerBatch">,
-    groups: readonly RewardedGroup[],
-    { "mismatch/max": largest = 0 }: Readonly<Record<string, number>>,
-  ): string | undefined {
-    if (this.#hasRung || updatesPerBatch > 1 || Math.expm1(largest) <= TOLERANCE || groups.some(hasForced)) return;
+  check({ "mismatch/same/max": largest }: Readonly<Record<string, number>>): string | undefined {
+    if (this.#hasRung || largest === undefined || Math.expm1(largest) <= TOLERANCE) return;
     this.#hasRung = true;
     return `the learner gives sampled tokens other logprobs than the policy that sampled them, by up to ${largest.toPrecision(3)} nats, before anything was learned: it sees other prompts than the sampler did, or their engines compute apart, and every importance ratio is wrong`;
+  }
+
+  /**
+   * Why the first update of a run compared nothing: silence is then no sign of agreement.
+   *
+   * @param groups of the update
+   * @returns undefined once anything was compared, and ever after the first answer
+   */
+  silence(
+    { "mismatch/measured": share }: Readonly<Record<string, number>>,
+    groups: readonly RewardedGroup[],
+  ): string | undefined {
+    if (this.#hasBeenHeard || share === undefined) return;
+    this.#hasBeenHeard = true;
+    if (share > 0) return;
+    const why = groups.some(hasForced)
+      ? "plugins force tokens whose logprobs they set, and without importance weights (loss.importance) no single token's is there"
+      : "earlier versions drew the tokens";
+    return `sampler and learner could not be compared (mismatch/measured is 0): ${why}`;
   }
 }
 

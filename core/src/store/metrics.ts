@@ -61,14 +61,30 @@ export const METRICS = {
     meaning: "Mean squared importance weight; mean² over it is the effective sample share",
   },
   "importance/outside": { unit: "1", meaning: "Share of tokens whose importance weight was truncated or masked" },
-  "mismatch/mean": { unit: "nats", meaning: "Mean difference of sampler's and learner's logprobs, absolute" },
-  "mismatch/max": { unit: "nats", meaning: "Largest difference of sampler's and learner's logprobs, absolute" },
+  "mismatch/mean": {
+    unit: "nats",
+    meaning:
+      "Mean difference of sampler's and learner's logprobs, absolute; what was learned since, and forced logprobs, included",
+  },
+  "mismatch/max": { unit: "nats", meaning: "The largest of these differences" },
+  "mismatch/measured": {
+    unit: "1",
+    meaning:
+      "Share of learned tokens at which sampler and learner were compared: drawn, not forced, by the version that learns; without importance weights those of the first update alone, and none where any of its tokens cannot be compared",
+  },
+  "mismatch/same/max": {
+    unit: "nats",
+    meaning: "Largest difference at those tokens, before any update; absent, not 0, where none was compared",
+  },
   "weight/sum": {
     unit: "1",
     meaning: "Sum of token weights; means over tokens are to be divided by it where it is not 1",
   },
   "kl/ref": { unit: "nats", meaning: "Mean KL estimate to the reference policy" },
-  "kl/mismatch": { unit: "nats", meaning: "Mean KL estimate between sampler and learner for the same version" },
+  "kl/mismatch": {
+    unit: "nats",
+    meaning: "Mean KL estimate between sampler and learner, of the differences of mismatch/mean",
+  },
   "grad/norm": { unit: "1", meaning: "Global gradient norm before clipping" },
   "lr/value": { unit: "1", meaning: "Learning rate of the update" },
   "time/step": { unit: "s", meaning: "Wall time of the step" },
