@@ -15,7 +15,7 @@ import { temporaryFolder } from "../support/temporary-folder.js";
 /** What an ask came to: its value, or how it failed. */
 type Result = { readonly value: unknown } | { readonly error: TroupeError };
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const RESTARTS = { restart: "permanent", maxRestarts: 3, withinMs: 600_000, backoffMs: [1, 1] } as const;
 const NO_RESTART = { restart: "temporary", maxRestarts: 0, withinMs: 1, backoffMs: [1, 1] } as const;
 
@@ -519,7 +519,7 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
       const memory = shared(32);
       const ref = await spawn({ memory });
       const asks = Array.from({ length: 10 }, (_, n) => ref.ask("markSlowly", n, PATIENCE));
-      const stopped = ref.stop({ graceMs: 50_000 });
+      const stopped = ref.stop({ graceMs: 600_000 });
       expect(ref.tell("mark", 20)).toBe("gone");
       const refused = await failure(ref.ask("mark", 21, PATIENCE));
       expect(refused).toMatchObject({ code: "ACTOR_GONE", details: { outcome: "not-run", state: "stopping" } });
@@ -536,7 +536,7 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
         const asks: Promise<Result>[] = [];
         const stopped = (async () => {
           for (let turn = 0; turn < turns; turn += 1) await settle();
-          await ref.stop({ graceMs: 50_000 });
+          await ref.stop({ graceMs: 600_000 });
         })();
         for (let n = 0; n < 30; n += 1) {
           asks.push(result(ref.ask("mark", n, PATIENCE)));
@@ -548,7 +548,7 @@ export function describeActorPlacement(name: string, placementNow: () => Placeme
     });
 
     test("stop() ends an actor that waits for its restart", async () => {
-      const ref = await spawn({}, { supervision: { ...RESTARTS, backoffMs: [50_000, 50_000] } });
+      const ref = await spawn({}, { supervision: { ...RESTARTS, backoffMs: [600_000, 600_000] } });
       await crashOnce(ref);
       const down = nextDown(ref);
       ref.tell("throw", null);

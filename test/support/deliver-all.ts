@@ -30,7 +30,7 @@ export async function deliverAll(
   desk: Desk,
   count: number,
   midway: () => unknown,
-  deadlineMs = 50_000,
+  deadlineMs = 600_000,
 ): Promise<Delivered> {
   const failures: string[] = [];
   const refused: number[] = [];

@@ -40,12 +40,13 @@ export interface SpawnOptions {
   readonly mailbox?: { readonly capacity: number };
   /** Three restarts a minute unless given. */
   readonly supervision?: Supervision;
-  /** Milliseconds from the start, or a restart, to the end of `init`; 30 000 unless given. */
+  /** Milliseconds from the start, or a restart, to the end of `init`; 300 000 unless given. */
   readonly startDeadlineMs?: number;
 }
 
 const DEFAULT_CAPACITY = 1024;
-const DEFAULT_START_DEADLINE_MS = 30_000;
+/** A machine that is busy with training may take long to start a thread or a process. */
+const DEFAULT_START_DEADLINE_MS = 300_000;
 
 /**
  * Starts actors, lists them, and stops them all. While one lives, the process does; after `stop()` no thread, port or

@@ -20,9 +20,6 @@ import {
 /** Name and version of a verifier, as its verdicts carry them. */
 export type VerifierIdentity = Pick<Verifier, "name" | "version">;
 
-/** A machine that is busy with training may take long to start a process. */
-const START_DEADLINE_MS = 300_000;
-
 /**
  * Verifier actors behind one call. A deadline is enforced from outside: an actor that does not answer is ended and
  * replaced, its group is verified again sample by sample, and only the sample that ends an actor a second time gets a
@@ -125,7 +122,6 @@ export class VerifierPool {
         {
           placement: this.#places[index % this.#places.length] ?? { at: "thread" },
           mailbox: { capacity: 4 },
-          startDeadlineMs: START_DEADLINE_MS,
           // The pool replaces actors itself: it knows which plugins they have by then.
           supervision: { ...defaultSupervision, restart: "temporary" },
         },

@@ -59,9 +59,10 @@ export class GuestSession implements Session {
     this.#guest = guest;
     const { source, mode, functionName = mode === "calls" ? "*" : "-" } = this.#program;
     guest.send(`program ${mode} ${functionName}`, Buffer.from(source));
-    const frame = await guest.receive(LOAD_DEADLINE_MS);
+    const deadlineMs = Math.max(LOAD_DEADLINE_MS, this.#limits.testMs);
+    const frame = await guest.receive(deadlineMs);
     if ("silent" in frame) {
-      if (frame.silent === "deadline") return this.#drop({ kind: "time-limit", wallMs: LOAD_DEADLINE_MS });
+      if (frame.silent === "deadline") return this.#drop({ kind: "time-limit", wallMs: deadlineMs });
       return frame.end.isOutOfMemory
         ? { kind: "memory-limit", says: "while the program was compiled" }
         : { kind: "compile-error", says: `the compiler gave up: ${frame.end.says}` };

@@ -72,7 +72,7 @@ test("an inline actor disposes once, under no running handler, when another of i
   );
   const disposals = (): number => Atomics.load(new Int32Array(memory), 1);
   const waiting = new Promise((resolve) => system.events.once("actor-event", resolve));
-  const beside = failure(ref.ask("besideUntilAborted", null, { deadlineMs: 50_000 }));
+  const beside = failure(ref.ask("besideUntilAborted", null, { deadlineMs: 600_000 }));
   await waiting;
   ref.tell("throwBeside", null);
   expect(await beside).toMatchObject({ code: "ACTOR_DOWN", details: { outcome: "unknown" } });
@@ -99,11 +99,11 @@ async function family(
 test("children begin anew when their parent restarts, and end when it ends", async () => {
   const { system, refs, downs } = await family(RESTARTS);
   const [parent, one] = refs;
-  await one?.ask("mark", 1, { deadlineMs: 50_000 });
+  await one?.ask("mark", 1, { deadlineMs: 600_000 });
   parent?.tell("throw", null);
   await until(() => system.list().every(({ state, incarnation }) => state === "running" && incarnation === 2));
   expect(downs).toEqual(["parent error true", "one parent-down true", "two parent-down true"]);
-  expect(await one?.ask("marked", null, { deadlineMs: 50_000 })).toEqual([]);
+  expect(await one?.ask("marked", null, { deadlineMs: 600_000 })).toEqual([]);
   expect(system.list()[1]).toMatchObject({ address: "one", parent: "parent" });
   downs.length = 0;
   await parent?.stop();
@@ -144,7 +144,7 @@ test("schedule() tells by the clock until it is taken back or the actor ends", a
   await clock.advance(260);
   takeBack();
   await clock.advance(1_000);
-  expect(await ref.ask("marked", null, { deadlineMs: 50_000 })).toEqual([2, 1, 2, 2]);
+  expect(await ref.ask("marked", null, { deadlineMs: 600_000 })).toEqual([2, 1, 2, 2]);
   system.schedule(ref, "wait", { heedsAbort: false }, { afterMs: 1, everyMs: 1 });
   await clock.advance(5);
   expect(system.deadLetters.counts.full).toBe(3);
@@ -175,7 +175,7 @@ test("an inline actor's turns do not pile up when whoever asks never lets the th
   const ref = await system.spawn(probeActor, {});
   for (let burst = 0; burst < 50; burst += 1) {
     for (let n = 0; n < 8; n += 1) ref.tell("echo", n);
-    expect(await ref.ask("echo", burst, { deadlineMs: 50_000 })).toBe(burst);
+    expect(await ref.ask("echo", burst, { deadlineMs: 600_000 })).toBe(burst);
   }
   const immediates = process.getActiveResourcesInfo().filter((name) => name === "Immediate");
   expect(immediates.length).toBeLessThanOrEqual(1);

@@ -31,7 +31,7 @@ import { TroupeProcess } from "../../support/troupe-process.js";
  * stops with a reason, and the books are those of a run without the fault, nothing missing, nothing twice.
  */
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const OPERATIONS = 48;
 const ALL = Array.from({ length: OPERATIONS }, (_, operation) => operation);
 const SUPERVISION = { restart: "permanent", maxRestarts: 20, withinMs: 600_000, backoffMs: [1, 1] } as const;
@@ -185,7 +185,7 @@ describe("a mailbox", () => {
     for (let n = 0; n < 20_000; n += 1) if (office.ref().tell("bookSlowly", accepted) === "accepted") accepted += 1;
     expect(accepted).toBe(1_024);
     expect(office.system.list()[0]?.mailbox).toMatchObject({ capacity: 1_024 });
-    await office.ref().stop({ graceMs: 50_000 });
+    await office.ref().stop({ graceMs: 600_000 });
     expect(await booksOf(office.file)).toEqual(Array.from({ length: accepted }, (_, operation) => operation));
     expect(office.system.deadLetters.counts).toMatchObject({ lost: 0, gone: 0 });
   });
@@ -197,7 +197,7 @@ describe("a mailbox", () => {
       await office.ref().offer("bookSlowly", operation, PATIENCE);
       deepest = Math.max(deepest, office.system.list()[0]?.mailbox.depth ?? 0);
     }
-    await office.ref().stop({ graceMs: 50_000 });
+    await office.ref().stop({ graceMs: 600_000 });
     expect(deepest).toBeLessThanOrEqual(1_024);
     expect(await booksOf(office.file)).toEqual(ALL);
   });
@@ -272,9 +272,9 @@ test("a driver that is killed leaves no process behind, and the next one complet
     import { bookkeeperActor } from "${built}test/dist/support/actors/bookkeeper-actor.js";
     const system = new ActorSystem();
     const ref = await system.spawn(bookkeeperActor, { file: ${JSON.stringify(file)} }, { placement: { at: "process" } });
-    console.log(await ref.ask("alive", null, { deadlineMs: 50000 }));
+    console.log(await ref.ask("alive", null, { deadlineMs: 600000 }));
     for (let n = 0; n < ${OPERATIONS}; n += 1) {
-      await ref.ask("bookSlowly", n, { deadlineMs: 50000 });
+      await ref.ask("bookSlowly", n, { deadlineMs: 600000 });
       if (n === 10) process.kill(process.pid, "SIGKILL");
     }`,
   );
@@ -398,7 +398,7 @@ test("a system whose actor gives up ends the process with a reason and a code th
     const supervision = { restart: "permanent", maxRestarts: 1, withinMs: 60000, backoffMs: [1, 1], onGivingUp: "escalate" };
     const system = new ActorSystem();
     const ref = await system.spawn(bookkeeperActor, { file: "/nowhere", poison: 1 }, { id: "books", placement: { at: "thread" }, supervision });
-    for (;;) await ref.ask("book", 1, { deadlineMs: 60000 }).catch(() => {});`);
+    for (;;) await ref.ask("book", 1, { deadlineMs: 600000 }).catch(() => {});`);
   expect(end.exitCode).toBe(1);
   expect(end.stderr).toContain('Cannot go on with actor "books": it gave up (exit)');
 });

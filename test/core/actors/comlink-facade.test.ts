@@ -5,7 +5,7 @@ import { connectRef, exposeRef } from "../../../core/src/actors/comlink-facade.j
 import { failure, heldResources, until } from "../../contracts/actor-placement.js";
 import { probeActor, type ProbeProtocol } from "../../support/actors/probe-actor.js";
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 let system: ActorSystem;
 let held: readonly string[];
 
@@ -66,7 +66,7 @@ test("a remote ref works from another thread", async () => {
     import { parentPort, workerData } from "node:worker_threads";
     import { connectRef } from "${facade}";
     const remote = connectRef(workerData);
-    parentPort.postMessage(await remote.ask("echo", "from afar", { deadlineMs: 50000 }));
+    parentPort.postMessage(await remote.ask("echo", "from afar", { deadlineMs: 600000 }));
     remote.close();`;
   const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), {
     workerData: exposed,

@@ -16,7 +16,7 @@ import { TcpProxy } from "../../support/tcp-proxy.js";
 import { runTroupe, TroupeProcess } from "../../support/troupe-process.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const SUPERVISION = { restart: "permanent", maxRestarts: 20, withinMs: 600_000, backoffMs: [1, 1] } as const;
 const security = { token: "a token for tests alone" };
 const folder = temporaryFolder();

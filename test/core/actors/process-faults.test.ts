@@ -12,7 +12,7 @@ import { isRunning } from "../../support/is-running.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const SUPERVISION = { restart: "permanent", maxRestarts: 1, withinMs: 600_000, backoffMs: [1, 1] } as const;
 
 describe("an actor's process", () => {
@@ -98,7 +98,7 @@ describe("processes of a process that is killed", () => {
       const system = new ActorSystem();
       const refs = [1, 2].map(() => system.spawn(faultyActor, null, { placement: { at: "process" } }));
       const [busy, idle] = await Promise.all(refs);
-      const pids = await Promise.all([busy, idle].map((ref) => ref.ask("processId", null, { deadlineMs: 50000 })));
+      const pids = await Promise.all([busy, idle].map((ref) => ref.ask("processId", null, { deadlineMs: 600000 })));
       busy.tell("loopForever", null);
       console.log(pids.join(" "));`,
     );

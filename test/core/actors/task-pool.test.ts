@@ -5,7 +5,7 @@ import type { work } from "../../support/actors/tasks.js";
 
 type Task = Parameters<typeof work>[0];
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const module = new URL("../../dist/support/actors/tasks.js", import.meta.url).href;
 let pool: TaskPool<Task, number>;
 

@@ -9,7 +9,7 @@ import { compiled } from "../../support/compiled-actor.js";
 import { ManualClock } from "../../support/manual-clock.js";
 import { runScript } from "../../support/run-script.js";
 
-const PATIENCE = { deadlineMs: 50_000 };
+const PATIENCE = { deadlineMs: 600_000 };
 const SUPERVISION = { restart: "permanent", maxRestarts: 1, withinMs: 600_000, backoffMs: [1, 1] } as const;
 const THREAD = { placement: { at: "thread" } } as const;
 
@@ -190,8 +190,8 @@ describe("a process with actors", () => {
       const system = new ActorSystem();
       const ref = await system.spawn(faultyActor, null, { placement: { at: "thread", maxOldGenerationMb: 32 } });
       ref.watch((down) => console.log("down", down.reason, down.error?.code));
-      await ref.ask("outOfMemory", null, { deadlineMs: 60000 }).catch((error) => console.log(error.code, error.details.outcome));
-      console.log("alive", await ref.ask("alive", null, { deadlineMs: 60000 }));
+      await ref.ask("outOfMemory", null, { deadlineMs: 600000 }).catch((error) => console.log(error.code, error.details.outcome));
+      console.log("alive", await ref.ask("alive", null, { deadlineMs: 600000 }));
       await system.stop();`);
     expect(end).toMatchObject({ exitCode: 0 });
     expect(end.stdout.split("\n").toSorted()).toEqual(

@@ -17,7 +17,7 @@ function script(body: string): string {
     const batch = { tokens_N: Int32Array.of(1, 2, 3, 4), offsets_S1: Int32Array.of(0, 4), weights_N: Float32Array.of(0, 0, 0.5, 0.5), advantages_N: Float32Array.of(0, 0, 1, -1), behaviourLogprobs_N: new Float32Array(4) };
     const spec = { temperature: 1, ratio: "token", clipLow: 0.2, clipHigh: 0.2, dualClip: Infinity, aggregation: "token-mean", normConstant: 1, klCoefficient: 0, klEstimator: "k3", entropyCoefficient: 0, importance: null, maskTruncated: false, nextTokenCoefficient: 0 };
     const optimizer = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weightDecay: 0, maxGradNorm: 1 };
-    const update = (learner, changes = {}) => learner.ask("update", { batches: [batch], spec: { ...spec, ...changes }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
+    const update = (learner, changes = {}) => learner.ask("update", { batches: [batch], spec: { ...spec, ...changes }, optimizer, resetOptimizer: false }, { deadlineMs: 600_000 });
     ${body}
     await system.stop();
   `;
@@ -61,9 +61,9 @@ describe("learnActor", () => {
         const after = async (nextTokenCoefficient, sequences, temperature = 0.7) => {
           const learner = await spawn();
           const auxiliary = sequences && [packLabelled(sequences)];
-          const metrics = await learner.ask("update", { batches: [batch], ...(auxiliary && { auxiliary }), spec: { ...spec, nextTokenCoefficient, temperature }, optimizer, resetOptimizer: false }, { deadlineMs: 60_000 });
-          await learner.ask("publish", { version: 1 }, { deadlineMs: 60_000 });
-          const scores = await learner.ask("score", probe, { deadlineMs: 60_000 });
+          const metrics = await learner.ask("update", { batches: [batch], ...(auxiliary && { auxiliary }), spec: { ...spec, nextTokenCoefficient, temperature }, optimizer, resetOptimizer: false }, { deadlineMs: 600_000 });
+          await learner.ask("publish", { version: 1 }, { deadlineMs: 600_000 });
+          const scores = await learner.ask("score", probe, { deadlineMs: 600_000 });
           await learner.stop();
           return { loss: metrics["loss/next_token"], logprobs: [...scores.logprobs_N], topIds: [...scores.topIds_NK] };
         };
