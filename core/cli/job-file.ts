@@ -42,14 +42,14 @@ export async function writeJob(directory: RunDirectory, job: Job): Promise<void>
  * @throws RUN_CONFIG_UNREADABLE
  */
 export function readJobOf(directory: RunDirectory): Job {
+  let value: unknown;
   try {
-    return jobSchema.parse(parse(readFileSync(directory.config, "utf8")));
+    value = parse(readFileSync(directory.config, "utf8"));
+    return jobSchema.parse(value);
   } catch (cause) {
     const problem =
       cause instanceof z.ZodError
-        ? describeProblems(cause, { schema: jobSchema, place: () => "" })
-            .map((line) => line.trim())
-            .join("; ")
+        ? describeProblems(cause, { schema: jobSchema, value, place: () => "" }).join("; ")
         : String(cause);
     throw errors.runConfigUnreadable({ path: directory.config, problem }, cause);
   }

@@ -14,12 +14,13 @@ export const errors = defineErrors({
     hint: "Check that the list or range is not empty",
   },
   moduleNotFound: {
-    message: (d: { kind: string; name: string; tried: readonly string[]; path?: string }) =>
+    message: (d: { kind: string; name: string; tried: readonly string[]; path?: string; guess?: string }) =>
       `Cannot find ${d.kind} "${d.name}": looked for ${d.tried.join(", ")}`,
-    hint: (d: { path?: string }) =>
-      d.path === undefined
-        ? "Correct the name, give a path that begins with ./, or install the package"
-        : `There is ${d.path}: write it so, as a path begins with ./`,
+    hint: (d: { path?: string; guess?: string }) => {
+      if (d.path !== undefined) return `There is ${d.path}: write it so, as a path begins with ./`;
+      const other = "give a path that begins with ./, or install the package";
+      return d.guess === undefined ? `Correct the name, ${other}` : `Did you mean "${d.guess}"? If not, ${other}`;
+    },
     exitCode: 3,
   },
   moduleBuildFailed: {
@@ -313,6 +314,12 @@ export const errors = defineErrors({
     hint: "A swap replaces a plugin by one of the same name",
     exitCode: 3,
   },
+  pluginNameDiffers: {
+    message: (d: { plugin: string; use: string; found: string }) =>
+      `Cannot put "${d.use}" in the place of plugin "${d.plugin}": the plugin in it is called "${d.found}"`,
+    hint: "Give it the same name; `troupe plugin load RUN PATH` adds a plugin of another name",
+    exitCode: 3,
+  },
   swapTooLate: {
     message: (d: { use: string; reason: string }) =>
       `Cannot swap in plugin "${d.use}": the run ended (${d.reason}) before another step`,
@@ -513,7 +520,7 @@ export const errors = defineErrors({
     exitCode: 3,
   },
   modelFolderUnknown: {
-    message: (d: { directory: string }) => `Cannot use model "${d.directory}": there is no config.json in it`,
+    message: (d: { directory: string; problem: string }) => `Cannot use model "${d.directory}": ${d.problem}`,
     hint: "Give a folder in Hugging Face layout: config.json, tokenizer.json, tokenizer_config.json, safetensors",
     exitCode: 4,
   },
@@ -521,6 +528,11 @@ export const errors = defineErrors({
     message: (d: { file: string; tried: readonly string[] }) =>
       `Cannot tell what tasks are in "${d.file}": ${d.tried.join("; ")}`,
     hint: "Rename the columns, or say whose tasks they are: --data <environment>=<file>",
+    exitCode: 4,
+  },
+  dataMissing: {
+    message: (d: { file: string }) => `Cannot read tasks from "${d.file}": there is no such file`,
+    hint: "--data takes the path of a JSON Lines or Parquet file, seen from the folder that the command is called in",
     exitCode: 4,
   },
   initTasksMissing: {

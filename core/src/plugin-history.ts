@@ -81,13 +81,14 @@ export class PluginHistory {
     return change ? this.#apply(method, change) : method;
   }
 
-  /** The method with the plugin that was asked for in place of the recorded one. @throws PLUGIN_NOT_LOADED */
+  /** The method with the plugin that was asked for in place of the recorded one. @throws PLUGIN_NOT_LOADED, PLUGIN_NAME_DIFFERS */
   async replaced(method: Method, replace: NonNullable<ReplayOptions["replace"]>): Promise<Method> {
     const { config, baseDirectory } = this.#options;
     const index = method.plugins.findIndex(({ plugin }) => plugin.name === replace.plugin);
+    if (index < 0) throw errors.pluginNotLoaded({ plugin: replace.plugin, loaded: Object.keys(method.versions) });
     const built = await buildPlugin(replace.use, baseDirectory);
-    if (index < 0 || built.plugin.name !== replace.plugin)
-      throw errors.pluginNotLoaded({ plugin: built.plugin.name, loaded: Object.keys(method.versions) });
+    const found = built.plugin.name;
+    if (found !== replace.plugin) throw errors.pluginNameDiffers({ plugin: replace.plugin, use: replace.use, found });
     const settings = replace.with ?? pluginEntries(config.plugins)[index]?.with ?? {};
     const steps = method.plugins[index]?.steps;
     return method.with(method.plugins.with(index, { ...configurePlugin(built, settings), steps }));

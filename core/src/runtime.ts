@@ -107,7 +107,7 @@ function checkConfig({ extends: preset, ...own }: RunSettings, baseDirectory: st
   const whole = preset === undefined ? own : overlay(readPreset(preset, baseDirectory).settings, own);
   const parsed = runConfigSchema.safeParse(whole);
   if (parsed.success) return parsed.data;
-  const problems = describeProblems(parsed.error, { schema: runConfigSchema, place: () => "config" });
+  const problems = describeProblems(parsed.error, { schema: runConfigSchema, value: whole, place: () => "config" });
   throw errors.configNotValid({ problems });
 }
 
@@ -167,8 +167,10 @@ class LocalRuntime implements Runtime {
 
   async changePlugins(change: z.input<typeof pluginChangeSchema>): Promise<PluginChangeResult> {
     const parsed = pluginChangeSchema.safeParse(change);
-    if (!parsed.success)
-      throw errors.controlRequestNotValid({ file: "changePlugins()", problem: problemsOf(parsed.error) });
+    if (!parsed.success) {
+      const problem = problemsOf(parsed.error, pluginChangeSchema, change);
+      throw errors.controlRequestNotValid({ file: "changePlugins()", problem });
+    }
     return this.#session.parts.plugins.change(parsed.data);
   }
 

@@ -33,7 +33,7 @@ interface InitFlags {
 /** `troupe init`: from a method's name, a model and a file of tasks to a config that runs. */
 export function define(command: Command, program: Command): void {
   command
-    .requiredOption("--method <name>", "plugin of the method, by name or path")
+    .requiredOption("--method <name>", "the method: a plugin by name or path, or a paper's name for one")
     .requiredOption("--model <folder>", "model in Hugging Face layout: config.json, tokenizer, safetensors")
     .option("--data <file...>", "problem sets, JSON Lines or Parquet; <environment>=<file> where it is not clear whose")
     .option("--environment <name>", "an environment that makes its own tasks, in place of --data")
@@ -48,18 +48,19 @@ export function define(command: Command, program: Command): void {
       if (!flags.dryRun && !flags.force && existsSync(out)) throw errors.initFileExists({ path: out });
       if (flags.device !== "cpu" && flags.device !== "cuda")
         throw errors.optionNotValid({ option: "--device", found: flags.device, wanted: "cpu or cuda" });
-      await checkMethod(flags.method);
+      const { plugin, presets } = await findMethod(flags.method);
       // A preset may be about tasks of one environment alone, such as texts.
-      const own = environmentOf(flags.method);
+      const own = environmentOf(presets.length > 0 ? presets : presetNames(process.cwd(), plugin));
       const data = await Promise.all((flags.data ?? []).map((argument) => recognise(argument, own)));
       if ((data.length === 0) === (flags.environment === undefined))
         throw errors.initTasksMissing({ given: data.length === 0 ? "no tasks" : "both --data and --environment" });
       const domains =
         flags.environment === undefined ? data.map(({ environment }) => environment) : [flags.environment];
       const model = readModel(flags.model, domains);
-      const preset = presetFor(flags, model);
+      const preset = presetFor(flags, plugin, presets, model);
       const text = composeConfig({
         method: flags.method,
+        plugin,
         command: commandOf(flags),
         preset,
         model,
@@ -90,26 +91,42 @@ Examples:
   troupe init --method NAME --model models/my-7b --data math.jsonl code.jsonl --out both.yaml
   troupe init --method ./my-method --model models/my-7b --environment arithmetic`;
 
+/** The plugin of a method, and the presets that are the method's own where the paper has another name for it. */
+interface Method {
+  readonly plugin: string;
+  readonly presets: readonly string[];
+}
+
 /** @throws METHOD_UNKNOWN with the nearest known name, and what building the plugin throws */
-async function checkMethod(method: string): Promise<void> {
+async function findMethod(method: string): Promise<Method> {
   try {
     await buildPlugin(method, process.cwd());
+    return { plugin: method, presets: [] };
   } catch (error) {
     if (!(error instanceof TroupeError) || error.code !== "MODULE_NOT_FOUND") throw error;
-    const known = installedModules("plugin", process.cwd());
+    const named = presetNames(process.cwd()).flatMap((name) => {
+      const called = readPreset(name, process.cwd()).about.method;
+      return called === undefined ? [] : [{ name, called }];
+    });
+    const presets = named.filter(({ called }) => called === method.toLowerCase()).map(({ name }) => name);
+    if (presets[0] !== undefined) return { plugin: presets[0].slice(0, presets[0].lastIndexOf("/")), presets };
+    const known = [
+      ...new Set([...installedModules("plugin", process.cwd()), ...named.map(({ called }) => called)]),
+    ].toSorted();
     throw errors.methodUnknown({ method, guess: nearest(method, known), known }, error);
   }
 }
 
 function readModel(directory: string, domains: readonly string[]): Candidate {
-  if (!existsSync(resolve(directory, "config.json"))) throw errors.modelFolderUnknown({ directory });
+  const problem = existsSync(directory) ? "there is no config.json in it" : "there is no such folder";
+  if (!existsSync(resolve(directory, "config.json"))) throw errors.modelFolderUnknown({ directory, problem });
   const shape = readModelShape(directory, Tokenizer.fromDirectory(directory).vocabSize);
   return { directory, domains, shape, architecture: architectureOf(shape), parameters: parameterCount(shape) };
 }
 
-/** The environment that every preset of a method has its tasks from, where there is one. */
-function environmentOf(method: string): string | undefined {
-  const names = presetNames(process.cwd(), method).map((name) => {
+/** The environment that all of some presets have their tasks from, where there is one. */
+function environmentOf(presets: readonly string[]): string | undefined {
+  const names = presets.map((name) => {
     const { environment } = readPreset(name, process.cwd()).settings;
     return typeof environment === "object" && environment !== null && "use" in environment
       ? String(environment.use)
@@ -123,7 +140,7 @@ function environmentOf(method: string): string | undefined {
 async function recognise(argument: string, own: string | undefined): Promise<ChosenData> {
   const equals = existsSync(argument) ? -1 : argument.indexOf("=");
   const file = argument.slice(equals + 1);
-  if (!existsSync(file)) throw errors.dataUnknown({ file, tried: ["there is no such file"] });
+  if (!existsSync(file)) throw errors.dataMissing({ file });
   const named = equals > 0 ? argument.slice(0, equals) : own;
   const names = named === undefined ? installedModules("environment", process.cwd()) : [named];
   const tried: ChosenData[] = [];
@@ -144,14 +161,24 @@ async function recognise(argument: string, own: string | undefined): Promise<Cho
 }
 
 /** @throws PRESET_NOT_FOUND, PRESET_UNFIT */
-function presetFor(flags: InitFlags, model: Candidate): ChosenPreset | undefined {
-  const { method } = flags;
-  const names = presetNames(process.cwd(), method);
-  const wanted = flags.preset === undefined ? names : [fullName(method, flags.preset)];
+function presetFor(
+  flags: InitFlags,
+  plugin: string,
+  own: readonly string[],
+  model: Candidate,
+): ChosenPreset | undefined {
+  const names = presetNames(process.cwd(), plugin);
+  const wanted = flags.preset === undefined ? names : [fullName(plugin, flags.preset)];
   if (wanted.length === 0) return undefined;
   const presets = wanted.map((name) => readPreset(name, process.cwd()));
-  const chosen = choosePreset(presets, model);
-  if (!chosen) throw errors.presetUnfit({ preset: method, problem: positionsProblem(presets, model), others: names });
+  // The method's own where one of them suits the model; a plugin's other presets are for smaller ones.
+  const chosen =
+    choosePreset(
+      presets.filter(({ name }) => own.includes(name)),
+      model,
+    ) ?? choosePreset(presets, model);
+  if (!chosen)
+    throw errors.presetUnfit({ preset: flags.method, problem: positionsProblem(presets, model), others: names });
   const { name, about } = chosen.preset;
   const missing = about.domains.filter((domain) => !model.domains.includes(domain));
   if (missing.length > 0) {

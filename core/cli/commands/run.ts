@@ -62,5 +62,12 @@ export function wholePaths(file: string, settings: readonly string[]): readonly 
 export async function startJob(job: Job, flags: TrainingFlags, command: string): Promise<void> {
   const directory = await RunDirectory.create({ root: runsDirectory(), name: job.name, about: { command } });
   await writeJob(directory, job);
-  await executeJob(job, directory, { ...flags, command });
+  try {
+    await executeJob(job, directory, { ...flags, command });
+  } catch (error) {
+    // A run that could not begin would be the latest, and `troupe resume` would fail in the same way.
+    if (await directory.discardUnlessBegun())
+      process.stderr.write(`nothing had begun, and ${directory.id} is gone again\n`);
+    throw error;
+  }
 }

@@ -1,8 +1,8 @@
 import type { Command } from "commander";
 import type { Wait } from "../../src/actors/actor-status.js";
-import { diagnose, seconds } from "../../src/actors/diagnosis.js";
+import { diagnose, seconds, type Diagnosis } from "../../src/actors/diagnosis.js";
 import { textTable } from "../render/table.js";
-import { runActors } from "../run-actors.js";
+import { runActors, type RunActors } from "../run-actors.js";
 
 /** `troupe why-stuck [RUN]`: who waits for whom, why and since when, and who holds the rest up. */
 export function define(command: Command, program: Command): void {
@@ -19,7 +19,7 @@ Example:
     )
     .action(async (wanted: string | undefined) => {
       const { title, record, state, freshness } = await runActors(wanted);
-      const diagnosis = diagnose(record);
+      const diagnosis = inTime(diagnose(record), state);
       if (program.opts<{ json?: boolean }>().json) {
         const found = { ...diagnosis, waits: record.waits, at: record.at, freshness };
         process.stdout.write(`${JSON.stringify({ type: "why-stuck", run: title, state, ...found })}\n`);
@@ -33,6 +33,14 @@ Example:
       ];
       process.stdout.write(`${lines.join("\n")}\n`);
     });
+}
+
+/** What nobody's waiting means for a run that is over. */
+function inTime(diagnosis: Diagnosis, state: RunActors["state"]): Diagnosis {
+  if (diagnosis.chain.length > 0 || state === "live" || state === "silent") return diagnosis;
+  const text =
+    state === "finished" ? "nothing holds it up: it is over" : "nobody waited: the driver itself was at work";
+  return { ...diagnosis, text };
 }
 
 function table(waits: readonly Wait[], at: number): string {

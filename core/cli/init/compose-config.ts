@@ -13,7 +13,10 @@ export interface ChosenData {
 
 /** What a written config is made from. */
 export interface ConfigParts {
+  /** As it was asked for. */
   readonly method: string;
+  /** Its name or path. */
+  readonly plugin: string;
   readonly command: string;
   /** Absent for a plugin without presets. */
   readonly preset: ChosenPreset | undefined;
@@ -29,7 +32,7 @@ export interface ConfigParts {
 
 /** The text of a run's config: preset, model and tasks, each line with the reason for it. */
 export function composeConfig(parts: ConfigParts): string {
-  const { method, command, preset, model, hasWeights, device, out } = parts;
+  const { method, plugin, command, preset, model, hasWeights, device, out } = parts;
   const folder = dirname(resolve(out));
   const { shape, parameters } = model;
   const name = `${method}-${basename(resolve(model.directory))}`.toLowerCase().replace(/[^a-z0-9]+/g, "-");
@@ -39,7 +42,7 @@ export function composeConfig(parts: ConfigParts): string {
     ...headOf(parts),
     "# Every setting, and where its value comes from: troupe config print FILE --origin",
     `name: ${name.replace(/-+$/, "")}`,
-    ...(preset ? [`extends: ${preset.preset.name}`] : [`plugins: [${method}]`]),
+    ...(preset ? [`extends: ${preset.preset.name}`] : [`plugins: [${plugin}]`]),
     "policy:",
     `  # ${model.architecture}, ${shape.layers} layers, width ${shape.hiddenSize}, ${count(parameters)} parameters, ${shape.maxPositions} positions${weights}`,
     `  from: ${pathFrom(folder, model.directory)}`,

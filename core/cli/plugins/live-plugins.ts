@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { resolve } from "node:path";
 import { runsDirectory } from "../../src/config/paths.js";
 import { errors } from "../../src/errors.js";
 import { askLiveRun, isOpen } from "../../src/live/control-client.js";
@@ -9,6 +8,7 @@ import { findRun, type RunDirectory } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
 import { printReplay } from "../commands/replay.js";
 import { readJobOf } from "../job-file.js";
+import { pathOrName } from "../path-or-name.js";
 import { textTable } from "../render/table.js";
 import { wholeNumber } from "../whole-number.js";
 import { settingsOf } from "./settings-of.js";
@@ -52,7 +52,7 @@ const VERBS: readonly Verb[] = [
     change: ([plugin = "", path = ""], settings) => ({
       verb: "swap",
       plugin,
-      use: placeOf(path),
+      use: pathOrName(path),
       ...(settings ? { with: settings } : {}),
     }),
   },
@@ -61,7 +61,7 @@ const VERBS: readonly Verb[] = [
     description: "add a plugin to a live run, after the others",
     words: [PATH],
     takesSettings: true,
-    change: ([path = ""], settings = {}) => ({ verb: "load", use: placeOf(path), with: settings }),
+    change: ([path = ""], settings = {}) => ({ verb: "load", use: pathOrName(path), with: settings }),
   },
   {
     name: "unload",
@@ -110,7 +110,7 @@ export function defineLivePlugins(command: Command, program: Command): void {
       const to = (await readMetrics(directory.metrics)).lines.at(-1)?.step ?? 0;
       const from = Math.max(1, to - wholeNumber("--last", flags.last, 1) + 1);
       const settings = flags.with === undefined ? {} : { with: settingsOf(flags.with) };
-      const replace = { plugin, use: placeOf(path), from, ...settings };
+      const replace = { plugin, use: pathOrName(path), from, ...settings };
       const json = program.opts<{ json?: boolean }>().json === true;
       await printReplay({ config, baseDirectory: job.baseDirectory, directory, to, replace }, json);
     });
@@ -146,11 +146,6 @@ async function partOf(run: RunDirectory, wanted: string | undefined): Promise<Ru
   const open = attempt === undefined ? undefined : arms.find((arm) => isOpen(arm, attempt));
   if (!open) throw errors.runNotLive({ run: run.id, problem: "none of its arms is in training now" });
   return open;
-}
-
-/** A path is taken from where the command runs, not from where the run was started. */
-function placeOf(path: string): string {
-  return /^\.{0,2}\//.test(path) ? resolve(path) : path;
 }
 
 function show(result: PluginChangeResult, json: boolean): void {

@@ -1,11 +1,15 @@
 import type { z } from "zod";
-import { nearest } from "./nearest.js";
+import { knownInstead, problemWords, valueAt } from "./problem-words.js";
 
 /** What a check of a config is about. */
 export interface ProblemSource {
   readonly schema: z.ZodType;
-  /** Where the config has this path: `file:line:column`, or the setting of the command line. */
+  /** What was checked. */
+  readonly value: unknown;
+  /** Where the config has this path, before what is said of it: `file:line:column`, or `command line:`. */
   readonly place: (path: readonly PropertyKey[]) => string;
+  /** What the whole is called; "the config" unless given. */
+  readonly name?: string;
   /** Path of what was checked, where that is a part of the config; its problems are told by whole paths. */
   readonly under?: readonly string[];
 }
@@ -17,11 +21,11 @@ export function describeProblems(error: z.ZodError, source: ProblemSource): read
 
 function describe(issue: z.core.$ZodIssue, path: readonly PropertyKey[], source: ProblemSource): readonly string[] {
   const whole = [...(source.under ?? []), ...path];
-  const where = whole.join(".") || "the config";
+  const where = whole.join(".") || (source.name ?? "the config");
   if (issue.code === "unrecognized_keys") {
     const known = keysAt(source.schema, path);
-    return issue.keys.map(
-      (key) => `${source.place([...whole, key])} unknown key "${key}" in ${where}${remedy(key, known)}`,
+    return issue.keys.map((key) =>
+      `${source.place([...whole, key])} unknown key "${key}" in ${where}${knownInstead(key, known)}`.trimStart(),
     );
   }
   // Of several allowed forms, the one that was meant has the right type and is wrong further down.
@@ -30,13 +34,7 @@ function describe(issue: z.core.$ZodIssue, path: readonly PropertyKey[], source:
       ? issue.errors.find((form) => form.every((one) => one.path.length > 0 || one.code === "unrecognized_keys"))
       : undefined;
   if (meant) return meant.flatMap((inner) => describe(inner, [...path, ...inner.path], source));
-  return [`${source.place(whole)} ${where}: ${issue.message}`];
-}
-
-function remedy(key: string, known: readonly string[]): string {
-  const guess = nearest(key, known);
-  if (guess) return `: did you mean "${guess}"?`;
-  return known.length > 0 ? `; known keys are ${known.join(", ")}` : "";
+  return [`${source.place(whole)} ${where}: ${problemWords(issue, valueAt(source.value, path))}`.trimStart()];
 }
 
 /** What is read of zod's schemas; anything else ends the search. */

@@ -75,9 +75,10 @@ export function finishArms(
     base,
     arms: Object.entries(arms).map(([name, { startFrom, ...over }], index) => {
       const { distill: _, ...shared } = base;
-      const parsed = runConfigSchema.safeParse(overlay({ ...shared, name }, over));
+      const value = overlay({ ...shared, name }, over);
+      const parsed = runConfigSchema.safeParse(value);
       if (!parsed.success) {
-        const source = { schema: runConfigSchema, place, under: ["arms", name] };
+        const source = { schema: runConfigSchema, value, place, under: ["arms", name] };
         throw errors.configNotValid({ problems: describeProblems(parsed.error, source) });
       }
       if (startFrom === undefined) return { name, config: parsed.data };

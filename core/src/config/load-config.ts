@@ -20,7 +20,7 @@ export interface LoadedConfig<Config> {
   readonly baseDirectory: string;
   /** Dotted path of every leaf → where its value came from. */
   readonly origins: ReadonlyMap<string, Origin>;
-  /** `file:line:column` of a path or of what holds it, or the setting of the command line that wrote it. */
+  /** `file:line:column` of a path or of what holds it, or `command line:` where a setting there wrote it. */
   readonly place: (path: readonly PropertyKey[]) => string;
 }
 
@@ -83,14 +83,15 @@ export function loadConfigText<Schema extends z.ZodType>(
   const place = (keys: readonly PropertyKey[]): string => {
     const override = given.find((one) => isWithin(keys, one.path));
     return override
-      ? `command line ${override.path.join(".")}`
+      ? "command line:"
       : placeIn(keys, [
           { at: [], document, lines, name: file, hasLines: !isCodeConfig(path) },
           ...presets.map(({ at, preset }) => ({ at, ...preset, hasLines: true })),
         ]);
   };
   const parsed = schema.safeParse(tree);
-  if (!parsed.success) throw errors.configNotValid({ problems: describeProblems(parsed.error, { schema, place }) });
+  if (!parsed.success)
+    throw errors.configNotValid({ problems: describeProblems(parsed.error, { schema, value: tree, place }) });
   const origins = new Map<string, Origin>();
   for (const keys of leaves(parsed.data)) {
     const isGiven = given.some((one) => isWithin(keys, one.path));

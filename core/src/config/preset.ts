@@ -22,6 +22,7 @@ const modelSchema = z.strictObject({
 const aboutSchema = z.strictObject({
   description: z.string(),
   source: z.string().describe("The paper, or ours"),
+  method: z.string().optional().describe("What the paper calls it, where the plugin has another name"),
   domains: z.array(z.string()).default([]).describe("Domains of tasks that it needs; none takes any"),
   positions: z.int().min(1).describe("Positions that a model must have"),
   models: z.array(modelSchema).min(1).describe("The models that it was made for"),

@@ -27,9 +27,20 @@ export function readConfigText(path: string): string {
   try {
     text = readFileSync(path, "utf8");
   } catch (cause) {
-    throw errors.configNotFound({ path, problem: cause instanceof Error ? cause.message : String(cause) }, cause);
+    throw errors.configNotFound({ path, problem: fileProblem(cause) }, cause);
   }
   return isCodeConfig(path) ? JSON.stringify(defaultExportOf(path)) : text;
+}
+
+/** Why a file cannot be read, in words. */
+function fileProblem(cause: unknown): string {
+  const code = cause instanceof Error && "code" in cause ? String(cause.code) : "";
+  const words: Readonly<Record<string, string>> = {
+    ENOENT: "there is no such file",
+    EISDIR: "it is a folder",
+    EACCES: "reading it is not permitted",
+  };
+  return words[code] ?? (cause instanceof Error ? cause.message : String(cause));
 }
 
 function defaultExportOf(path: string): unknown {

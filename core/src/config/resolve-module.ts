@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, isAbsolute, join, resolve } from "node:path";
 import { errors } from "../errors.js";
+import { nearest } from "./nearest.js";
 
 /** What a name in a config may stand for. */
 export type ModuleKind = "plugin" | "environment";
@@ -37,7 +38,14 @@ export function resolveModule(kind: ModuleKind, name: string, baseDirectory: str
   }
   const isPath = entryFile(resolve(baseDirectory, name)) !== undefined;
   const path = isPath ? { path: `./${name}` } : {};
-  throw errors.moduleNotFound({ kind, name, tried: [`${family}/${name}`, ...new Set(tried)], ...path });
+  const guess = nearest(name, installedModules(kind, baseDirectory));
+  throw errors.moduleNotFound({
+    kind,
+    name,
+    tried: [`${family}/${name}`, ...new Set(tried)],
+    ...path,
+    ...(guess === undefined ? {} : { guess }),
+  });
 }
 
 function entryFile(path: string): string | undefined {

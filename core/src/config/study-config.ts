@@ -102,13 +102,15 @@ export function loadStudy(file: string, isQuick: boolean): LoadedConfig<StudyCon
   const over = isQuick ? quick.over : {};
   // Laid over after each arm's own settings, and checked with them.
   const { distill: _, ...others } = over;
-  const short = experimentSchema.safeParse({
+  const value = {
     base: overlay(source.base, base.distill ? over : others),
     arms: Object.fromEntries(Object.entries(source.arms).map(([name, own]) => [name, overlay(own, others)])),
-  });
+  };
+  const short = experimentSchema.safeParse(value);
   if (!short.success) {
     const problems = describeProblems(short.error, {
       schema: experimentSchema,
+      value,
       place: () => loaded.place(["quick", "over"]),
       under: ["quick", "over"],
     });

@@ -35,8 +35,10 @@ export async function loadEnvironment(
 ): Promise<LoadedEnvironment> {
   const { bundle, definition } = await loadDefinition(use, baseDirectory);
   const parsed = definition.config.safeParse(settings);
-  if (!parsed.success)
-    throw errors.environmentConfigNotValid({ environment: definition.name, problems: problemsOf(parsed.error) });
+  if (!parsed.success) {
+    const problems = problemsOf(parsed.error, definition.config, settings);
+    throw errors.environmentConfigNotValid({ environment: definition.name, problems });
+  }
   const config = parsed.data;
   if (!isMixture(definition)) return { definition, config, bundle };
   const parts: Record<string, LoadedEnvironment> = {};

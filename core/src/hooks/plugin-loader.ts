@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { describeProblems } from "../config/describe-problems.js";
 import { errors } from "../errors.js";
 import { HOOKS } from "./hooks.js";
 import { bundleModule, evaluateBundle, type ModuleBundle } from "./module-bundle.js";
@@ -47,7 +48,10 @@ export async function buildPlugin(use: string, baseDirectory: string): Promise<B
 /** Gives a plugin its settings. @throws PLUGIN_CONFIG_NOT_VALID */
 export function configurePlugin({ plugin, bundle }: BuiltPlugin, settings: unknown): LoadedPlugin {
   const parsed = plugin.config.safeParse(settings);
-  if (!parsed.success) throw errors.pluginConfigNotValid({ plugin: plugin.name, problems: problemsOf(parsed.error) });
+  if (!parsed.success) {
+    const problems = problemsOf(parsed.error, plugin.config, settings);
+    throw errors.pluginConfigNotValid({ plugin: plugin.name, problems });
+  }
   return { plugin, config: parsed.data, bundle };
 }
 
@@ -76,9 +80,9 @@ export function activePlugins(
     : [...plugins, ...evalPlugins].filter(({ plugin }) => plugin.modes?.includes(order.mode));
 }
 
-/** One line per problem: `path.to.field: what is wrong`. */
-export function problemsOf(error: z.ZodError): string {
-  return error.issues.map((issue) => `${issue.path.join(".") || "settings"}: ${issue.message}`).join("; ");
+/** Every problem with a value that a schema refused, on one line: path, what was found, what is wanted. */
+export function problemsOf(error: z.ZodError, schema: z.ZodType, value: unknown): string {
+  return describeProblems(error, { schema, value, place: () => "", name: "the settings" }).join("; ");
 }
 
 function checkPlugin(use: string, value: unknown): Plugin {

@@ -108,7 +108,7 @@ export class ControlBox {
       throw problem(String(cause), cause);
     }
     const parsed = requestSchema.safeParse(value);
-    if (!parsed.success) throw problem(problemsOf(parsed.error));
+    if (!parsed.success) throw problem(problemsOf(parsed.error, requestSchema, value));
     const { attempt, change } = parsed.data;
     if (attempt !== this.#attempt) throw problem(`it is for attempt ${attempt}, and this is attempt ${this.#attempt}`);
     return this.#run.carryOut(change);

@@ -424,9 +424,9 @@ export class PluginHost {
       case "swap": {
         const built = await buildPlugin(change.use, this.#options.baseDirectory);
         const { name } = built.plugin;
-        const old = this.#free(name);
+        const old = this.#free(change.plugin ?? name);
         if (change.plugin !== undefined && change.plugin !== name)
-          throw errors.pluginNotLoaded({ plugin: name, loaded: [change.plugin] });
+          throw errors.pluginNameDiffers({ plugin: change.plugin, use: change.use, found: name });
         if (old.loaded.bundle.hash === built.bundle.hash && change.with === undefined) return undefined;
         const settings = change.with ?? old.settings;
         const loaded = { ...configurePlugin(built, settings), steps: old.loaded.steps };

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { mkdir, readdir, rmdir, stat } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir, stat } from "node:fs/promises";
 import { basename, join, resolve } from "node:path";
 import { errors } from "../errors.js";
 import type { JsonObject } from "../records/json.js";
@@ -172,6 +172,20 @@ export class RunDirectory {
     return lockRun(join(this.path, "attempts"), this.id);
   }
 
+  /**
+   * Removes the run when it has no step and no checkpoint, in its arms neither.
+   * @returns whether it did
+   */
+  async discardUnlessBegun(): Promise<boolean> {
+    const entries = await readdir(this.path, { recursive: true, withFileTypes: true });
+    for (const { name, parentPath } of entries) {
+      if (basename(parentPath) === "checkpoints") return false;
+      if (name === basename(this.metrics) && (await stat(join(parentPath, name))).size > 0) return false;
+    }
+    await rm(this.path, { recursive: true, force: true });
+    return true;
+  }
+
   /** The attempt that works on this run now; undefined when none does. */
   liveAttempt(): Promise<{ readonly attempt: number; readonly pid: number } | undefined> {
     return liveAttempt(join(this.path, "attempts"));
@@ -186,7 +200,8 @@ export async function listRuns(root: string): Promise<readonly RunDirectory[]> {
 }
 
 /**
- * Finds a run by its number ("7"), its folder name ("0007-demo") or a path; the newest when nothing is asked for.
+ * Finds a run by its number ("7"), its folder name ("0007-demo"), its name ("demo": the newest of them) or a path; the
+ * newest when nothing is asked for.
  * @throws RUN_NOT_FOUND, RUNS_FOLDER_NOT_USABLE
  */
 export async function findRun(root: string, wanted?: string): Promise<RunDirectory> {
@@ -194,7 +209,8 @@ export async function findRun(root: string, wanted?: string): Promise<RunDirecto
   const found =
     wanted === undefined
       ? runs.at(-1)
-      : runs.find(({ name, number }) => name === wanted || (/^\d+$/.test(wanted) && number === Number(wanted)));
+      : (runs.find(({ name, number }) => name === wanted || (/^\d+$/.test(wanted) && number === Number(wanted))) ??
+        runs.findLast(({ name }) => name.replace(/^\d+-/, "") === wanted));
   if (found !== undefined) return RunDirectory.open(join(root, found.name));
   if (wanted !== undefined && (await exists(join(wanted, "run.json")))) return RunDirectory.open(wanted);
   throw errors.runNotFound({ wanted, root, known: runs.map(({ name }) => name) });

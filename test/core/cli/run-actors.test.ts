@@ -6,6 +6,7 @@ import { systemClock } from "../../../core/src/actors/clock.js";
 import { ActorsFile, type ActorsRecord } from "../../../core/src/store/actors-file.js";
 import { RunDirectory } from "../../../core/src/store/run-directory.js";
 import { temporaryFolder } from "../../support/temporary-folder.js";
+import { runTroupe } from "../../support/troupe-process.js";
 
 const folder = temporaryFolder();
 const before = process.env["TROUPE_RUNS"];
@@ -35,6 +36,8 @@ test("runActors() tells a live run from a silent, a finished and a dead one, and
   const arm = await run.arm("tfpi");
   await new ActorsFile(arm.actors, 1).close(report(0));
   expect(await runActors("1")).toMatchObject({ title: "0001-a tfpi", state: "finished" });
+  const told = await runTroupe(["why-stuck", "1"], { runs: folder, home: folder });
+  expect(told.stdout).toContain("nothing holds it up: it is over");
   await lock.release();
 });
 

@@ -73,7 +73,7 @@ describe("loadExperiment()", () => {
       expect.objectContaining({
         code: "CONFIG_NOT_VALID",
         message: expect.stringMatching(
-          /experiment\.yaml:10:14 unknown key "groupSise" in arms\.one\.train: did you mean "groupSize"\?\n.*experiment\.yaml:11:13 arms\.one\.eval\.tasks: .+>=1$/,
+          /experiment\.yaml:10:14 unknown key "groupSise" in arms\.one\.train: did you mean "groupSize"\?\n.*experiment\.yaml:11:13 arms\.one\.eval\.tasks: 0 was found, at least 1 is wanted$/,
         ),
       }),
     );

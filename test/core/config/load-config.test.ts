@@ -70,10 +70,10 @@ plugins:
 `);
     expect(found).toEqual([
       "run.yaml:1:1 name: lower-case letters, digits and hyphens",
-      expect.stringMatching(/^run\.yaml:2:1 seed: .*>=0/),
-      expect.stringMatching(/^run\.yaml:10:5 plugins\.1\.use: .*expected string/),
+      "run.yaml:2:1 seed: -1 was found, at least 0 is wanted",
+      "run.yaml:10:5 plugins.1.use: missing, a text is wanted",
       expect.stringMatching(/^run\.yaml:6:3 train\.groupSize: at least 2/),
-      expect.stringMatching(/^run\.yaml:7:3 train\.learningRate: .*expected number, received string/),
+      'run.yaml:7:3 train.learningRate: "fast" was found, a number is wanted',
     ]);
   });
 
@@ -101,7 +101,7 @@ plugins:
 
   test("says what is missing, at the key that should hold it", () => {
     expect(problems("name: one\npolicy: {}\nenvironment: { use: a }\n")).toEqual([
-      expect.stringMatching(/^run\.yaml:2:1 policy\.from: .*expected string, received undefined/),
+      "run.yaml:2:1 policy.from: missing, a text is wanted",
     ]);
     expect(problems("")).toHaveLength(3);
   });
@@ -137,8 +137,8 @@ plugins:
 
   test("names the setting of the command line that is wrong", () => {
     expect(problems(LEAST, "train.stepps=3", "train.groupSize=1")).toEqual([
-      expect.stringMatching(/^command line train\.groupSize train\.groupSize: /),
-      'command line train.stepps unknown key "stepps" in train: did you mean "steps"?',
+      expect.stringMatching(/^command line: train\.groupSize: /),
+      'command line: unknown key "stepps" in train: did you mean "steps"?',
     ]);
   });
 
@@ -166,9 +166,11 @@ plugins:
   });
 
   test("rejects a file that holds something else than settings", () => {
-    expect(problems("- a\n- b\n")).toEqual([expect.stringMatching(/^run\.yaml:1:1 the config: .*expected object/)]);
+    expect(problems("- a\n- b\n")).toEqual([
+      'run.yaml:1:1 the config: ["a","b"] was found, an object of settings is wanted',
+    ]);
     expect(problems("just text\n", "seed=1")).toEqual([
-      expect.stringMatching(/^run\.yaml:1:1 the config: .*expected object/),
+      'run.yaml:1:1 the config: "just text" was found, an object of settings is wanted',
     ]);
   });
 
@@ -177,7 +179,7 @@ plugins:
     expect(() => loadConfig(path, [], runConfigSchema)).toThrow(
       expect.objectContaining({
         code: "CONFIG_NOT_FOUND",
-        message: expect.stringContaining(`Cannot read the config "${path}": ENOENT`),
+        message: `Cannot read the config "${path}": there is no such file`,
       }),
     );
   });

@@ -7,7 +7,7 @@ test.each([
   ["groupsize", "groupSize"],
   ["group_size", "groupSize"],
   ["group-sise", "groupSize"],
-  ["setps", undefined],
+  ["setps", "steps"],
   ["step", "steps"],
   ["lerningrate", "learningRate"],
   ["beta3", "beta1"],

@@ -24,6 +24,12 @@ describe("resolveModule()", () => {
     expect(hintFor("./my-env")).toBe(join(folder, "my-env", "index.ts"));
   });
 
+  it("suggests the installed module with the nearest name", () => {
+    expect(hintFor("maths")).toBe(
+      'Did you mean "math"? If not, give a path that begins with ./, or install the package',
+    );
+  });
+
   it.each(["my-emv", "notes", "./my-emv"])(
     "says what to do about %s in general when there is no such module",
     (name) => {

@@ -43,7 +43,28 @@ describe("a root that is no folder", () => {
   });
 });
 
+describe("RunDirectory.discardUnlessBegun()", () => {
+  it("removes a run that has no step and no checkpoint, and keeps one that has either, in an arm too", async () => {
+    const make = (): Promise<RunDirectory> => RunDirectory.create({ root, name: "a" });
+    const [empty, stepped, saved] = [await make(), await make(), await make()];
+    await writeFile(empty.metrics, "");
+    await writeFile(stepped.metrics, "{}\n");
+    await mkdir(join((await saved.arm("one")).checkpoints, "000000"), { recursive: true });
+    const discarded = await Promise.all([empty, stepped, saved].map((run) => run.discardUnlessBegun()));
+    expect(discarded).toEqual([true, false, false]);
+    await expect(findRun(root, "1")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
+    expect((await findRun(root, "2")).path).toBe(stepped.path);
+  });
+});
+
 describe("findRun()", () => {
+  it("finds the newest of a name", async () => {
+    await RunDirectory.create({ root, name: "my run" });
+    const second = await RunDirectory.create({ root, name: "my run" });
+    await RunDirectory.create({ root, name: "other" });
+    expect((await findRun(root, "my-run")).path).toBe(second.path);
+  });
+
   it("finds by number, folder name, path, and the newest by default", async () => {
     const first = await RunDirectory.create({ root, name: "a" });
     const second = await RunDirectory.create({ root, name: "b" });

@@ -70,6 +70,14 @@ describe("troupe init", () => {
     expect(await of("tfpi")).toMatch(/use: math\n {2}# problem from column "problem", answer from column "answer"/);
   });
 
+  test("takes a paper's name for a method whose plugin has another, and that plugin's nearest preset", async () => {
+    const out = join(folder, "acereason.yaml");
+    const dry = await init("--method", "acereason", "--data", math, "--out", out, "--dry-run");
+    expect(dry, dry.stderr).toMatchObject({ exitCode: 0 });
+    expect(dry.stdout).toContain("extends: curriculum/small\n");
+    expect(dry.stdout).toMatch(/^name: acereason-/m);
+  });
+
   test.skipIf(strongSandbox === undefined)(
     "gives two kinds of tasks a mixed environment and the preset that trains on both; --dry-run writes nothing",
     async () => {
@@ -87,7 +95,7 @@ describe("troupe init", () => {
   test.each([
     [["--method", "autothnk", "--data", math], "METHOD_UNKNOWN", 'did you mean "autothink"?'],
     [["--method", "tfpi", "--data", prose], "DATA_UNKNOWN", "math: Cannot use"],
-    [["--method", "tfpi", "--data", join(folder, "none.jsonl")], "DATA_UNKNOWN", "there is no such file"],
+    [["--method", "tfpi", "--data", join(folder, "none.jsonl")], "DATA_MISSING", "there is no such file"],
     [["--method", "tfpi"], "INIT_TASKS_MISSING", "either --data or --environment"],
     [
       ["--method", "curriculum", "--preset", "small-math-code", "--data", math],
@@ -96,7 +104,9 @@ describe("troupe init", () => {
     ],
     [["--method", "tfpi", "--preset", "qwen3-4b", "--data", math], "PRESET_UNFIT", "it needs 33792 positions, and"],
     [["--method", "tfpi", "--preset", "qwen3", "--data", math], "PRESET_NOT_FOUND", 'did you mean "tfpi/qwen3-4b"?'],
+    [["--method", "acereson", "--data", math], "METHOD_UNKNOWN", 'did you mean "acereason"?'],
     [["--method", "tfpi", "--data", math, "--model", folder], "MODEL_FOLDER_UNKNOWN", "there is no config.json in it"],
+    [["--method", "tfpi", "--data", math, "--model", join(folder, "no")], "MODEL_FOLDER_UNKNOWN", "no such folder"],
   ])("refuses %j with what is wrong", async (args, codeWanted, text) => {
     const refused = recordsOf(
       await runTroupe(["--json", "init", "--model", model, "--out", join(folder, "refused.yaml"), ...args], folders),
