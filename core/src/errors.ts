@@ -215,6 +215,15 @@ export const errors = defineErrors({
     hint: "Its folder checkpoints/ names the steps that were saved",
     exitCode: 4,
   },
+  checkpointDamaged: {
+    message: (d: { run: string; path: string; problem: string; earlier: number | undefined }) =>
+      `Cannot go on with run "${d.run}" from "${d.path}": ${d.problem}`,
+    hint: (d: { path: string; earlier: number | undefined }) =>
+      d.earlier === undefined
+        ? "Restore the folder from a copy, or start the run anew: there is no checkpoint before it"
+        : `Restore the folder from a copy, or move it out of the run: \`troupe resume\` then goes on from step ${d.earlier}`,
+    exitCode: 4,
+  },
   rolloutsUnreadable: {
     message: (d: { file: string; problem: string }) => `Cannot read the rollouts "${d.file}": ${d.problem}`,
     hint: "The .jsonl and the .tok.bin of a step belong together; restore both from a copy",
@@ -491,7 +500,7 @@ export const errors = defineErrors({
   },
   nodeNotSecured: {
     message: (d: { address: string; problem: string }) => `Cannot open a link on "${d.address}": ${d.problem}`,
-    hint: "Whoever can dial a node can run code on it: give a token for 127.0.0.1, certificates for any other address",
+    hint: "Whoever can dial a node can run code on it. Both ends give TROUPE_NODE_TOKEN for 127.0.0.1, and certificates for any other address: a node by --ca, --cert and --key, a run's driver by TROUPE_NODE_CA, TROUPE_NODE_CERT and TROUPE_NODE_KEY",
     exitCode: 2,
   },
   nodeNotOpened: {

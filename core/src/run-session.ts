@@ -20,6 +20,7 @@ import { readSavedRun, toCheckpointState, type SavedRun } from "./run-checkpoint
 import { crossesVersions, progressOf } from "./run-plan.js";
 import { startParts, type RunParts } from "./run-parts.js";
 import { ActorsFile } from "./store/actors-file.js";
+import { checkCheckpoint } from "./store/check-checkpoint.js";
 import { latestCheckpoint, type Checkpoint } from "./store/checkpoint.js";
 import { writeFileAtomically } from "./store/durable-files.js";
 import { rewindTo } from "./store/rewind.js";
@@ -89,6 +90,7 @@ export class RunSession {
    */
   static async open(options: SessionOptions): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
+    if (checkpoint) await checkCheckpoint(options.directory, checkpoint);
     const saved = checkpoint && (await readSavedRun(checkpoint));
     const { step = -1, wallSeconds: seconds = -1 } = saved?.run ?? {};
     const lost = await lostChanges(options.directory, step, seconds);
@@ -117,13 +119,14 @@ export class RunSession {
   /**
    * Starts a finished or running run at its newest checkpoint to measure it; its folder stays as it is.
    *
-   * @throws CHECKPOINT_NOT_FOUND
+   * @throws CHECKPOINT_NOT_FOUND, CHECKPOINT_DAMAGED
    */
   static async openForReading(
     options: Pick<SessionOptions, "config" | "baseDirectory" | "directory">,
   ): Promise<RunSession> {
     const checkpoint = await latestCheckpoint(options.directory);
-    if (!checkpoint) throw errors.checkpointNotFound({ run: options.directory.id, step: 0 });
+    if (!checkpoint) throw errors.checkpointNotFound({ run: options.directory.id, step: undefined });
+    await checkCheckpoint(options.directory, checkpoint);
     // A checkpoint holds weights and their shape; the tokenizer stands where the run began.
     const saved = await readSavedRun(checkpoint);
     return RunSession.#start({ ...options, attempt: 0, onEvent: () => {} }, checkpoint, saved, undefined, []);

@@ -53,6 +53,7 @@ export function checkSecurity(address: string, { token, tls }: NodeSecurity): vo
   const refuse = (problem: string): never => {
     throw errors.nodeNotSecured({ address, problem });
   };
+  if (!/^.+:\d{1,5}$/.test(address)) refuse("HOST:PORT is wanted, as in 127.0.0.1:7077");
   if (token === undefined && tls === undefined) refuse("neither a token nor certificates are given");
   if (token !== undefined && token.length < 16) refuse("its token has less than 16 characters");
   if (tls === undefined && !isLoopback(address)) refuse("a token alone would cross the network in the clear");

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
 import type { JsonObject } from "../records/json.js";
 import { isMissing, onFile, syncToDisk, syncTree, writeFileAtomically } from "./durable-files.js";
@@ -70,16 +71,16 @@ export async function findCheckpoint(run: RunDirectory, step: number): Promise<C
 
 /**
  * What `saveCheckpoint` got as `state`.
- * @throws LINE_UNREADABLE when `state.json` is not a JSON object
+ * @throws LINE_UNREADABLE when `state.json` is gone, or no JSON object
  */
 export async function readCheckpointState(checkpoint: Checkpoint): Promise<JsonObject> {
   const file = join(checkpoint.path, "state.json");
-  const text = await onFile(file, "read", () => readFile(file, "utf8"));
   try {
-    const state: unknown = JSON.parse(text);
+    const state: unknown = JSON.parse(await onFile(file, "read", () => readFile(file, "utf8")));
     // An object that JSON.parse made holds JSON values alone.
     return field({ state }, "state", "object") as JsonObject;
   } catch (cause) {
+    if (cause instanceof TroupeError && cause.code === "FILE_NOT_PERMITTED") throw cause;
     throw errors.lineUnreadable({ file, line: 1 }, cause);
   }
 }

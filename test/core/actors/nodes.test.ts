@@ -62,6 +62,7 @@ describe("connectNode() and listenNode()", () => {
       ["127.0.0.1:0", {}],
       ["127.0.0.1:0", { token: "short" }],
       ["0.0.0.0:0", security],
+      ["somewhere", security],
     ] as const) {
       expect(await failure(listenNode({ address, security: wrong }))).toMatchObject({ code: "NODE_NOT_SECURED" });
     }
