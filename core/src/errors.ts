@@ -398,9 +398,15 @@ export const errors = defineErrors({
     hint: "A transferred buffer belongs to its receiver; copy it first to use it twice",
   },
   handlerFailed: {
-    message: (d: { address: string; type: string; outcome: string }) =>
-      `Cannot answer "${d.type}": actor "${d.address}" failed on it`,
+    message: (d: { address: string; type: string; outcome: string; problem: string }) =>
+      `Cannot answer "${d.type}": actor "${d.address}" failed on it: ${d.problem}`,
     hint: "The cause is what its handler threw; the actor lives on",
+  },
+  placementUnknown: {
+    message: (d: { address: string; at: string }) =>
+      `Cannot place actor "${d.address}" at "${d.at}": inline, thread, process or remote is wanted`,
+    hint: 'A placement reads { at: "thread" }; `core/docs/actors.md` says what each is for',
+    exitCode: 2,
   },
   messageUnknown: {
     message: (d: { address: string; type: string }) =>

@@ -24,15 +24,22 @@ const runtime = await createRuntime({
   },
 });
 let work: Promise<unknown> | undefined;
+let failure: string | undefined;
 
 const routes: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => Promise<unknown>>> = {
   "GET /progress": async () => ({
     progress: runtime.progress(),
     working: work !== undefined,
+    failure,
     run: runtime.directory.path,
   }),
   "POST /run": async () => {
-    work ??= runtime.run().finally(() => (work = undefined));
+    failure = undefined;
+    // Nobody waits for a run here: what ends it is told by /progress.
+    work ??= runtime
+      .run()
+      .catch((error: unknown) => (failure = String(error)))
+      .finally(() => (work = undefined));
     return { started: true };
   },
   "POST /pause": async () => {

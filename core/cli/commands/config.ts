@@ -26,15 +26,13 @@ export function define(command: Command, program: Command): void {
           `${JSON.stringify({ type: "config", config: loaded.config, origins: Object.fromEntries(loaded.origins) })}\n`,
         );
       } else if (options.origin) {
-        const rows = [...loaded.origins].map(([path, origin]) => ({
-          path,
-          origin,
-          value: JSON.stringify(valueAt(loaded.config, path)),
-        }));
+        const rows = [...loaded.origins].flatMap(([path, origin]) =>
+          entriesOf(path, valueAt(loaded.config, path)).map((entry) => ({ ...entry, origin })),
+        );
         process.stdout.write(
           `${textTable(rows, [
             { title: "setting", cell: ({ path }) => path },
-            { title: "value", cell: ({ value }) => value ?? "" },
+            { title: "value", cell: ({ value }) => value },
             { title: "from", cell: ({ origin }) => origin },
           ])}\n`,
         );
@@ -42,6 +40,19 @@ export function define(command: Command, program: Command): void {
         process.stdout.write(stringify(loaded.config, { aliasDuplicateObjects: false }));
       }
     });
+}
+
+/** A setting's lines: one, or one for every leaf of a list of objects, under the path that the command line knows. */
+function entriesOf(path: string, value: unknown): readonly { readonly path: string; readonly value: string }[] {
+  const isBranch = typeof value === "object" && value !== null;
+  const isList = Array.isArray(value);
+  if (!isBranch || (isList && !value.some((one) => typeof one === "object" && one !== null)) || isEmpty(value))
+    return [{ path, value: JSON.stringify(value) ?? "" }];
+  return Object.entries(value).flatMap(([key, inner]) => entriesOf(`${path}.${key}`, inner));
+}
+
+function isEmpty(value: object): boolean {
+  return Object.keys(value).length === 0;
 }
 
 /** Every preset of the installed plugins, with the models that it was made for. */

@@ -143,9 +143,14 @@ function table(records: readonly RolloutRecord[]): string {
     { title: "task", cell: ({ task }) => truncate(oneLine(task), 24) },
     { title: "verdict", cell: ({ verdict }) => verdict.kind },
     { title: "reason", cell: ({ verdict }) => truncate(oneLine(verdict.reason), 32) },
-    { title: "reward", align: "right", cell: ({ reward }) => reward.toFixed(2) },
+    { title: "reward", align: "right", cell: ({ reward }) => rewardText(reward) },
     { title: "tokens", align: "right", cell: ({ responseTokens }) => String(responseTokens) },
     { title: "cut", cell: ({ truncated }) => (truncated ? "✂" : "") },
     { title: "answer", cell: (record) => answerOf(record, 40) },
   ]);
+}
+
+/** Two decimals, and more for a small reward that is not nothing. */
+function rewardText(reward: number): string {
+  return reward !== 0 && Math.abs(reward) < 0.005 ? reward.toPrecision(1) : reward.toFixed(2);
 }

@@ -1,6 +1,7 @@
 import { relative, resolve } from "node:path";
 import type { Command } from "commander";
 import { pathOrName } from "../path-or-name.js";
+import { PLUGIN_KINDS } from "../plugins/plugin-templates.js";
 import { settingsOf } from "../plugins/settings-of.js";
 
 /** `troupe plugin …`: the plugins that there are, new ones, and those of a run while it works. */
@@ -18,7 +19,11 @@ export async function define(command: Command, program: Command): Promise<void> 
     .command("new")
     .description("write a plugin package that works as it stands, with its test")
     .argument("<name>", "name of the plugin: lower-case letters, digits, hyphens")
-    .option("--kind <kind>", "reward, format, advantage, curriculum or metric", "reward")
+    .option(
+      "--kind <kind>",
+      `${Object.keys(PLUGIN_KINDS).slice(0, -1).join(", ")} or ${Object.keys(PLUGIN_KINDS).at(-1)}`,
+      "reward",
+    )
     .option("--folder <path>", "where to put it; a folder of its name here unless given")
     .action(async (name: string, { kind, folder }: { kind: string; folder?: string }) => {
       const { newPlugin } = await import("../plugins/new-plugin.js");

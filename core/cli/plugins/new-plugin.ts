@@ -5,7 +5,8 @@ import { PLUGIN_KINDS, type PluginKind } from "./plugin-templates.js";
 /** Writes a plugin package that works as it stands, with its test, into a new folder; gives the files' names. */
 export async function newPlugin(name: string, kind: string, folder: string): Promise<readonly string[]> {
   checkPackageName(name);
-  const template = isKind(kind) ? PLUGIN_KINDS[kind] : undefined;
+  const known = Object.hasOwn(BY_HOOK, kind) ? BY_HOOK[kind] : kind;
+  const template = known !== undefined && isKind(known) ? PLUGIN_KINDS[known] : undefined;
   if (!template)
     throw errors.optionNotValid({
       option: "--kind",
@@ -19,6 +20,9 @@ export async function newPlugin(name: string, kind: string, folder: string): Pro
     "README.md": readme(name, template.summary),
   });
 }
+
+/** Hooks that are not called as their kind. */
+const BY_HOOK: Readonly<Record<string, PluginKind>> = { plan: "curriculum", observe: "metric" };
 
 function isKind(kind: string): kind is PluginKind {
   return Object.hasOwn(PLUGIN_KINDS, kind);

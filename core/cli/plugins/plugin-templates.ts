@@ -1,5 +1,15 @@
 /** What `troupe plugin new --kind` can start from. */
-export type PluginKind = "reward" | "format" | "advantage" | "curriculum" | "metric";
+export type PluginKind =
+  | "reward"
+  | "format"
+  | "advantage"
+  | "curriculum"
+  | "metric"
+  | "select"
+  | "sampling"
+  | "annotate"
+  | "keep"
+  | "loss";
 
 interface Template {
   readonly summary: string;
@@ -133,6 +143,107 @@ export function rankOf(reward: number, rewards_G: readonly number[]): number {
 `,
     test: `  test("has an alarm in [0, 1]", () => {
     expect(plugin.config.safeParse({ above: 2 }).success).toBe(false);
+  });`,
+  },
+  select: {
+    summary: "Takes the tasks one after the other instead of shuffled.",
+    source: (name) =>
+      `${head(name, "Takes the tasks one after the other", "definePlugin, z")}  config: z.strictObject({
+    from: z.int().min(0).default(0).describe("Index of the first task"),
+  }),
+  init: (config, previous): { next: number } => (previous as { next: number } | undefined) ?? { next: config.from },
+  hooks: {
+    select: {
+      writes: ["select"],
+      run: (ctx, selection) => Array.from({ length: selection.count }, () => ctx.state.next++ % selection.size),
+    },
+  },
+});
+`,
+    test: `  test("begins with the first task", () => {
+    expect(plugin.config.parse({})).toEqual({ from: 0 });
+  });`,
+  },
+  sampling: {
+    summary: "Gives every second answer of a group a smaller token budget.",
+    source: (name) =>
+      `${head(name, "Gives every second answer of a group a smaller token budget", "definePlugin, z")}  config: z.strictObject({
+    share: z.number().positive().max(1).default(0.5).describe("Of the plan's token budget"),
+  }),
+  hooks: {
+    sampling: {
+      writes: ["sampling.maxTokens"],
+      run: (ctx, sampling) =>
+        ctx.slot % 2 === 1 ? { maxTokens: Math.ceil(sampling.maxTokens * ctx.config.share) } : undefined,
+    },
+  },
+});
+`,
+    test: `  test("takes a share in (0, 1]", () => {
+    expect(plugin.config.safeParse({ share: 0 }).success).toBe(false);
+  });`,
+  },
+  annotate: {
+    summary: "Records how often an answer corrects itself.",
+    source: (name) =>
+      `${head(name, "Records how often an answer corrects itself", "definePlugin, z")}  config: z.strictObject({
+    word: z.string().min(1).default("Wait").describe("What a correction begins with"),
+  }),
+  hooks: {
+    annotate: {
+      writes: ["annotation.${name}"],
+      run: (ctx, trajectory) => ({ "${name}": countOf(trajectory.responseText, ctx.config.word) }),
+    },
+  },
+});
+
+/** How often a word stands in a text. */
+export function countOf(text: string, word: string): number {
+  return text.split(word).length - 1;
+}
+`,
+    test: `  test("counts every correction", async () => {
+    const { countOf } = await import("./index.js");
+    expect(countOf("Wait, no. Wait.", "Wait")).toBe(2);
+    expect(plugin.config.parse({})).toEqual({ word: "Wait" });
+  });`,
+  },
+  keep: {
+    summary: "Drops groups whose rewards are all alike, as they teach nothing.",
+    source: (name) =>
+      `${head(name, "Drops groups whose rewards are all alike", "definePlugin, z")}  config: z.strictObject({
+    within: z.number().min(0).default(0).describe("Rewards no further apart than this are alike"),
+  }),
+  hooks: {
+    keep: {
+      reads: ["reward"],
+      writes: ["keep"],
+      run: (ctx, { rewards_G }) =>
+        Math.max(...rewards_G) - Math.min(...rewards_G) > ctx.config.within ? undefined : "drop",
+    },
+  },
+});
+`,
+    test: `  test("has a distance that is not negative", () => {
+    expect(plugin.config.safeParse({ within: -1 }).success).toBe(false);
+  });`,
+  },
+  loss: {
+    summary: "Lets unlikely tokens grow faster than likely ones shrink.",
+    source: (name) =>
+      `${head(name, "Lets unlikely tokens grow faster than likely ones shrink", "definePlugin, z")}  config: z.strictObject({
+    clipHigh: z.number().positive().default(0.28).describe("The ratio is clipped above 1 + clipHigh"),
+  }),
+  hooks: {
+    loss: {
+      writes: ["loss.spec"],
+      run: (ctx, loss) => ({ spec: { ...loss.spec, clipHigh: ctx.config.clipHigh } }),
+    },
+  },
+});
+`,
+    test: `  test("has a clip bound above 0", () => {
+    expect(plugin.config.safeParse({ clipHigh: 0 }).success).toBe(false);
   });`,
   },
 };

@@ -44,6 +44,7 @@ export interface SpawnOptions {
   readonly startDeadlineMs?: number;
 }
 
+const PLACES: ReadonlySet<string> = new Set(["inline", "thread", "process", "remote"] satisfies Placement["at"][]);
 const DEFAULT_CAPACITY = 1024;
 /** A machine that is busy with training may take long to start a thread or a process. */
 const DEFAULT_START_DEADLINE_MS = 300_000;
@@ -93,6 +94,8 @@ export class ActorSystem {
     if (this.#actors.has(address)) throw errors.actorIdTaken({ address });
     const { parent } = options;
     if (parent !== undefined && !this.#actors.has(parent)) throw errors.actorParentMissing({ address, parent });
+    const placement = options.placement ?? { at: "inline" };
+    if (!PLACES.has(placement.at)) throw errors.placementUnknown({ address, at: placement.at });
     const actor = new SupervisedActor(
       {
         address,
@@ -100,7 +103,7 @@ export class ActorSystem {
         // Handlers are only ever called with the state that its own init made and messages that its own ref took.
         definition: definition as unknown as AnyActorDefinition,
         args,
-        placement: options.placement ?? { at: "inline" },
+        placement,
         capacity: options.mailbox?.capacity ?? DEFAULT_CAPACITY,
         supervision: options.supervision ?? defaultSupervision,
         startDeadlineMs: options.startDeadlineMs ?? DEFAULT_START_DEADLINE_MS,

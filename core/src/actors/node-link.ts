@@ -249,7 +249,8 @@ export class NodeLink implements RemoteHost {
   }
 
   #unreachable(problem: string): TroupeError {
-    return errors.nodeUnreachable({ address: this.address, problem });
+    // gRPC ends its words with a note that is empty for an address of numbers.
+    return errors.nodeUnreachable({ address: this.address, problem: problem.replace(/ Resolution note: *$/, "") });
   }
 }
 

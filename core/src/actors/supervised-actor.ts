@@ -348,7 +348,7 @@ export class SupervisedActor implements ActorRef<Protocol> {
     if (told?.isTold && outcome === "failed")
       this.#reports.deadLetter({ address: this.address, type: told.type, reason: "failed", outcome, error: cause });
     this.#answer(id, outcome, (ask, { type }) =>
-      ask.reject(errors.handlerFailed({ address: this.address, type, outcome }, cause)),
+      ask.reject(errors.handlerFailed({ address: this.address, type, outcome, problem: problemOf(cause) }, cause)),
     );
   }
 
@@ -474,4 +474,9 @@ function deferred(): { promise: Promise<void>; resolve: () => void; reject: (err
     reject = no;
   });
   return { promise, resolve, reject };
+}
+
+/** What a handler threw, in one line. */
+function problemOf(cause: unknown): string {
+  return (cause instanceof Error ? `${cause.name}: ${cause.message}` : String(cause)).split("\n", 1)[0] ?? "";
 }

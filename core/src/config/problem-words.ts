@@ -11,6 +11,7 @@ const { localeError } = z.locales.en();
  * @returns the schema's own words where it has some, else as in `"fast" was found, a number is wanted`
  */
 export function problemWords(issue: z.core.$ZodIssue, found: unknown): string {
+  if (issue.code === "unrecognized_keys") return `unknown ${issue.keys.map((key) => `"${key}"`).join(", ")}`;
   // A raw issue is a told one with its input; the types of the input by kind of issue are all that tells them apart.
   const words = localeError({ ...issue, input: found } as Parameters<typeof localeError>[0]);
   const isOwn = issue.message !== (typeof words === "string" ? words : words?.message);
@@ -50,7 +51,7 @@ const NOUNS: Readonly<Record<string, string>> = {
   number: "a number",
   string: "a text",
   boolean: "true or false",
-  object: "an object of settings",
+  object: "an object",
   record: "an object",
   array: "a list",
   null: "null",

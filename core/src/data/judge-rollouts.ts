@@ -1,3 +1,4 @@
+import { problemWords, valueAt } from "../config/problem-words.js";
 import { errors } from "../errors.js";
 import type { JsonObject } from "../records/json.js";
 import { isGradable, type Verdict } from "../records/verdict.js";
@@ -77,7 +78,9 @@ async function judgeAll(row: DataRow, gold: string, open: OpenJudge, origin: Sco
 export async function judgeOne({ judge, caseSchema, environment }: OpenJudge, one: JsonObject): Promise<Verdict> {
   const parsed = caseSchema.safeParse(one);
   if (parsed.success) return judge.judge(parsed.data);
-  const problem = parsed.error.issues.map(({ path, message }) => `field "${path.join(".")}": ${message}`).join("; ");
+  const problem = parsed.error.issues
+    .map((issue) => `field "${issue.path.join(".")}": ${problemWords(issue, valueAt(one, issue.path))}`)
+    .join("; ");
   throw errors.caseNotValid({ source: `judge "${environment}"`, line: 0, problem });
 }
 

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { TroupeError } from "../error-catalogue.js";
 import { evaluateBundle } from "../hooks/module-bundle.js";
 import { buildPlugin, configurePlugin, unpackPlugin, type LoadedPlugin } from "../hooks/plugin-loader.js";
+import { firstDifference } from "./first-difference.js";
 import { practise, type PracticeEntry, type PracticeOptions } from "./practice-run.js";
 
 /** One promise of the hook contract, and whether a plugin keeps it. */
@@ -80,7 +81,9 @@ function differenceTo(
   const index = expected.findIndex((entry, i) => !isDeepStrictEqual(entry, entries[i]));
   const first = expected[index];
   if (first === undefined) return entries.length === expected.length ? "" : "more events were recorded";
-  return `hook "${first.hook}" at step ${first.step} answered ${shown(first.answer)}, then ${shown(entries[index]?.answer)}`;
+  const parted = firstDifference(first.answer, entries[index]?.answer);
+  const where = parted === undefined || parted.place === "" ? "" : ` in ${parted.place}`;
+  return `hook "${first.hook}" at step ${first.step} answered ${shown(parted?.first)}${where}, then ${shown(parted?.second)}`;
 }
 
 function shown(value: unknown): string {

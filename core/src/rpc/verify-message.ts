@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { problemWords, valueAt } from "../config/problem-words.js";
 import { errors } from "../errors.js";
 import type { JsonObject, JsonValue } from "../records/json.js";
 import type { VerdictKind } from "../records/verdict.js";
@@ -69,7 +70,9 @@ const MOST_PROBLEMS = 5;
 export function parseVerifyRequest(value: unknown): VerifyRequest {
   const parsed = request.safeParse(value);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => `${placeOf(path, value)}${message}`);
+    const problems = parsed.error.issues.map(
+      (issue) => `${placeOf(issue.path, value)}${problemWords(issue, valueAt(value, issue.path))}`,
+    );
     const more = problems.length > MOST_PROBLEMS ? [`and ${problems.length - MOST_PROBLEMS} problems more`] : [];
     throw errors.requestNotValid({ problem: [...problems.slice(0, MOST_PROBLEMS), ...more].join("; ") });
   }

@@ -3,6 +3,7 @@ import type { ActorRef } from "../../../core/src/actors/actor-ref.js";
 import { ActorSystem } from "../../../core/src/actors/actor-system.js";
 import { failure, until } from "../../contracts/actor-placement.js";
 import type { Supervision } from "../../../core/src/actors/supervisor.js";
+import type { Placement } from "../../../core/src/actors/transport.js";
 import type { TroupeError } from "../../../core/src/error-catalogue.js";
 import { probeActor, type ProbeProtocol } from "../../support/actors/probe-actor.js";
 import { ManualClock, settle } from "../../support/manual-clock.js";
@@ -179,5 +180,21 @@ test("an inline actor's turns do not pile up when whoever asks never lets the th
   }
   const immediates = process.getActiveResourcesInfo().filter((name) => name === "Immediate");
   expect(immediates.length).toBeLessThanOrEqual(1);
+  await system.stop();
+});
+
+test("spawn() refuses a place that there is not, and ask() says what its handler threw", async () => {
+  const system = new ActorSystem();
+  // What JavaScript may hand over, where no compiler looks.
+  const placement = { at: "moon" } as unknown as Placement;
+  expect(await failure(system.spawn(probeActor, {}, { placement }))).toMatchObject({
+    code: "PLACEMENT_UNKNOWN",
+    message: expect.stringContaining('at "moon": inline, thread, process or remote is wanted'),
+  });
+  const ref = await system.spawn(probeActor, {});
+  expect(await failure(ref.ask("throw", null, { deadlineMs: 60_000 }))).toMatchObject({
+    code: "HANDLER_FAILED",
+    message: expect.stringMatching(/failed on it: RangeError: thrown at once$/),
+  });
   await system.stop();
 });

@@ -32,7 +32,18 @@ async function broken(path: string, settings?: unknown): Promise<readonly Contra
 }
 
 describe("newPlugin()", () => {
-  const kinds = ["reward", "format", "advantage", "curriculum", "metric"];
+  const kinds = [
+    "reward",
+    "format",
+    "advantage",
+    "curriculum",
+    "metric",
+    "select",
+    "sampling",
+    "annotate",
+    "keep",
+    "loss",
+  ];
 
   test.each(kinds)("writes a %s plugin that keeps the contract", async (kind) => {
     const made = join(folder, "new", kind);
@@ -49,7 +60,7 @@ describe("newPlugin()", () => {
   test("never overwrites, and names the kinds there are", async () => {
     await expect(newPlugin("x", "reward", folder)).rejects.toMatchObject({ code: "FOLDER_TAKEN" });
     await expect(newPlugin("x", "y", join(folder, "y"))).rejects.toMatchObject({
-      message: 'Cannot read "--kind y": one of reward, format, advantage, curriculum, metric is wanted',
+      message: `Cannot read "--kind y": one of ${kinds.join(", ")} is wanted`,
     });
     await expect(newPlugin("X y", "reward", join(folder, "y"))).rejects.toMatchObject({ code: "OPTION_NOT_VALID" });
   });
@@ -90,7 +101,7 @@ describe("tryContract()", () => {
       "(_ctx, _c, r) => r.map((x) => x + (calls += 1))",
       "let calls = 0;",
       "deterministic",
-      /^hook "reward" at step 1 answered/,
+      /^hook "reward" at step 1 answered \S+ in rewards_N\[0\], then \S+$/,
     ],
   ])("names the broken promise: %s", async (name, run, before, promise, problem) => {
     const found = await broken(write(name, run, before));

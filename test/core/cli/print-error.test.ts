@@ -5,7 +5,10 @@ import { errors } from "../../../core/src/errors.js";
 
 const wrong = errors.overrideNotValid({ text: "a", problem: 'it has no "="' });
 const notStarted = errors.actorNotStarted({ address: "learner", problem: "it threw" }, wrong);
-const inActor = errors.handlerFailed({ address: "rollout-1", type: "rollOut", outcome: "failed" }, wrong);
+const inActor = errors.handlerFailed(
+  { address: "rollout-1", type: "rollOut", outcome: "failed", problem: "it threw" },
+  wrong,
+);
 
 let out = "";
 let err = "";

@@ -166,11 +166,9 @@ plugins:
   });
 
   test("rejects a file that holds something else than settings", () => {
-    expect(problems("- a\n- b\n")).toEqual([
-      'run.yaml:1:1 the config: ["a","b"] was found, an object of settings is wanted',
-    ]);
+    expect(problems("- a\n- b\n")).toEqual(['run.yaml:1:1 the config: ["a","b"] was found, an object is wanted']);
     expect(problems("just text\n", "seed=1")).toEqual([
-      'run.yaml:1:1 the config: "just text" was found, an object of settings is wanted',
+      'run.yaml:1:1 the config: "just text" was found, an object is wanted',
     ]);
   });
 

@@ -44,8 +44,8 @@ describe("parseVerifyRequest()", () => {
     [{ items: [] }, "items: "],
     [{ items: [item], deadline_ms: 0 }, "deadline_ms: "],
     [{ items: [item], deadline: 5 }, '"deadline"'],
-    ["text", "expected object"],
-    [null, "expected object"],
+    ["text", "an object is wanted"],
+    [null, "an object is wanted"],
   ])("names item and field when it is given %j", (value, problem) => {
     expect(problemOf(value)).toContain("Cannot judge this request: ");
     expect(problemOf(value)).toContain(problem);
