@@ -209,7 +209,7 @@ function whenDue(
   };
 }
 
-const GONE_WITHIN_MS = 30_000;
+const GONE_WITHIN_MS = 600_000;
 
 /** Children never outlive their parent. @throws naming those that do */
 async function allGone(pids: ReadonlySet<number>): Promise<void> {

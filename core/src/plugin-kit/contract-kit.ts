@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { TroupeError } from "../error-catalogue.js";
+import { HOOK_DEADLINE_MS } from "../hooks/hook-deadline.js";
 import { evaluateBundle } from "../hooks/module-bundle.js";
 import { buildPlugin, configurePlugin, unpackPlugin, type LoadedPlugin } from "../hooks/plugin-loader.js";
 import { firstDifference } from "./first-difference.js";
@@ -17,6 +18,7 @@ export interface ContractResult {
 export interface ContractOptions {
   /** The plugin's settings; its defaults unless given. */
   readonly with?: unknown;
+  /** Milliseconds for one call of hooks; as in a run, 10 000, unless given. */
   readonly deadlineMs?: number;
 }
 
@@ -39,7 +41,7 @@ export async function tryContract(
   options: ContractOptions = {},
 ): Promise<readonly ContractResult[]> {
   const loaded = configurePlugin(await buildPlugin(use, baseDirectory), options.with ?? {});
-  const play = { seed: 11, deadlineMs: options.deadlineMs ?? 2000 };
+  const play = { seed: 11, deadlineMs: options.deadlineMs ?? HOOK_DEADLINE_MS };
   const { entries, problem, watched } = watching(() => practise([loaded], play));
   const frozenHit = /Cannot (assign to read only|add property|delete property|redefine)|object is not extensible/;
   const isImpure = frozenHit.test(problem);

@@ -26,7 +26,7 @@ describe("newEnvironment()", () => {
     // Where a package manager would have put them.
     symlinkSync(join(ROOT, "node_modules"), join(made, "node_modules"));
     const vitest = join(ROOT, "node_modules", "vitest", "vitest.mjs");
-    const args = [vitest, "run", "--root", made, "--reporter", "json"];
+    const args = [vitest, "run", "--root", made, "--reporter", "json", "--testTimeout", "900000"];
     const { stdout } = await promisify(execFile)(process.execPath, args);
     expect(JSON.parse(stdout)).toMatchObject({ numTotalTests: 6, numPassedTests: 6, success: true });
 
