@@ -84,6 +84,9 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
   for (const { name, config, startFrom } of [base, ...experiment.arms]) {
     if (signal.aborted) break;
     const weights = startFrom === undefined ? policy?.directory : await lastWeightsOf(directory, startFrom);
+    const isBase = name === base.name;
+    // Teaching is the base's work too.
+    const before = isBase ? (progress.distillSeconds ?? 0) : 0;
     const session = await RunSession.open({
       config: { ...config, name, policy: { ...config.policy, from: policy?.directory ?? config.policy.from } },
       baseDirectory,
@@ -92,15 +95,15 @@ export async function runExperiment(experiment: Experiment, signal: AbortSignal)
       ...(weights === undefined ? {} : { weights }),
       // An arm that begins with the base's weights has the base's evaluations.
       evaluations: startFrom === undefined && isEvaluatedAlike(config, base.config) ? inherited : [],
-      onEvent: experiment.onEvent,
+      onEvent: (event) =>
+        experiment.onEvent(event.type === "finished" ? { ...event, seconds: before + event.seconds } : event),
     });
     const outcome = await session.closeAfter(signal, async () => {
       const ended = await new Run(session).train(signal);
-      const isBase = name === base.name;
       if (isBase) inherited = session.state.evaluations;
       if (isBase && ended === "finished" && !progress.base) {
         const headroom = await probeHeadroom(session, experiment.onEvent);
-        const seconds = session.wallSeconds() + (progress.distillSeconds ?? 0);
+        const seconds = before + session.wallSeconds();
         progress = await writeProgress(directory, { ...progress, base: { seconds, headroom } });
       }
       const { evaluations, trainTokens } = session.state;

@@ -365,6 +365,7 @@ export class RunSession {
   #progressLabel(): string {
     const { steps, tokenBudget } = this.config.train;
     const { step, trainTokens } = this.state;
+    if (steps === 0) return "";
     return tokenBudget > 0
       ? `${(trainTokens / 1e6).toFixed(2)}/${(tokenBudget / 1e6).toFixed(2)} M tokens`
       : `${step}/${steps} steps`;

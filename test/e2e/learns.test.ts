@@ -57,6 +57,13 @@ describe("an experiment through the command line", () => {
     expect(parts).toEqual(["base", "thinking", "both"]);
   });
 
+  test("the base's seconds hold its teaching", () => {
+    const { distillSeconds } = JSON.parse(readFileSync(join(run, "progress.json"), "utf8"));
+    const ended = recordsOf(end).find(({ type, part }) => type === "finished" && part === "base");
+    expect(distillSeconds).toBeGreaterThan(0);
+    expect(ended?.["seconds"]).toBeGreaterThan(distillSeconds);
+  });
+
   test("the reward rises clearly", () => {
     const rewards = metricsOf(join(run, "arms", "thinking")).map((line) => metric(line, "reward/raw/mean"));
     expect(rewards).toHaveLength(STEPS);

@@ -78,7 +78,8 @@ export class TtyView implements View {
         this.#showSample({ part: event.part, step: event.step, view: event.sample });
         break;
       case "evaluated":
-        part.progress = event.progress;
+        // A policy that is only measured has nothing to count: what it was taught on stays.
+        part.progress = { ...event.progress, label: event.progress.label || part.progress.label };
         // A part's own mode is evaluated first; the others follow at the same step.
         if (event.step !== part.evaluatedStep) {
           part.evaluatedStep = event.step;

@@ -8,7 +8,7 @@ export interface Progress {
   readonly done: number;
   /** Seconds left at the present rate; null while unknown. */
   readonly etaSeconds: number | null;
-  /** What is counted: "120/400 steps", "1.2M/3.0M tokens". */
+  /** What is counted: "120/400 steps", "1.20/3.00 M tokens"; empty when nothing is. */
   readonly label: string;
 }
 

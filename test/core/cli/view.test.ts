@@ -5,6 +5,8 @@ import { displayWidth } from "../../../core/cli/render/printable.js";
 import { createView } from "../../../core/cli/render/terminal.js";
 import { chooseMode, type View, type ViewMode } from "../../../core/cli/render/view.js";
 import type { RunEvent } from "../../../core/src/records/run-event.js";
+import type { StepReport } from "../../../core/src/records/step-report.js";
+import { arms } from "./report-example.js";
 
 class Screen extends Writable {
   columns = 80;
@@ -17,18 +19,14 @@ class Screen extends Writable {
 }
 
 const progress = { done: 0.5, etaSeconds: 21, label: "60/120 steps" };
-const step = (number: number): RunEvent => ({
-  type: "step",
-  part: "rlvr",
-  report: {
-    step: number,
-    stage: "think",
-    version: number,
-    trainTokens: 100,
-    metrics: { "reward/mean": number / 100, "len/mean": 19, "think/rate": 0.12 },
-  },
-  progress,
+const reportOf = (number: number): StepReport => ({
+  step: number,
+  stage: "think",
+  version: number,
+  trainTokens: 100,
+  metrics: { "reward/mean": number / 100, "len/mean": 19, "think/rate": 0.12 },
 });
+const step = (number: number): RunEvent => ({ type: "step", part: "rlvr", report: reportOf(number), progress });
 const sample: RunEvent = {
   type: "sample",
   part: "rlvr",
@@ -94,6 +92,19 @@ describe("createView() for a terminal", () => {
     }
     view.close();
     expect(new Set(heights).size).toBe(1);
+  });
+
+  it("keeps what a policy was taught on when it is measured and nothing is counted", () => {
+    const { view, stderr } = open("tty");
+    const label = "2.30/2.30 M tokens";
+    view.event({ type: "step", part: "base", report: reportOf(1), progress: { done: 1, etaSeconds: 0, label } });
+    const evaluation = arms[0]!.modes[0]!;
+    const uncounted = { done: 1, etaSeconds: null, label: "" };
+    view.event({ type: "evaluated", part: "base", step: 0, evaluation, progress: uncounted });
+    stderr.written = "";
+    view.note("-");
+    view.close();
+    expect(stripVTControlCharacters(stderr.written)).toMatch(/base .*2\.30\/2\.30 M tokens +acc \.45/);
   });
 
   it("takes control characters out of what a model wrote and gives the cursor back at the end", () => {
