@@ -17,12 +17,12 @@ const STATUS: readonly (readonly [string, string, (value: number) => string])[] 
   ["zero-var", "group/zero_var", short],
   ["tok/s", "speed/tokens", count],
   ["tok/s", "speed/train", count],
-  ["entropy", "entropy/mean", significant],
+  ["entropy", "entropy/mean", bare],
   ["clip", "pg_clipfrac", short],
-  ["loss", "loss/next_token", significant],
-  ["grad", "grad/norm", significant],
+  ["loss", "loss/next_token", bare],
+  ["grad", "grad/norm", bare],
   ["useful", "sample/yield", short],
-  ["idle s", "time/bubble", significant],
+  ["idle s", "time/bubble", bare],
 ];
 
 /** The numbers of a step for people; the reward carries its direction against `earlier`. */
@@ -33,6 +33,11 @@ export function statusOf(report: StepReport, earlier: StepReport | undefined): r
     const arrow = metric === "reward/mean" ? direction(value, earlier?.metrics[metric]) : "";
     return [{ label, value: format(value) + arrow }];
   });
+}
+
+/** Without the zero before the point, as shares are written here: the columns are narrow. */
+function bare(value: number): string {
+  return significant(value).replace(/^(-?)0\./, "$1.");
 }
 
 function short(share: number): string {
