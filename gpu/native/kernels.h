@@ -83,9 +83,10 @@ struct Kernels {
   void (*packLinear)(const float* src, long n, long k, float* packed);
   /// For dx = dy src from src[k, n]; linearSize(n, k) floats.
   void (*packLinearBack)(const float* src, long k, long n, float* packed);
-  /// c[m, n] = start + a[m, k] · packed. `bias` [n] is read when start is Bias. Scratch: (m + 32)(k + 32) floats.
+  /// c[m, n] = start + a[m, k] · packed. `bias` [n] is read when start is Bias. Scratch: (m + 32)(k + 32) floats. What the
+  /// caller reads next may be asked for meanwhile: `nextFloats` from `next` on.
   void (*linear)(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
-                 const float* bias, float* scratch);
+                 const float* bias, float* scratch, const float* next, long nextFloats);
   /// grad[outputs, inputs] += dyᵀ x over a block of rows. Scratch: (outputs + inputs + 80)(rows + 32) floats. `ahead` rows
   /// follow in dy and x for the next call, and may be asked for meanwhile.
   void (*linearGrad)(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad,

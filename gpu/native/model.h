@@ -55,10 +55,10 @@ struct Model {
   long packParts() const { return 2 + headBlocks() + 9 * (long)layers.size(); }
   long headBlocks() const { return (shape.vocabSize + kVocabularyBlock - 1) / kVocabularyBlock; }
 
-  /// out[rows, n] = start + x[rows, k] · panels
+  /// out[rows, n] = start + x[rows, k] · panels; `next` as in Kernels::linear.
   void multiply(long rows, long n, long k, const float* x, const float* panels, float* out, Start start,
-                const float* bias = nullptr) const {
-    kernels.linear(rows, n, k, x, k, panels, out, n, start, bias, scratch(Slot::Rounded, (rows + 32) * (k + 32)));
+                const float* bias = nullptr, const float* next = nullptr, long nextFloats = 0) const {
+    kernels.linear(rows, n, k, x, k, panels, out, n, start, bias, scratch(Slot::Rounded, (rows + 32) * (k + 32)), next, nextFloats);
   }
 
   /// The same for low-rank products, whose panels are fp32 in any format; rows of x and out may lie apart.

@@ -412,7 +412,7 @@ void PackedPass::backward(const PackedWeights& weights, const BackwardPanels& ba
         m.gateUpOf(weights, layer, mid, count, normed + r * d, again);
         gateUp = again;
       }
-      m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero);
+      m.multiply(count, f, d, dx, back.data + panels.down, dinner, Start::Zero, nullptr, gateUp, count * 2 * f);
       if (!adapter.down.empty()) {
         k.swiglu(gateUp, activated + r * f, count, f);
         adapterRows(weights, back, downPart, 2, r, count, dinner);

@@ -117,7 +117,7 @@ INLINE void turnedRows(const float* a, long lda, long k, long n, uint32_t* out, 
 }
 
 void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
-            const float* bias, float* scratch) {
+            const float* bias, float* scratch, const float*, long) {
   long steps = cellsOf(k);
   roundRows(a, lda, m, k, cellsIn(scratch), steps);
   tileProduct(m, n, steps, cellsIn(scratch), cellsIn(packed), c, ldc, start, bias);

@@ -89,10 +89,10 @@ void packLinearBack(const float* src, long k, long n, float* packed) {
 #else
 
 void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
-            const float* bias, float* scratch) {
+            const float* bias, float* scratch, const float* next, long nextFloats) {
   long steps = cellsOf(k);
   roundRows(a, lda, m, k, cellsIn(scratch), steps);
-  productOf<Cell>(m, n, steps, cellsIn(scratch), steps, cellsIn(packed), steps * kPanel, c, ldc, start, bias);
+  productOf<Cell>(m, n, steps, cellsIn(scratch), steps, cellsIn(packed), steps * kPanel, c, ldc, start, bias, next, nextFloats);
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,
@@ -139,9 +139,9 @@ void packLinearBack(const float* src, long k, long n, float* packed) {
 }
 
 void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
-            const float* bias, float* scratch) {
+            const float* bias, float* scratch, const float* next, long nextFloats) {
   for (long i = 0; i < m; i++) roundRow(a + i * lda, k, scratch + i * k);
-  product(m, n, k, scratch, k, packed, k * kPanel, c, ldc, start, bias);
+  productOf<Fp32Cell>(m, n, k, scratch, k, packed, k * kPanel, c, ldc, start, bias, next, nextFloats);
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,

@@ -112,10 +112,11 @@ INLINE void withCount(long m, F f) {
   }
 }
 
-/// c[m, n] = start + a · b; `steps` cells deep.
+/// c[m, n] = start + a · b; `steps` cells deep. Each tile asks for a piece of what is read after the product.
 template <class Cell>
 INLINE void productOf(long m, long n, long steps, const typename Cell::Type* a, long lda, const typename Cell::Type* b, long ldp,
-                      float* c, long ldc, Start start, const float* bias) {
+                      float* c, long ldc, Start start, const float* bias, const float* next = nullptr, long nextFloats = 0) {
+  long tiles = (m + kRows - 1) / kRows * ((n + kPanel - 1) / kPanel) * ((steps + kDepth - 1) / kDepth);
   for (long p = 0; p < steps; p += kDepth) {
     long depth = least(kDepth, steps - p);
     Start from = p > 0 ? Start::Destination : start;
@@ -132,7 +133,11 @@ INLINE void productOf(long m, long n, long steps, const typename Cell::Type* a, 
       });
     for (; j < n; j += kPanel)
       for (long i = 0; i < m; i += kRows)
-        withCount<kRows>(least(kRows, m - i), [&](auto rows) { block(rows, Count<1>{}, i, j); });
+        withCount<kRows>(least(kRows, m - i), [&](auto rows) {
+          for (long end = nextFloats - nextFloats / tiles--; nextFloats > end; next += 16, nextFloats -= 16)
+            __builtin_prefetch(next, 0, 2);
+          block(rows, Count<1>{}, i, j);
+        });
   }
 }
 
@@ -229,8 +234,8 @@ void packLinear(const float* src, long n, long k, float* packed) { packTranspose
 void packLinearBack(const float* src, long k, long n, float* packed) { pack(src, n, k, n, packed, k * kPanel); }
 
 void linear(long m, long n, long k, const float* a, long lda, const float* packed, float* c, long ldc, Start start,
-            const float* bias, float*) {
-  product(m, n, k, a, lda, packed, k * kPanel, c, ldc, start, bias);
+            const float* bias, float*, const float* next, long nextFloats) {
+  productOf<Fp32Cell>(m, n, k, a, lda, packed, k * kPanel, c, ldc, start, bias, next, nextFloats);
 }
 
 void linearGrad(long outputs, long inputs, long rows, const float* dy, long ldy, const float* x, long ldx, float* grad, long ldg,

@@ -52,7 +52,7 @@ void testLinear(const Kernels& kernels, Format format) {
     kernels.packLinear(w.data(), s.n, s.k, packed.data());
     auto run = [&](long row, long rows, std::vector<float> out) {
       kernels.linear(rows, s.n, s.k, a.data() + row * s.k, s.k, packed.data(), out.data() + row * s.n, s.n, start, bias.data(),
-                     scratch.data());
+                     scratch.data(), w.data(), (long)w.size());
       return out;
     };
     auto all = run(0, s.m, c);
