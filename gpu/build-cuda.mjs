@@ -1,7 +1,7 @@
 // Builds build/Release/troupe-cuda.node, the engine on NVIDIA GPUs, with nvcc: `node gpu/build-cuda.mjs`. With
 // --emulated, build/Emulated/troupe-cuda.node: the same sources under a C++ compiler, kernels run by
-// native/cuda/emulator, and libcublasLt.so beside it, what stands for NVIDIA's library there. Both link the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER
-// puts it elsewhere in build/; --sanitize adds address and undefined-behaviour checks to the emulated one.
+// native/cuda/emulator, and libcublasLt.so and libnccl.so.2 beside it, what stands for NVIDIA's libraries there. Both link
+// the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER puts it elsewhere in build/; --sanitize adds address and undefined-behaviour checks to the emulated one.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -80,10 +80,10 @@ async function archiveObjects() {
   return archive;
 }
 
-/** What the emulated engine opens in place of NVIDIA's cuBLASLt. */
-async function buildStandIn({ stamps, save }) {
-  const source = join(sources, "cuda", "emulator", "cublas-lt.cc");
-  const target = join(output, "libcublasLt.so");
+/** What the emulated engine opens in place of NVIDIA's libraries. */
+async function buildStandIn(name, file, { stamps, save }) {
+  const source = join(sources, "cuda", "emulator", name);
+  const target = join(output, file);
   const flags = [...compiler.flags, "-std=c++17", "-O2", ...host, ...sanitizers, "-Wall", "-shared"];
   const stamp = digest([compiler.command, compiler.version, ...flags, readFileSync(source)]);
   if (stamps[target] === stamp && existsSync(target)) return;
@@ -96,7 +96,10 @@ async function build() {
   mkdirSync(output, { recursive: true });
   const { command, version, device, link } = tools();
   const { stamps, save } = openStamps(join(output, "cuda-stamps"));
-  if (isEmulated) await buildStandIn({ stamps, save });
+  if (isEmulated) {
+    await buildStandIn("cublas-lt.cc", "libcublasLt.so", { stamps, save });
+    await buildStandIn("nccl.cc", "libnccl.so.2", { stamps, save });
+  }
   const base = [command, version, ...device, ...headers()];
   const units = [
     { source: join(sources, "cuda", "engine.cu"), object: join(output, "cuda-engine.o"), command, flags: device },

@@ -28,22 +28,37 @@ export function microBatchTokens({ shape, dtype = "fp32" }: Pick<EngineOptions, 
 }
 
 /**
- * Cuts a batch into micro-batches of whole sequences, in order, each of at most `budget` tokens; a longer sequence gets
- * one of its own. The same batch is always cut the same way.
+ * Cuts a batch into micro-batches of whole sequences, in order, each of at most `budget` tokens, and of no more than an even
+ * share for each of `ranks`; a longer sequence gets one of its own. The same batch is always cut the same way.
  *
  * @throws SHAPE_NOT_VALID when offsets and arrays do not fit together
  */
-export function microBatches(batch: Batch, budget: number): Batch[] {
+export function microBatches(batch: Batch, budget: number, ranks = 1): Batch[] {
   checkLengths(batch);
   const { offsets_S1 } = batch;
+  const most = Math.min(budget, Math.ceil(batch.tokens_N.length / ranks));
   const parts: Batch[] = [];
   for (let first = 0; first + 1 < offsets_S1.length;) {
     let last = first + 1;
-    while (last + 1 < offsets_S1.length && at(offsets_S1, last + 1) - at(offsets_S1, first) <= budget) last++;
+    while (last + 1 < offsets_S1.length && at(offsets_S1, last + 1) - at(offsets_S1, first) <= most) last++;
     parts.push(cut(batch, first, last));
     first = last;
   }
   return parts;
+}
+
+/** Deals micro-batches out, in order: a run of them for each rank, of about equal tokens. Runs may be empty. */
+export function dealMicroBatches(parts: readonly Batch[], ranks: number): Batch[][] {
+  const runs = Array.from({ length: ranks }, (): Batch[] => []);
+  const all = parts.reduce((sum, part) => sum + part.tokens_N.length, 0);
+  let before = 0;
+  for (const part of parts) {
+    // Whose share of the tokens the part's middle lies in.
+    const middle = before + part.tokens_N.length / 2;
+    runs[Math.min(ranks - 1, Math.floor((ranks * middle) / Math.max(all, 1)))]?.push(part);
+    before += part.tokens_N.length;
+  }
+  return runs;
 }
 
 /** Sequences [first, last) as a batch of their own. */

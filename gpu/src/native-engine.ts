@@ -1,8 +1,5 @@
 import {
-  combineLossMetrics,
   deriveKey,
-  policyLoss,
-  updateImportanceScale,
   type Batch,
   type Completion,
   type Device,
@@ -35,18 +32,18 @@ import { errors } from "./errors.js";
 import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
 import { learnerOptions } from "./learner-options.js";
 import { memoryOfProcess } from "./machine.js";
-import { microBatches, microBatchTokens } from "./micro-batches.js";
+import { microBatchTokens } from "./micro-batches.js";
 import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
 import { millions, readByName } from "./tensors-by-name.js";
+import { trainOnBatch } from "./train-on-batch.js";
 
 /**
  * A policy in native memory that is sampled and trained on this machine's CPU, or on its GPU.
  *
  * Calls that read or change the learner's weights run one after the other, in the order they were made; sampling and
- * scoring overlap with them. The loss is computed here, between the native forward and backward passes, so a new loss
- * never touches native code.
+ * scoring overlap with them.
  */
 export class NativeEngine implements PolicyEngine {
   readonly capabilities: EngineCapabilities = { generate: true, score: true, train: true, zeroMismatch: true };
@@ -63,11 +60,12 @@ export class NativeEngine implements PolicyEngine {
   readonly #lora: LowRankOptions | undefined;
   readonly #storeId: number;
   readonly #microBatchTokens: number;
+  readonly #gpus: number;
   #isDisposed = false;
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(learner: LearnerHandle, options: EngineOptions, threads: number) {
-    const { shape, dtype = "fp32", device = "cpu", invariant = true, training = {} } = options;
+    const { shape, dtype = "fp32", device = "cpu", invariant = true, gpus = 1, training = {} } = options;
     const addon = nativeAddon(device);
     this.#addon = addon;
     this.#device = device;
@@ -75,13 +73,15 @@ export class NativeEngine implements PolicyEngine {
     this.#learner = learner;
     this.#lora = options.lora;
     this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(options);
+    this.#gpus = gpus;
     this.#storeId = addon.storeId(learner);
     this.#sampler = new NativeSampler(device, () => addon.openStore(this.#storeId));
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
     this.kernelSet = `${addon.kernelSet(FORMAT[dtype])}${invariant ? "" : "/fast"}`;
     const adapter = options.lora ? `, of them ${millions(this.#trainable)} M trained in adapters` : "";
-    this.description = `native ${dtype}, ${this.kernelSet} kernels, ${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
+    const joined = gpus > 1 ? `${gpus} GPUs, ` : "";
+    this.description = `native ${dtype}, ${this.kernelSet} kernels, ${joined}${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
   }
 
   /**
@@ -89,18 +89,25 @@ export class NativeEngine implements PolicyEngine {
    *
    * @param options threads caps how many threads work at one call, all that the process may use when absent; dtype is
    *   what linear layers compute with, fp32 when absent; weights, gradients and moments are fp32 in any case; device is
-   *   "cuda" for the first NVIDIA GPU
-   * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing or the library that the fast
-   *   mode lacks, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING, CUDA_NOT_BUILT, DEVICE_MISSING
+   *   "cuda" for the first NVIDIA GPU, or the first `gpus`
+   * @throws SHAPE_NOT_VALID, INPUT_NOT_VALID naming an adapter's target that matches nothing, how many GPUs there are, or the
+   *   library that the fast mode or several GPUs lack, KERNELS_NOT_AVAILABLE, NATIVE_ADDON_MISSING, CUDA_NOT_BUILT, DEVICE_MISSING
    */
   static async create(options: EngineOptions): Promise<NativeEngine> {
-    const { shape, seed, device = "cpu", invariant = true } = options;
+    const { shape, seed, device = "cpu", invariant = true, gpus = 1 } = options;
     if (options.dtype !== undefined && !Object.hasOwn(FORMAT, options.dtype)) {
       const names = Object.keys(FORMAT).join(" or ");
       throw errors.inputNotValid({ action: "create an engine", problem: `dtype is "${options.dtype}", not ${names}` });
     }
     if (!invariant && device === "cpu") {
       const problem = 'invariant is false, and only device "cuda" has a fast mode';
+      throw errors.inputNotValid({ action: "create an engine", problem });
+    }
+    if (!Number.isInteger(gpus) || gpus < 1 || (gpus > 1 && device === "cpu")) {
+      const problem =
+        device === "cpu"
+          ? `gpus is ${gpus}, and device is "cpu": give device "cuda", or leave gpus 1`
+          : `gpus is ${gpus}, a whole number from 1 on is wanted`;
       throw errors.inputNotValid({ action: "create an engine", problem });
     }
     const addon = nativeAddon(device);
@@ -143,26 +150,14 @@ export class NativeEngine implements PolicyEngine {
   }
 
   /**
-   * Adds the gradient of a batch's loss, in micro-batches of whole sequences; metrics of the parts are combined.
+   * Adds the gradient of a batch's loss, in micro-batches of whole sequences; metrics of the parts are combined. Several GPUs
+   * each take a run of them and compute at the same time; what fails on one is thrown when all have ended.
    *
    * @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, VALUE_NOT_FINITE; gradients of earlier micro-batches stay added
    */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>> {
-    return this.#inOrder("train on a batch", async (learner) => {
-      const addon = this.#addon;
-      const metrics: Readonly<Record<string, number>>[] = [];
-      const importanceScale = updateImportanceScale(batch, loss);
-      for (const part of microBatches(batch, this.#microBatchTokens)) {
-        const scores = await addon.learnerForward(learner, 0, part.tokens_N, part.offsets_S1, loss.temperature);
-        const result = policyLoss({ spec: loss, batch: part, ...scores, importanceScale });
-        if (!Number.isFinite(result.loss)) {
-          throw errors.valueNotFinite({ action: "train on a batch", problem: `the loss is ${result.loss}` });
-        }
-        await addon.learnerBackward(learner, 0, result.dLogprobs_N, result.dEntropies_N);
-        metrics.push(result.metrics);
-      }
-      return combineLossMetrics(metrics);
-    });
+    const cut = { microBatchTokens: this.#microBatchTokens, gpus: this.#gpus };
+    return this.#inOrder("train on a batch", (learner) => trainOnBatch(this.#addon, learner, batch, loss, cut));
   }
 
   /** @throws VALUE_NOT_FINITE naming the first bad tensor; weights are unchanged then and the gradients cleared */

@@ -3,6 +3,7 @@ import type { ComputeType, EngineOptions, ModelShape } from "../../core/src/engi
 import { NativeEngine } from "../../gpu/src/native-engine.js";
 import { describeCudaAdapters } from "./describe-cuda-adapters.js";
 import { describeCudaFastMode } from "./describe-cuda-fast-mode.js";
+import { describeCudaRanks } from "./describe-cuda-ranks.js";
 import { packCompletions } from "./describe-native-engine.js";
 import { describeReferenceStates } from "./describe-reference-states.js";
 import { EVERY_TERM, ODD_QWEN3, randomBatch, requestOf, SHAPES, STEP } from "./engine-fixtures.js";
@@ -133,6 +134,7 @@ export function describeCudaEngine(where: string, canRun = true): void {
 
     describeCudaAdapters(EVEN_QWEN3, make);
     describeCudaFastMode(EVEN_QWEN3, make);
+    describeCudaRanks(EVEN_QWEN3, make);
     describeReferenceStates("cuda");
   });
 }

@@ -9,6 +9,7 @@ beforeAll(() => {
   execFileSync(process.execPath, ["build-cuda.mjs", "--emulated"], { cwd: GPU, stdio: "inherit" });
   process.env["TROUPE_CUDA_ADDON"] = `${GPU}build/Emulated/troupe-cuda.node`;
   process.env["TROUPE_CUBLASLT"] = `${GPU}build/Emulated/libcublasLt.so`;
+  process.env["TROUPE_NCCL"] = `${GPU}build/Emulated/libnccl.so.2`;
 });
 
 describeCudaEngine("emulated CUDA kernels");

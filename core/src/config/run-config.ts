@@ -49,13 +49,20 @@ const policy = z.strictObject({
     .enum(["cpu", "cuda"])
     .default("cpu")
     .describe(
-      "Where the policy lives and is computed; cuda is the first NVIDIA GPU and needs the CUDA build of the engine",
+      "Where the policy lives and is computed; cuda is the first NVIDIA GPU, or the first policy.gpus, and needs the CUDA build of the engine",
     ),
   invariant: z
     .boolean()
     .default(true)
     .describe(
       "false has cuBLASLt compute the gradients on device cuda, for speed; their bits then depend on chip, library and batch; sampling and training still agree to the bit",
+    ),
+  gpus: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe(
+      "GPUs of this machine that train and sample together on device cuda, the first so many: each has the whole policy and a share of the optimizer's state. More than one needs NCCL",
     ),
   placement: z
     .enum(["thread", "process"])

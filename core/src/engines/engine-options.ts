@@ -3,7 +3,7 @@ import type { EngineOptions, ModelShape } from "./policy-engine.js";
 
 /** How the engine of a run is made. */
 export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptions {
-  const { threads, lora, dtype, device, invariant, placement } = config.policy;
+  const { threads, lora, dtype, device, invariant, gpus, placement } = config.policy;
   const { recompute, microBatchTokens, staleness } = config.train;
   return {
     shape,
@@ -11,6 +11,7 @@ export function engineOptions(config: RunConfig, shape: ModelShape): EngineOptio
     dtype,
     device,
     invariant,
+    ...(gpus > 1 ? { gpus } : {}),
     ...(threads > 0 ? { threads } : {}),
     ...(lora ? { lora } : {}),
     // The learner or who samples from it is not a thread of this process.

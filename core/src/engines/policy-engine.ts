@@ -192,7 +192,7 @@ export interface PolicyEngine extends Sampler {
 /** What an engine's linear layers compute with. Weights, gradients and optimizer state are fp32 in any case. */
 export type ComputeType = "fp32" | "bf16";
 
-/** Where an engine keeps and computes everything: this machine's processors, or its first NVIDIA GPU. */
+/** Where an engine keeps and computes everything: this machine's processors, or its NVIDIA GPUs from the first on. */
 export type Device = "cpu" | "cuda";
 
 /** How an engine is made. */
@@ -213,11 +213,17 @@ export interface EngineOptions {
    * on its version, the chip and the batch. Logprobs stay the engine's own in sampling and training, so their mismatch stays 0.
    */
   readonly invariant?: boolean;
+  /**
+   * GPUs of this machine that train and sample together, the first so many; 1 when absent. Each has the whole policy to compute
+   * with, and its share of the float32 weights and of the optimizer's state. Bits of gradients depend on their number, those
+   * of logprobs do not.
+   */
+  readonly gpus?: number;
   /** Whether samplers in other processes can attach; published weights lie in shared memory then. */
   readonly share?: boolean;
   /** Published versions that can be sampled from beside the live one; 0 when absent, 16 at most. Each takes the memory of its weights. */
   readonly olderVersions?: number;
-  /** Most memory for keys and values of samplers in this process, bytes; a quarter of what the process may use when absent, half of what a GPU has left. */
+  /** Most memory for keys and values of samplers in this process, bytes, on all GPUs together; a quarter of what the process may use when absent, half of what a GPU has left. */
   readonly cacheBytes?: number;
   /** Trains a low-rank adapter in place of the weights. */
   readonly lora?: LowRankOptions;

@@ -34,7 +34,9 @@ class StoreBase {
   /// Holds a version, -1: the live one. Throws BadInput when it is not kept.
   virtual std::unique_ptr<PinBase> pin(int64_t version) = 0;
   virtual void setVocabulary(std::shared_ptr<const Vocabulary>) = 0;
-  virtual PagePool& pages() = 0;
+  /// Of all GPUs together.
+  virtual void limitCache(int64_t bytes) = 0;
+  virtual TrCache cache() const = 0;
 
   /// Enters the registry, and finds in it; an entry lasts as long as somebody holds the store.
   static int64_t registerStore(const std::shared_ptr<StoreBase>&);
@@ -62,11 +64,12 @@ class LearnerBase {
   int64_t stepCount = 0, storeId = 0;
 };
 
-/// Matrices and activations in the options' format, everything else in float32.
+/// Matrices and activations in the options' format, everything else in float32. Throws BadInput when there are fewer GPUs
+/// than ranks, or no NCCL to join several.
 std::unique_ptr<LearnerBase> makeLearner(const Shape&, uint64_t seed, const TrLearnerOptions&);
 
-/// Throws NoDevice with the cause unless there is a GPU that these kernels run on.
-void requireDevice();
+/// Throws NoDevice with the cause unless the first `count` GPUs are such that these kernels run on them alike.
+void requireDevices(int count);
 /// FLOP/s of the best product and bytes/s of a device copy, measured.
 TrPeaks measureDevice();
 

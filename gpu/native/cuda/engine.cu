@@ -17,13 +17,14 @@ struct Registry {
   }
 };
 
-/// Multiprocessors of the device.
-int processors() {
+/// Multiprocessors of a GPU.
+int processors(int gpu) {
 #ifdef __CUDACC__
   int count = 0;
-  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, 0), "asking the GPU");
+  check(cudaDeviceGetAttribute(&count, cudaDevAttrMultiProcessorCount, gpu), "asking the GPU");
   return count;
 #else
+  (void)gpu;
   return 2;
 #endif
 }
@@ -61,7 +62,7 @@ double productRate(Stream s, int n) {
   clear(a, sizeof(T) * n * n, s);
   clear(b, sizeof(T) * n * n, s);
   ProductArgs<T, T> p{a, n, b, n, c, n, n, n, n, nullptr};
-  return 2.0 * n * n * n / bestSeconds(s, [&] { product<false>(s, processors(), p); });
+  return 2.0 * n * n * n / bestSeconds(s, [&] { product<false>(s, processors(s.gpu), p); });
 }
 
 }  // namespace
@@ -81,31 +82,48 @@ std::shared_ptr<StoreBase> StoreBase::find(int64_t id) {
   return it == r.stores.end() ? nullptr : it->second.lock();
 }
 
-void requireDevice() {
-#ifdef __CUDACC__
+void requireDevices(int wanted) {
   int count = 0;
+#ifdef __CUDACC__
   cudaError_t error = cudaGetDeviceCount(&count);
   cudaGetLastError();
   if (error == cudaErrorInsufficientDriver)
     throw Failure(TR_NO_DEVICE, "this machine has no NVIDIA driver, or one that is older than CUDA " + std::to_string(CUDART_VERSION / 1000));
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) throw Failure(TR_NO_DEVICE, "the NVIDIA driver shows no GPU to this process");
   if (error != cudaSuccess) throw Failure(TR_NO_DEVICE, std::string("the NVIDIA driver does not start: ") + cudaGetErrorString(error));
-  cudaDeviceProp device;
-  check(cudaGetDeviceProperties(&device, 0), "asking the GPU");
-  if (device.major < 8)
-    throw Failure(TR_NO_DEVICE, std::string(device.name) + " has compute capability " + std::to_string(device.major) + "." +
-                                    std::to_string(device.minor) + ", and the kernels need 8.0");
+#else
+  count = emulate::kGpus;
+#endif
+  if (wanted > count)
+    throw Failure(TR_BAD_INPUT, "gpus is " + std::to_string(wanted) + ", and this machine shows " + std::to_string(count) + " to this process");
+#ifdef __CUDACC__
+  cudaDeviceProp first;
+  for (int i = 0; i < wanted; i++) {
+    cudaDeviceProp device;
+    check(cudaGetDeviceProperties(&device, i), "asking the GPU");
+    auto capability = [](const cudaDeviceProp& d) { return std::to_string(d.major) + "." + std::to_string(d.minor); };
+    if (device.major < 8)
+      throw Failure(TR_NO_DEVICE, std::string(device.name) + " has compute capability " + capability(device) + ", and the kernels need 8.0");
+    if (i == 0) first = device;
+    // Sums inside a tensor core are the chip's own.
+    if (device.major != first.major || device.minor != first.minor)
+      throw Failure(TR_NO_DEVICE, std::string("GPU 0 is ") + first.name + " of compute capability " + capability(first) + " and GPU " + std::to_string(i) + " " +
+                                      device.name + " of " + capability(device) + ": GPUs that work together must be alike");
+  }
 #endif
 }
 
 std::unique_ptr<LearnerBase> makeLearner(const Shape& shape, uint64_t seed, const TrLearnerOptions& options) {
-  requireDevice();
-  if (options.format == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processors(), seed, options);
-  return std::make_unique<Learner<float>>(shape, processors(), seed, options);
+  int ranks = std::max(options.ranks, 1);
+  requireDevices(ranks);
+  std::vector<int> processorsOf;
+  for (int i = 0; i < ranks; i++) processorsOf.push_back(processors(i));
+  if (options.format == TR_BF16) return std::make_unique<Learner<Bf16>>(shape, processorsOf, seed, options);
+  return std::make_unique<Learner<float>>(shape, processorsOf, seed, options);
 }
 
 TrPeaks measureDevice() {
-  requireDevice();
+  requireDevices(1);
   Stream s = newStream();
   constexpr int kWide = 8192, kFloatWide = 4096;
   constexpr long kBytes = 1l << 30;
@@ -115,7 +133,7 @@ TrPeaks measureDevice() {
   Memory<char> from(kBytes), to(kBytes);
   // A copy reads and writes every byte.
   peaks.readAllThreads = peaks.readOneThread = 2.0 * kBytes / bestSeconds(s, [&] { copy(to, from, kBytes, s); });
-  peaks.threads = processors();
+  peaks.threads = processors(0);
   endStream(s);
   return peaks;
 }

@@ -154,12 +154,10 @@ TrStatus tr_store_set_vocabulary(TrStore* s, const uint8_t* bytes, int64_t n, co
   return guarded([&] { s->store->setVocabulary(troupe::makeVocabulary(bytes, n, offsets, tokens)); });
 }
 void tr_store_limit_cache(TrStore* s, int64_t bytes) {
-  s->store->pages().setCapacity(std::max<int64_t>(1, bytes / s->store->pages().pageBytes()));
+  s->store->limitCache(bytes);
 }
 void tr_store_cache(const TrStore* s, TrCache* out) {
-  troupe::PagePool& pool = s->store->pages();
-  troupe::PageCounts c = pool.counts();
-  *out = {c.capacity, pool.pageBytes(), troupe::kPageKeys, c.lent, c.mostLent, c.preemptions, c.sharedTokens};
+  *out = s->store->cache();
 }
 
 TrStatus tr_measure_peaks(TrPeaks* out) {

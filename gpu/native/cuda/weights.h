@@ -97,6 +97,20 @@ struct Model {
     }
   }
 
+  /// Copies the matrices' parts among n flat parameters from `from` on, which are T already, to their places.
+  void placeMatrices(const T* flat, long from, long n, BaseWeights<T>& to, Stream s) const {
+    for (const Piece& p : pieces_) {
+      long a = std::max(p.from, from), b = std::min(p.from + p.n, from + n);
+      if (p.isMatrix && a < b) copy(to.matrices + p.to + (a - p.from), flat + (a - from), sizeof(T) * (b - a), s);
+    }
+  }
+  /// visit(from, n, to) for every run of vectors in the flat parameters.
+  template <class Visit>
+  void eachVector(Visit visit) const {
+    for (const Piece& p : pieces_)
+      if (!p.isMatrix) visit(p.from, p.n, p.to);
+  }
+
   /// Makes a version's adapter of the flat one on the device.
   void copyAdapter(const float* flat, Memory<float>& to, Stream s) const {
     copy(to.reserve(adapter->size), flat, sizeof(float) * adapter->size, s);
