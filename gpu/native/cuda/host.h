@@ -71,6 +71,8 @@ inline Stream newStream() {
 }
 inline void endStream(Stream s) { cudaStreamDestroy(s.handle); }
 inline void finish(Stream s) { check(cudaStreamSynchronize(s.handle), "running on the GPU"); }
+/// As finish(), for destructors, which have nobody to tell of a GPU that is lost.
+inline void settle(Stream s) noexcept { (void)cudaStreamSynchronize(s.handle); }
 inline bool isDone(Stream s) {
   cudaError_t error = cudaStreamQuery(s.handle);
   if (error == cudaErrorNotReady) return false;
@@ -121,6 +123,7 @@ void requireOwn(Stream s, const V& argument) {
 inline Stream newStream() { return {currentGpu()}; }
 inline void endStream(Stream) {}
 inline void finish(Stream) {}
+inline void settle(Stream) noexcept {}
 inline bool isDone(Stream) { return true; }
 inline void* handleOf(Stream) { return nullptr; }
 inline void* allocate(size_t bytes) {

@@ -53,7 +53,7 @@ class Sampler : Layers<T> {
     setPage(kMostInFlight, 0, nowhere_);
   }
   ~Sampler() {
-    finish(s_);
+    settle(s_);
     graphs_.clear();
     endStream(s_);
   }
