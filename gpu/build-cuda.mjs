@@ -1,7 +1,9 @@
 // Builds build/Release/troupe-cuda.node, the engine on NVIDIA GPUs, with nvcc: `node gpu/build-cuda.mjs`. With
 // --emulated, build/Emulated/troupe-cuda.node: the same sources under a C++ compiler, kernels run by
 // native/cuda/emulator, and libcublasLt.so and libnccl.so.2 beside it, what stands for NVIDIA's libraries there. Both link
-// the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER puts it elsewhere in build/; --sanitize adds address and undefined-behaviour checks to the emulated one.
+// the objects that build.mjs made. --archs=90a compiles for fewer chips, --output=FOLDER puts it elsewhere in build/;
+// --sanitize adds address and undefined-behaviour checks to the emulated one. --tests builds the kernels' own tests,
+// cuda-tests, in its place.
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -10,8 +12,10 @@ import { digest, fail, findCompiler, findNvcc, openStamps, run } from "./compile
 const root = dirname(fileURLToPath(import.meta.url));
 const sources = join(root, "native");
 const release = join(root, "build", "Release");
+const tests = join(root, "..", "test", "gpu", "native");
 const isEmulated = process.argv.includes("--emulated");
 const isSanitized = process.argv.includes("--sanitize");
+const isTests = process.argv.includes("--tests");
 const option = (name, fallback) =>
   process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3) ?? fallback;
 const archs = option("archs", "80,90a").split(",");
@@ -33,6 +37,7 @@ function tools() {
       version: compiler.version,
       device: [...compiler.flags, ...flags, "-x", "c++"],
       link: [...compiler.flags, "-shared", "-pthread", "-ldl", ...sanitizers, "-Wl,-z,nodelete", "-Wl,-z,now"],
+      program: [...compiler.flags, "-pthread", ...sanitizers],
     };
   }
   const nvcc = findNvcc();
@@ -57,11 +62,13 @@ function tools() {
       compiler.command,
       "-Xcompiler=-pthread,-static-libstdc++,-static-libgcc",
     ].concat(["-Xlinker=-z,nodelete,-z,now"], codes),
+    program: ["-cudart", "static", "-ccbin", compiler.command, ...codes],
   };
 }
 
 function headers() {
-  return [sources, join(sources, "cuda"), join(sources, "cuda", "emulator")].flatMap((folder) =>
+  const folders = [sources, join(sources, "cuda"), join(sources, "cuda", "emulator"), ...(isTests ? [tests] : [])];
+  return folders.flatMap((folder) =>
     readdirSync(folder)
       .filter((name) => name.endsWith(".h"))
       .sort()
@@ -94,13 +101,14 @@ async function buildStandIn(name, file, { stamps, save }) {
 
 async function build() {
   mkdirSync(output, { recursive: true });
-  const { command, version, device, link } = tools();
+  const { command, version, device, link, program } = tools();
   const { stamps, save } = openStamps(join(output, "cuda-stamps"));
   if (isEmulated) {
     await buildStandIn("cublas-lt.cc", "libcublasLt.so", { stamps, save });
     await buildStandIn("nccl.cc", "libnccl.so.2", { stamps, save });
   }
   const base = [command, version, ...device, ...headers()];
+  if (isTests) return buildTests();
   const units = [
     { source: join(sources, "cuda", "engine.cu"), object: join(output, "cuda-engine.o"), command, flags: device },
     {
@@ -110,13 +118,7 @@ async function build() {
       flags: [...compiler.flags, "-std=c++17", "-O2", ...host, ...sanitizers],
     },
   ];
-  for (const unit of units) {
-    const stamp = digest([...base, ...unit.flags, readFileSync(unit.source)]);
-    if (stamps[unit.object] === stamp && existsSync(unit.object)) continue;
-    await run(unit.command, [...unit.flags, "-c", unit.source, "-o", unit.object]);
-    stamps[unit.object] = stamp;
-    save();
-  }
+  for (const unit of units) await compile(unit);
   const target = join(output, "troupe-cuda.node");
   const cpu = readFileSync(join(release, "stamps.json"), "utf8");
   const stamp = digest([...link, cpu, ...units.map((unit) => stamps[unit.object])]);
@@ -129,6 +131,21 @@ async function build() {
   stamps.link = stamp;
   save();
   console.log(`built ${target}`);
+
+  async function compile(unit) {
+    const stamp = digest([...base, ...unit.flags, readFileSync(unit.source)]);
+    if (stamps[unit.object] === stamp && existsSync(unit.object)) return;
+    await run(unit.command, [...unit.flags, "-c", unit.source, "-o", unit.object]);
+    stamps[unit.object] = stamp;
+    save();
+  }
+
+  async function buildTests() {
+    const source = join(tests, "cuda", "attention-test.cu");
+    const object = join(output, "cuda-attention-test.o");
+    await compile({ source, object, command, flags: [...device, "-I", sources] });
+    await run(command, [...program, object, "-o", join(output, "cuda-tests")]);
+  }
 }
 
 try {

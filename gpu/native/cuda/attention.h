@@ -1,7 +1,8 @@
-// Causal attention with grouped queries, forward and backward. One warp owns one row of one head and walks the keys in
-// blocks of 32 from position 0 with an online softmax. Training and decoding run the same row function on the same
-// stored type and differ only in where key j lies, so their bits are the same. No atomics anywhere: in the backward
-// pass dq is owned by its query row, dk and dv by their key row.
+// Causal attention with grouped queries, forward and backward, of float32; attention-tiles.h has that of bf16 and takes from
+// here where keys lie and how they get there. One warp owns one row of one head and walks the keys in blocks of 32 from
+// position 0 with an online softmax. Training and decoding run the same row function and differ only in where key j lies,
+// so their bits are the same. No atomics anywhere: in the backward pass dq is owned by its query row, dk and dv by their key
+// row.
 #pragma once
 #include "../kernels.h"
 #include "device.h"

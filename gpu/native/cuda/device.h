@@ -184,13 +184,68 @@ DEVICE void multiplyTile(float (&d)[4], const uint32_t (&a)[4], const uint32_t (
     std::memcpy(&word, m.slot(owner) + 4 * index, 4);
     return floatOf(half == 0 ? word << 16 : word & 0xffff0000u);
   };
-  for (int i = 0; i < 4; i++) {
-    int row = g + (i / 2) * 8, column = 2 * t + i % 2;
+  float rows[2][16], columns[2][16];
+  for (int i = 0; i < 2; i++)
     for (int k = 0; k < 16; k++) {
       int owner = k % 8 / 2;
-      d[i] = fmaf(part(row % 8 * 4 + owner, row / 8 + k / 8 * 2, k % 2), part(column * 4 + owner, 4 + k / 8, k % 2), d[i]);
+      rows[i][k] = part(g * 4 + owner, i + k / 8 * 2, k % 2);
+      columns[i][k] = part((2 * t + i) * 4 + owner, 4 + k / 8, k % 2);
     }
-  }
+  for (int i = 0; i < 4; i++)
+    for (int k = 0; k < 16; k++) d[i] = fmaf(rows[i / 2][k], columns[i % 2][k], d[i]);
+#endif
+}
+
+/// Four [8, 8] tiles of bf16 from shared memory, as multiplyTile() takes them: lane 8 j + i names row i of tile j, 16 bytes,
+/// and d[j] of a lane is {(g, 2t), (g, 2t + 1)} of tile j, or of its transpose when `Turned`. Source: PTX ISA, ldmatrix.
+template <bool Turned>
+DEVICE void loadTiles(uint32_t (&d)[4], const Bf16* row) {
+#ifdef __CUDACC__
+#ifdef __CUDA_ARCH__
+  uint32_t at = (uint32_t)__cvta_generic_to_shared(row);
+  if constexpr (Turned)
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(at));
+  else
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];\n"
+                 : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+                 : "r"(at));
+#endif
+#else
+  emulate::Machine& m = emulate::Machine::instance();
+  m.meet(&row, sizeof row);
+  int lane = m.current() % kWarp, g = lane / 4, t = lane % 4;
+  auto element = [&](int j, int i, int column) {
+    const Bf16* from;
+    std::memcpy(&from, m.slot(8 * j + i), sizeof from);
+    return (uint32_t)from[column].bits;
+  };
+  for (int j = 0; j < 4; j++)
+    d[j] = Turned ? element(j, 2 * t, g) | element(j, 2 * t + 1, g) << 16 : element(j, g, 2 * t) | element(j, g, 2 * t + 1) << 16;
+#endif
+}
+
+/// Two numbers, rounded, as a register of multiplyTile() holds them.
+DEVICE uint32_t pairOf(float low, float high) {
+#ifdef __CUDA_ARCH__
+  uint32_t pair;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;\n" : "=r"(pair) : "f"(high), "f"(low));
+  return pair;
+#else
+  return (uint32_t)rounded<Bf16>(low).bits | (uint32_t)rounded<Bf16>(high).bits << 16;
+#endif
+}
+DEVICE uint32_t pairAt(const Bf16* p) { return *reinterpret_cast<const uint32_t*>(p); }
+
+/// 2^x within 2 units of the last place; exactly 1 at 0 and 0 at −∞.
+DEVICE float powerOfTwo(float x) {
+#ifdef __CUDA_ARCH__
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;\n" : "=f"(y) : "f"(x));
+  return y;
+#else
+  return exp2f(x);
 #endif
 }
 

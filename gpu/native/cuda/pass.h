@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "../interface.h"
+#include "attend.h"
 #include "backend.h"
 #include "layers.h"
 #include "library-products.h"
@@ -21,7 +22,7 @@ class PackedPass : Layers<T> {
  public:
   /// `keep`: activations of every layer stay for backward. `fast`: whose products cuBLASLt may compute.
   PackedPass(const Model<T>& model, bool keep, TrRecompute recompute = TR_RECOMPUTE_NOTHING, bool fast = false)
-      : Layers<T>(model), s_(newStream()), keep_(keep), recompute_(recompute) {
+      : Layers<T>(model), s_(newStream()), attention_(model.shape), keep_(keep), recompute_(recompute) {
     if (fast) library_ = std::make_unique<LibraryProducts>(s_);
   }
   ~PackedPass() { endStream(s_); }
@@ -89,7 +90,6 @@ class PackedPass : Layers<T> {
     long d = h.hiddenSize, width = h.qkvWidth(), f = h.intermediateSize, q = h.qWidth(), turned = h.turnedWidth();
     int all = h.heads + h.kvHeads;
     float *dx = dx_.reserve(rows_ * d), *inverse = inverse_.reserve(rows_ * all), *turn = turned_.reserve(rows_ * turned);
-    float* delta = delta_.reserve(rows_ * h.heads);
     T *dxT = dxT_.reserve(rows_ * d), *dinner = dinner_.reserve(rows_ * std::max(d, f)), *dGateUp = dGateUp_.reserve(rows_ * 2 * f);
     T *normed = normed_.reserve(rows_ * d), *activated = activated_.reserve(rows_ * f);
     T *dattended = dattended_.reserve(rows_ * q), *dqkv = dqkv_.reserve(rows_ * width);
@@ -116,7 +116,7 @@ class PackedPass : Layers<T> {
       narrow(dx, dxT, rows_ * d);
       inputGrad(w, adapted.output, dxT, rows_, d, q, from.output, dattended);
       weightGrad(w, adapted.output, dxT, d, attended(l), q, rows_, out.output, grad);
-      attendGrad(qkv(l), dattended, attended(l), logSums(l), delta, dqkv);
+      attention_.backward(s_, qkv(l), dattended, attended(l), logSums(l), dqkv);
       launch(s_, dim3((unsigned)rows_), kRowThreads, 0, rotateHeadsGrad<T>, dqkv, width, h.heads, h.kvHeads, h.headSize, positions_,
              m_.cosine, m_.sine, h.qkNorm ? w.vectors + from.qNorm : nullptr, w.vectors + from.kNorm, raw, turn, inverse, m_.epsilon());
       if (h.qkNorm && trainsBase) {
@@ -155,8 +155,7 @@ class PackedPass : Layers<T> {
   void attentionHalf(const Weights<T>& w, int l) {
     const Shape& h = m_.shape;
     this->begin(s_, w, l, x(l), positions_, rows_, qkv(l), keep_ && h.qkNorm ? raw(l) : nullptr);
-    launch(s_, dim3((unsigned)rows_, (unsigned)h.kvHeads), h.group() * kWarp, h.group() * h.headSize * sizeof(float),
-           attendPacked<T>, qkv(l), h.qkvWidth(), starts_, h.heads, h.kvHeads, h.headSize, attended(l), logSums(l));
+    attention_.forward(s_, qkv(l), attended(l), logSums(l));
     this->addAttended(s_, w, l, x(l), attended(l), rows_, mid(l));
   }
 
@@ -168,21 +167,19 @@ class PackedPass : Layers<T> {
         throw Failure(TR_BAD_INPUT, "token " + std::to_string(tokens[i]) + " at index " + std::to_string(i) +
                                         " is outside the vocabulary of " + std::to_string(h.vocabSize));
     // One row per token that predicts another: a sequence's last token has none.
-    std::vector<int32_t> rowTokens, positions, targets, places, starts, ends;
+    std::vector<int32_t> rowTokens, positions, targets, places, lengths;
     for (long q = 0; q < sequences; q++) {
       long length = (long)offsets[q + 1] - offsets[q];
       if (length > h.maxPositions)
         throw Failure(TR_BAD_INPUT, "sequence " + std::to_string(q) + " has " + std::to_string(length) +
                                         " tokens, more than maxPositions " + std::to_string(h.maxPositions));
-      int32_t first = (int32_t)rowTokens.size();
+      if (length > 1) lengths.push_back((int32_t)length - 1);
       for (long t = 0; t + 1 < length; t++) {
         long i = offsets[q] + t;
         rowTokens.push_back(tokens[i]);
         positions.push_back((int32_t)t);
         targets.push_back(tokens[i + 1]);
         places.push_back((int32_t)(i + 1));
-        starts.push_back(first);
-        ends.push_back(first + (int32_t)length - 1);
       }
     }
     rows_ = (long)rowTokens.size();
@@ -190,8 +187,7 @@ class PackedPass : Layers<T> {
     positions_.upload(positions.data(), rows_, s_);
     targets_.upload(targets.data(), rows_, s_);
     places_.upload(places.data(), rows_, s_);
-    starts_.upload(starts.data(), rows_, s_);
-    ends_.upload(ends.data(), rows_, s_);
+    attention_.take(lengths, s_);
     if (keep_) sortRows(rowTokens);
     finish(s_);
   }
@@ -302,18 +298,6 @@ class PackedPass : Layers<T> {
     if (grad != nullptr) sum(SumArgs<T, float>{dy, d, x, d, inverse_, 1, (int)rows, 1, (int)d}, grad);
   }
 
-  void attendGrad(const T* qkv, const T* dattended, const T* attended, const float* logSums, float* delta, T* dqkv) {
-    const Shape& h = m_.shape;
-    long pairs = rows_ * h.heads, width = h.qkvWidth();
-    launch(s_, dim3(parts(pairs, kRowThreads / kWarp)), kRowThreads, 0, attendDelta<T>, dattended, attended, delta, pairs, h.headSize);
-    dim3 grid((unsigned)rows_, (unsigned)h.kvHeads);
-    size_t row = h.headSize * sizeof(float);
-    launch(s_, grid, h.group() * kWarp, 2 * h.group() * row, attendGradQueries<T>, qkv, width, dattended, logSums, delta, starts_,
-           h.heads, h.kvHeads, h.headSize, dqkv);
-    launch(s_, grid, kWarp, 2 * row, attendGradKeys<T>, qkv, width, dattended, logSums, delta, ends_, h.heads, h.kvHeads,
-           h.headSize, dqkv);
-  }
-
   void backwardHead(const Weights<T>& w, float* grad) {
     const Shape& h = m_.shape;
     long d = h.hiddenSize, v = h.vocabSize, chunk = this->logitRows();
@@ -334,12 +318,13 @@ class PackedPass : Layers<T> {
 
   Stream s_;
   std::unique_ptr<LibraryProducts> library_;
+  PackedAttention<T> attention_;
   bool keep_;
   TrRecompute recompute_;
   long n_ = -1, rows_ = 0, distinct_ = 0;
   float inverseTemperature_ = 1;
-  Memory<int32_t> rowTokens_, positions_, targets_, places_, starts_, ends_, sortedRows_, sortedTokens_, sortedStarts_, topIds_;
-  Memory<float> x_, mid_, logSums_, logits_, logprobs_, entropies_, topLogprobs_, dx_, inverse_, turned_, delta_, partials_,
+  Memory<int32_t> rowTokens_, positions_, targets_, places_, sortedRows_, sortedTokens_, sortedStarts_, topIds_;
+  Memory<float> x_, mid_, logSums_, logits_, logprobs_, entropies_, topLogprobs_, dx_, inverse_, turned_, partials_,
       lowRankGrads_, turnedFloats_;
   Memory<T> qkv_, raw_, attended_, gateUp_, dxT_, dinner_, dGateUp_, dattended_, dqkv_, dlogits_, left_, right_;
 };

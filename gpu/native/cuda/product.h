@@ -84,8 +84,6 @@ DEVICE void fetchSlice(const Bf16* from, long ld, int first, int rows, int k0, i
   }
 }
 
-DEVICE uint32_t pairAt(const Bf16* p) { return *reinterpret_cast<const uint32_t*>(p); }
-
 /// Persistent: blocks take tile after tile, eight tiles of rows for each column of tiles so that both sides stay in cache.
 template <bool Aligned, bool Add, class Out>
 BOUNDED_KERNEL(kTileThreads, 2) productTiles(ProductArgs<Bf16, Out> p) {

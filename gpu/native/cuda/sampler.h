@@ -33,7 +33,7 @@ class Sampler : Layers<T> {
   };
 
   /// Everything is allocated here, so that a graph's addresses hold as long as this.
-  explicit Sampler(const Model<T>& m) : Layers<T>(m), s_(newStream()) {
+  explicit Sampler(const Model<T>& m) : Layers<T>(m), s_(newStream()), attention_(m.shape, m.processors, kStepRows) {
     const Shape& h = m.shape;
     chunk_ = std::min<long>(kMostInFlight, this->logitRows());
     ldPages_ = parts(h.maxPositions, kPageKeys);
@@ -82,6 +82,7 @@ class Sampler : Layers<T> {
     for (const auto* list : {&step.tokens, &step.positions, &step.slots, &step.due})
       copy(integers_ + kStepRows * place++, list->data(), sizeof(int32_t) * list->size(), s_);
     copy(rules_, step.rules.data(), sizeof(RowRules) * due, s_);
+    if (attention_.plan(step.positions, step.slots, decodes, s_)) graphs_.clear();
     if (decodes) graphs_[{rows, w.number}].run(s_, [&] { compute(w, rows, due); });
     else compute(w, rows, due);
     results_.resize(due);
@@ -102,8 +103,7 @@ class Sampler : Layers<T> {
       CacheRows<T> at{positions, slots, pages_, ldPages_, l * m_.layerPage()};
       dim3 grid((unsigned)rows, (unsigned)h.kvHeads);
       launch(s_, grid, kWarp, 0, storeKeys<T>, qkv_, h.qkvWidth(), at, h.heads, h.kvHeads, h.headSize);
-      launch(s_, grid, h.group() * kWarp, h.group() * h.headSize * sizeof(float), attendPaged<T>, qkv_, h.qkvWidth(), at, h.heads,
-             h.kvHeads, h.headSize, attended_);
+      attention_.run(s_, qkv_, at, attended_);
       this->addAttended(s_, w, l, x_, attended_, rows, x_);
       this->gateUpOf(s_, w, l, x_, rows, gateUp_);
       this->addFeedForward(s_, w, l, x_, gateUp_, rows, x_);
@@ -118,6 +118,7 @@ class Sampler : Layers<T> {
   }
 
   Stream s_;
+  PagedAttention<T> attention_;
   long chunk_, ldPages_, biases_ = 0;
   Memory<int32_t> integers_, biasTokens_;
   Memory<RowRules> rules_;
