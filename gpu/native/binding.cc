@@ -423,15 +423,53 @@ Napi::Value readArray(const Napi::CallbackInfo& info) {
       [out](Napi::Env env) { return arrayOf<Napi::Float32Array>(env, out->data(), out->size()); });
 }
 
-Napi::Value writeArray(const Napi::CallbackInfo& info) {
+/// The tensors of `FileTensor[]`.
+std::shared_ptr<std::vector<TrFileTensor>> fileTensors(const Napi::Value& value) {
+  Napi::Array list = value.As<Napi::Array>();
+  auto tensors = std::make_shared<std::vector<TrFileTensor>>();
+  for (uint32_t i = 0; i < list.Length(); i++) {
+    Napi::Object o = list.Get(i).As<Napi::Object>();
+    tensors->push_back({intAt(o, "file"), intAt(o, "element"), (int64_t)numberAt(o, "position"), (int64_t)numberAt(o, "offset"),
+                        (int64_t)numberAt(o, "length")});
+  }
+  return tensors;
+}
+
+/// Runs `work` elsewhere; the promise resolves with its `FileFault`, or undefined.
+Napi::Value startOnFiles(const Napi::CallbackInfo& info, std::function<TrStatus(TrFileFault*)> work) {
+  auto fault = std::make_shared<TrFileFault>();
+  return environment(info).start(
+      info.Env(), [fault, work = std::move(work)] { return work(fault.get()); },
+      [fault](Napi::Env env) -> Napi::Value {
+        if (fault->problem == TR_FILE_SOUND) return env.Undefined();
+        Napi::Object o = Napi::Object::New(env);
+        o.Set("problem", fault->problem);
+        o.Set("error", fault->error);
+        o.Set("tensor", (double)fault->tensor);
+        o.Set("index", (double)fault->index);
+        o.Set("value", fault->value);
+        return o;
+      });
+}
+
+Napi::Value checkFiles(const Napi::CallbackInfo& info) {
+  auto tensors = fileTensors(info[0]);
+  int32_t threads = info[1].As<Napi::Number>().Int32Value();
+  return startOnFiles(info, [=](TrFileFault* fault) { return tr_check_files(tensors->data(), (int64_t)tensors->size(), threads, fault); });
+}
+
+template <class Function>
+Napi::Value startTransfer(const Napi::CallbackInfo& info, Function function) {
   Learner learner = unwrap<Learner>(info, 0);
   TrArray which = (TrArray)info[1].As<Napi::Number>().Int32Value();
-  int64_t offset = info[2].As<Napi::Number>().Int64Value();
-  auto values = floats(info[3]);
-  return environment(info).start(
-      info.Env(), [=] { return tr_learner_write(learner.get(), which, offset, values->data(), (int64_t)values->size()); },
-      [](Napi::Env env) { return env.Undefined(); });
+  auto tensors = fileTensors(info[2]);
+  int32_t threads = info[3].As<Napi::Number>().Int32Value();
+  return startOnFiles(info, [=](TrFileFault* fault) {
+    return function(learner.get(), which, tensors->data(), (int64_t)tensors->size(), threads, fault);
+  });
 }
+Napi::Value loadFiles(const Napi::CallbackInfo& info) { return startTransfer(info, tr_learner_load); }
+Napi::Value saveFiles(const Napi::CallbackInfo& info) { return startTransfer(info, tr_learner_save); }
 
 Napi::Value packWeights(const Napi::CallbackInfo& info) {
   Learner learner = unwrap<Learner>(info, 0);
@@ -635,7 +673,8 @@ Napi::Object initialise(Napi::Env env, Napi::Object exports) {
                   {"measurePeaks", measurePeaks}, {"memory", memory}, {"createLearner", createLearner}, {"releaseLearner", releaseLearner},
                   {"tensors", tensors}, {"trainable", trainable}, {"learnerForward", learnerForward}, {"learnerBackward", learnerBackward},
                   {"learnerStep", learnerStep}, {"resetOptimizer", resetOptimizer}, {"stepCount", stepCount},
-                  {"setStepCount", setStepCount}, {"readArray", readArray}, {"writeArray", writeArray}, {"packWeights", packWeights},
+                  {"setStepCount", setStepCount}, {"readArray", readArray}, {"checkFiles", checkFiles}, {"loadFiles", loadFiles},
+                  {"saveFiles", saveFiles}, {"packWeights", packWeights},
                   {"publish", publish}, {"keepReference", keepReference}, {"scoreReference", scoreReference},
                   {"storeId", storeId}, {"openStore", openStore}, {"attachStore", attachStore}, {"storeHandle", storeHandle},
                   {"heldVersions", heldVersions}, {"releaseStore", releaseStore},

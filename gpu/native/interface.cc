@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "philox.h"
+#include "tensor-files.h"
 
 namespace troupe {
 
@@ -15,6 +16,10 @@ void checkRange(int64_t size, int64_t offset, int64_t n) {
   if (offset < 0 || n < 0 || offset > size - n)
     throw Failure(TR_BAD_SHAPE, std::to_string(n) + " numbers from " + std::to_string(offset) + " on do not lie in the array's " +
                                     std::to_string(size));
+}
+
+void checkRanges(int64_t size, const TrFileTensor* tensors, int64_t count) {
+  for (int64_t i = 0; i < count; i++) checkRange(size, tensors[i].offset, tensors[i].n);
 }
 
 void checkOffsets(const int32_t* offsets, long sequences, long n) {
@@ -54,6 +59,10 @@ std::shared_ptr<const Vocabulary> makeVocabulary(const uint8_t* bytes, int64_t n
 }  // namespace troupe
 
 extern "C" {
+
+TrStatus tr_check_files(const TrFileTensor* tensors, int64_t count, int32_t threads, TrFileFault* fault) {
+  return troupe::guarded([&] { *fault = troupe::checkFiles(tensors, count, threads); });
+}
 
 const char* tr_last_error(void) { return troupe::lastError().c_str(); }
 

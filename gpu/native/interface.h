@@ -37,6 +37,8 @@ TrStatus guarded(Body body) {
 
 /// Throws BadShape unless n numbers from `offset` on lie in an array of `size`.
 void checkRange(int64_t size, int64_t offset, int64_t n);
+/// The same for every tensor of a list.
+void checkRanges(int64_t size, const TrFileTensor*, int64_t count);
 /// Throws BadShape unless offsets rise from 0 to n without falling.
 void checkOffsets(const int32_t* offsets, long sequences, long n);
 

@@ -188,7 +188,7 @@ long Learner::sizeOf(TrArray which) const {
   return tensors.empty() ? 0 : tensors.back().offset + tensors.back().size();
 }
 
-const float* Learner::array(TrArray which) const {
+float* Learner::memoryOf(TrArray which) const {
   switch (which) {
     case TR_WEIGHTS: return weights_;
     case TR_GRADIENTS: return gradients_;
@@ -202,7 +202,7 @@ const float* Learner::array(TrArray which) const {
 
 void Learner::read(TrArray which, long offset, float* out, long n) const {
   if (which == TR_MERGED) return readMerged(offset, out, n);
-  std::memcpy(out, array(which) + offset, sizeof(float) * n);
+  std::memcpy(out, memoryOf(which) + offset, sizeof(float) * n);
 }
 
 void Learner::readMerged(long offset, float* out, long n) const {
@@ -221,12 +221,6 @@ void Learner::readMerged(long offset, float* out, long n) const {
       }
       for (long i = first; i < last; i++) out[i - offset] += (float)(layout.scale * sum[i - first]);
     }
-}
-
-void Learner::write(TrArray which, long offset, const float* values, long n) {
-  if (const char* bad = firstBadTensor(tensorsOf(which), values, offset, n))
-    throw Failure(TR_NOT_FINITE, "a value given for \"" + std::string(bad) + "\" is not finite");
-  std::memcpy(const_cast<float*>(array(which)) + offset, values, sizeof(float) * n);
 }
 
 }  // namespace troupe

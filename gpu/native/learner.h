@@ -24,8 +24,8 @@ class Learner {
   const PackedWeights& reference() const;
 
   void read(TrArray, long offset, float* out, long n) const;
-  /// Weights that were written are used after repack().
-  void write(TrArray, long offset, const float* values, long n);
+  /// Where an array lies; throws BadInput for one that is not stored. Weights that were written are used after repack().
+  float* memoryOf(TrArray) const;
   /// Makes packed weights and backward panels of the master weights and the adapter.
   void repack();
 
@@ -49,7 +49,6 @@ class Learner {
   void takeCopy();
   void packAdapter();
   void readMerged(long offset, float* out, long n) const;
-  const float* array(TrArray) const;
   const std::vector<Tensor>& tensorsOf(TrArray) const;
   const std::vector<Tensor>& trained() const { return tensorsOf(TR_GRADIENTS); }
   long trainedSize() const { return sizeOf(TR_GRADIENTS); }

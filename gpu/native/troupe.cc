@@ -14,6 +14,7 @@
 #include "learner.h"
 #include "pool.h"
 #include "select-kernels.h"
+#include "tensor-files.h"
 
 struct TrLearner {
   troupe::Learner learner;
@@ -133,10 +134,21 @@ TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, floa
     l->learner.read(array, offset, out, n);
   });
 }
-TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
+TrStatus tr_learner_load(TrLearner* l, TrArray array, const TrFileTensor* tensors, int64_t count, int32_t threads, TrFileFault* fault) {
   return guarded([&] {
-    checkRange(l->learner.sizeOf(array), offset, n);
-    l->learner.write(array, offset, values, n);
+    troupe::checkRanges(l->learner.sizeOf(array), tensors, count);
+    *fault = troupe::loadFiles(tensors, count, threads, {l->learner.memoryOf(array), {}, {}});
+  });
+}
+TrStatus tr_learner_save(const TrLearner* l, TrArray array, const TrFileTensor* tensors, int64_t count, int32_t threads,
+                         TrFileFault* fault) {
+  return guarded([&] {
+    troupe::checkRanges(l->learner.sizeOf(array), tensors, count);
+    troupe::FlatArray flat;
+    // Weights with an adapter merged in exist only while they are read.
+    if (array == TR_MERGED && l->learner.model().adapter != nullptr) flat.read = [&](long offset, float* out, long n) { l->learner.read(array, offset, out, n); };
+    else flat.memory = l->learner.memoryOf(array == TR_MERGED ? TR_WEIGHTS : array);
+    *fault = troupe::saveFiles(tensors, count, threads, flat);
   });
 }
 TrStatus tr_learner_pack(TrLearner* l) {

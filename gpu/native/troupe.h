@@ -125,6 +125,26 @@ typedef enum TrArray {
   TR_MERGED = 5
 } TrArray;
 
+/// Numbers in a file; float32 holds each of them exactly.
+typedef enum TrElement { TR_FILE_F32 = 0, TR_FILE_BF16 = 1, TR_FILE_F16 = 2 } TrElement;
+
+/// n numbers of a tensor: in an open file from byte `position` on, in a flat array from `offset` on.
+typedef struct TrFileTensor {
+  int32_t file;     // descriptor
+  int32_t element;  // TrElement; TR_FILE_F16 is only read
+  int64_t position, offset, n;
+} TrFileTensor;
+
+typedef enum TrFileProblem { TR_FILE_SOUND = 0, TR_FILE_NOT_FINITE = 1, TR_FILE_ENDS = 2, TR_FILE_FAILS = 3 } TrFileProblem;
+
+/// The first number, in the order of the tensors, that could not be used, or what the system said instead.
+typedef struct TrFileFault {
+  int32_t problem;  // TrFileProblem
+  int32_t error;    // errno of TR_FILE_FAILS
+  int64_t tensor, index;
+  float value;      // of TR_FILE_NOT_FINITE
+} TrFileFault;
+
 typedef enum TrMemoryKind {
   TR_MEMORY_WEIGHTS = 0,
   TR_MEMORY_GRADIENTS = 1,
@@ -197,11 +217,15 @@ TrStatus tr_learner_step(TrLearner*, const TrOptimizerStep*, double* gradNorm);
 void tr_learner_reset_optimizer(TrLearner*);
 int64_t tr_learner_step_count(const TrLearner*);
 void tr_learner_set_step_count(TrLearner*, int64_t);
-/// Copies n numbers of a flat array out, or in, from `offset` on. Weights that were written are used after
-/// tr_learner_pack, so that a model can be read tensor by tensor.
+/// Copies n numbers of a flat array out, from `offset` on.
 TrStatus tr_learner_read(const TrLearner*, TrArray, int64_t offset, float* out, int64_t n);
-TrStatus tr_learner_write(TrLearner*, TrArray, int64_t offset, const float* values, int64_t n);
+/// Reads tensors of open files and writes nothing, to find what tr_learner_load would find; at most `threads` threads.
+TrStatus tr_check_files(const TrFileTensor*, int64_t count, int32_t threads, TrFileFault*);
+/// Fills places of a flat array from open files; on a fault part of them has changed. Weights are used after tr_learner_pack.
+TrStatus tr_learner_load(TrLearner*, TrArray, const TrFileTensor*, int64_t count, int32_t threads, TrFileFault*);
 TrStatus tr_learner_pack(TrLearner*);
+/// Writes places of a flat array into open files.
+TrStatus tr_learner_save(const TrLearner*, TrArray, const TrFileTensor*, int64_t count, int32_t threads, TrFileFault*);
 /// Makes the learner's weights the store's live version; `version` < 0: the next number.
 TrStatus tr_learner_publish(TrLearner*, int64_t version, int64_t* published);
 /// Keeps the weights, without the adapter, as reference; scores under it are as in tr_store_score.

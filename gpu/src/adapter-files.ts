@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { TensorReader, writeFileAtomically, writeSafetensors, type LowRankOptions } from "@troupe/core/sdk";
 import type { TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
-import { checkTensors, streamTensors, type ReadFlat } from "./flat-tensors.js";
+import { findTensors, streamTensors, type FoundTensors, type MoveFiles } from "./flat-tensors.js";
 
 const CONFIG = "adapter_config.json";
 const WEIGHTS = "adapter_model.safetensors";
@@ -18,9 +18,9 @@ export async function saveAdapter(
   directory: string,
   lora: LowRankOptions,
   places: readonly TensorPlace[],
-  read: ReadFlat,
+  save: MoveFiles,
 ): Promise<void> {
-  await writeSafetensors(join(directory, WEIGHTS), streamTensors(places, read), { format: "pt" });
+  await writeSafetensors(join(directory, WEIGHTS), streamTensors(places, save), { format: "pt" });
   const config = {
     peft_type: "LORA",
     task_type: "CAUSAL_LM",
@@ -48,7 +48,8 @@ export async function openAdapter(
   directory: string,
   lora: LowRankOptions,
   places: readonly TensorPlace[],
-): Promise<{ readonly files: ReadonlyMap<string, TensorReader>; close(): Promise<void> }> {
+  check: MoveFiles,
+): Promise<FoundTensors & { close(): Promise<void> }> {
   checkConfig(join(directory, CONFIG), lora);
   const path = join(directory, WEIGHTS);
   const file = await TensorReader.open(path);
@@ -58,8 +59,7 @@ export async function openAdapter(
     if (unknown !== undefined)
       throw errors.weightsNotValid({ path, problem: `tensor "${unknown}" has no place in this adapter` });
     const files = new Map(Array.from(file.tensors.keys(), (name) => [name, file]));
-    await checkTensors(path, files, places);
-    return { files, close: () => file.close() };
+    return { ...(await findTensors(path, files, places, check)), close: () => file.close() };
   } catch (cause) {
     await file.close();
     throw cause;

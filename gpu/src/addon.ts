@@ -74,6 +74,32 @@ export interface TensorPlace {
   readonly shape: readonly number[];
 }
 
+/** Numbers in `TrElement`, by what a file's header calls them. */
+export const ELEMENT = { F32: 0, BF16: 1, F16: 2 } as const;
+
+/** `TrFileTensor`: numbers of a tensor in an open file, from byte `position` on, and in a flat array, from `offset` on. */
+export interface FileTensor {
+  /** Descriptor. */
+  readonly file: number;
+  readonly element: number;
+  readonly position: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+/** Numbers in `TrFileProblem`. */
+export const FILE_PROBLEM = { notFinite: 1, ends: 2, fails: 3 } as const;
+
+/** `TrFileFault`: the first number that could not be used, by its tensor's place in the list. */
+export interface FileFault {
+  readonly problem: number;
+  /** What the system said, in `fails`. */
+  readonly error: number;
+  readonly tensor: number;
+  readonly index: number;
+  readonly value: number;
+}
+
 /** Requests of one call as flat lists; `…Offsets` have one entry more than there are requests. */
 export interface FlatRequests {
   readonly promptTokens: Int32Array;
@@ -176,8 +202,22 @@ export interface NativeAddon {
   stepCount(learner: LearnerHandle): number;
   setStepCount(learner: LearnerHandle, count: number): void;
   readArray(learner: LearnerHandle, array: number, offset: number, length: number): Promise<Float32Array>;
-  writeArray(learner: LearnerHandle, array: number, offset: number, values: Float32Array): Promise<void>;
-  /** Weights that were written take effect. */
+  /** Looks for numbers that are not finite. */
+  checkFiles(tensors: readonly FileTensor[], threads: number): Promise<FileFault | undefined>;
+  /** Fills places of a flat array; with a fault part of them has changed. */
+  loadFiles(
+    learner: LearnerHandle,
+    array: number,
+    tensors: readonly FileTensor[],
+    threads: number,
+  ): Promise<FileFault | undefined>;
+  saveFiles(
+    learner: LearnerHandle,
+    array: number,
+    tensors: readonly FileTensor[],
+    threads: number,
+  ): Promise<FileFault | undefined>;
+  /** Weights that were loaded take effect. */
   packWeights(learner: LearnerHandle): Promise<void>;
   publish(learner: LearnerHandle, version: number): number;
   keepReference(learner: LearnerHandle): void;

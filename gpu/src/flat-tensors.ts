@@ -1,42 +1,36 @@
-import {
-  bfloat16Of,
-  elementsOf,
-  firstNotFinite,
-  float32Of,
-  type StreamedTensor,
-  type TensorReader,
-} from "@troupe/core/sdk";
-import type { TensorPlace } from "./addon.js";
+import { getSystemErrorName } from "node:util";
+import { elementsOf, type StreamedTensor, type TensorEntry, type TensorReader } from "@troupe/core/sdk";
+import { ELEMENT, FILE_PROBLEM, type FileFault, type FileTensor, type TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
 
-/** Gives `length` numbers of a flat array in native memory, from `offset` on. */
-export type ReadFlat = (offset: number, length: number) => Promise<Float32Array>;
+/** Moves tensors between open files and a flat array in native memory, or only looks through the files. */
+export type MoveFiles = (tensors: readonly FileTensor[]) => Promise<FileFault | undefined>;
 
-/** Puts numbers into a flat array in native memory, from `offset` on. */
-export type WriteFlat = (offset: number, values: Float32Array) => Promise<void>;
+/** Tensors of open files that fit the places of a flat array. */
+export interface FoundTensors {
+  readonly tensors: readonly FileTensor[];
+  /** What is wrong, in words that name file and tensor. */
+  readonly failure: (fault: FileFault) => Error;
+}
 
-/** Numbers that pass through JavaScript at once: a model is never in memory a second time. */
-const PIECE = 1 << 22;
-
-/** The tensors of a flat array, for a file: read piece by piece when they are written. */
+/** The tensors of a flat array, for a file: written from native memory, at their places in the file. */
 export function streamTensors(
   places: readonly TensorPlace[],
-  read: ReadFlat,
+  save: MoveFiles,
   prefix = "",
   elementType: "float32" | "bfloat16" = "float32",
 ): Map<string, StreamedTensor> {
-  const isShort = elementType === "bfloat16";
+  const type = elementType === "bfloat16" ? "BF16" : "F32";
   return new Map(
     places.map(({ name, offset, shape }) => [
       `${prefix}${name}`,
       {
-        type: isShort ? "BF16" : "F32",
+        type,
         shape,
-        async *pieces() {
-          for (const [from, length] of piecesOf(elementsOf(shape))) {
-            const values = await read(offset + from, length);
-            yield isShort ? bfloat16Of(values) : new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
-          }
+        writeTo: async (file, position) => {
+          const length = elementsOf(shape);
+          const fault = await save([{ file, element: ELEMENT[type], position, offset, length }]);
+          if (fault) throw systemError(fault);
         },
       },
     ]),
@@ -47,62 +41,61 @@ export function streamTensors(
  * Checks that files hold every tensor, with its shape, in a type that float32 can hold, and no value that is not finite.
  *
  * @param files tensor name → the open file that has it
+ * @param check looks through the files' numbers
  * @throws WEIGHTS_NOT_VALID naming file and tensor, what was found and what is wanted; TENSOR_FILE_NOT_VALID
  */
-export async function checkTensors(
+export async function findTensors(
   directory: string,
   files: ReadonlyMap<string, TensorReader>,
   places: readonly TensorPlace[],
+  check: MoveFiles,
   prefix = "",
-): Promise<void> {
-  for (const { name, shape } of places) {
-    const label = `${prefix}${name}`;
+): Promise<FoundTensors> {
+  const found = places.map((place) => {
+    const label = `${prefix}${place.name}`;
     const file = files.get(label);
     const fail = (problem: string) =>
       errors.weightsNotValid({ path: file?.path ?? directory, problem: `tensor "${label}" ${problem}` });
     const entry = file?.tensors.get(label);
-    if (!file || !entry) throw fail(`is missing, wanted with shape [${shape.join(", ")}]`);
-    if (String(entry.shape) !== String(shape))
-      throw fail(`has shape [${entry.shape.join(", ")}], wanted is [${shape.join(", ")}]`);
-    for await (const [at, values] of valuesOf(file, label)) {
-      const bad = values ? firstNotFinite(values) : -1;
-      if (!values) throw fail(`has element type ${entry.type}, wanted is F32, BF16 or F16`);
-      if (bad >= 0) throw fail(`holds ${values[bad]} at ${indexText(at + bad, shape)}, wanted are finite numbers`);
-    }
-  }
+    if (!file || !entry) throw fail(`is missing, wanted with shape [${place.shape.join(", ")}]`);
+    if (String(entry.shape) !== String(place.shape))
+      throw fail(`has shape [${entry.shape.join(", ")}], wanted is [${place.shape.join(", ")}]`);
+    const element = elementOf(entry);
+    if (element === undefined) throw fail(`has element type ${entry.type}, wanted is F32, BF16 or F16`);
+    const tensor = {
+      file: file.descriptor,
+      element,
+      position: file.placeOf(entry).offset,
+      offset: place.offset,
+      length: elementsOf(place.shape),
+    };
+    return { tensor, file, shape: place.shape, fail };
+  });
+  const failure = (fault: FileFault): Error => {
+    const at = found[fault.tensor];
+    if (!at || fault.problem === FILE_PROBLEM.fails) return systemError(fault);
+    if (fault.problem === FILE_PROBLEM.ends) return at.file.failure("it ends early");
+    return at.fail(`holds ${fault.value} at ${indexText(fault.index, at.shape)}, wanted are finite numbers`);
+  };
+  const tensors = found.map(({ tensor }) => tensor);
+  const fault = await check(tensors);
+  if (fault) throw failure(fault);
+  return { tensors, failure };
 }
 
-/** Copies tensors that were checked into a flat array. */
-export async function transferTensors(
-  files: ReadonlyMap<string, TensorReader>,
-  places: readonly TensorPlace[],
-  write: WriteFlat,
-  prefix = "",
-): Promise<void> {
-  for (const { name, offset } of places) {
-    const file = files.get(`${prefix}${name}`);
-    if (!file) continue;
-    for await (const [at, values] of valuesOf(file, `${prefix}${name}`)) if (values) await write(offset + at, values);
-  }
+/** Fills the places of a flat array. @throws as `findTensors`, where a file has changed since */
+export async function transferTensors({ tensors, failure }: FoundTensors, load: MoveFiles): Promise<void> {
+  const fault = await load(tensors);
+  if (fault) throw failure(fault);
 }
 
-/** A tensor's numbers piece by piece, each with the index of its first; undefined for a type that is not a float. */
-async function* valuesOf(
-  file: TensorReader,
-  name: string,
-): AsyncGenerator<readonly [number, Float32Array | undefined]> {
-  const entry = file.tensors.get(name);
-  if (!entry) return;
-  const { type, shape, begin, end } = entry;
-  const elementBytes = (end - begin) / elementsOf(shape);
-  for (const [from, length] of piecesOf(elementsOf(shape))) {
-    const bytes = await file.read(name, from * elementBytes, (from + length) * elementBytes);
-    yield [from, float32Of({ type, bytes })];
-  }
+function elementOf({ type }: TensorEntry): number | undefined {
+  return type === "F32" || type === "BF16" || type === "F16" ? ELEMENT[type] : undefined;
 }
 
-function* piecesOf(elements: number): Generator<readonly [number, number]> {
-  for (let from = 0; from < elements; from += PIECE) yield [from, Math.min(PIECE, elements - from)];
+function systemError({ error }: FileFault): Error {
+  const code = error === 0 ? "EIO" : getSystemErrorName(-error);
+  return Object.assign(new Error(`${code}: the system moved no bytes`), { code });
 }
 
 /** Place of a flat index in a shape: [row, column]. */

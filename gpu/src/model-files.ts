@@ -10,28 +10,28 @@ import {
   writeTensorFolder,
   type ModelShape,
   type SaveOptions,
-  type TensorFolder,
 } from "@troupe/core/sdk";
 import type { TensorPlace } from "./addon.js";
 import { errors } from "./errors.js";
-import { checkTensors, streamTensors, type ReadFlat } from "./flat-tensors.js";
+import { findTensors, streamTensors, type FoundTensors, type MoveFiles } from "./flat-tensors.js";
 
 /** Adam's moments and the number of updates behind them. */
 export interface OptimizerState {
-  readonly firstMoments: ReadFlat;
-  readonly secondMoments: ReadFlat;
+  readonly firstMoments: MoveFiles;
+  readonly secondMoments: MoveFiles;
   readonly steps: number;
 }
 
 /** An open `optimizer.safetensors`, checked. */
 export interface OptimizerFile {
-  readonly files: ReadonlyMap<string, TensorReader>;
+  readonly firstMoments: FoundTensors;
+  readonly secondMoments: FoundTensors;
   readonly steps: number;
   close(): Promise<void>;
 }
 
 /** What stands before a tensor's name in `optimizer.safetensors`. */
-export const MOMENT_PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
+const MOMENT_PREFIXES = { firstMoments: "exp_avg.", secondMoments: "exp_avg_sq." } as const;
 
 /** A buffer that old Llama checkpoints carry and that follows from the config. */
 const DERIVED = /\.rotary_emb\.inv_freq$/;
@@ -41,10 +41,10 @@ export async function saveWeights(
   directory: string,
   shape: ModelShape,
   places: readonly TensorPlace[],
-  read: ReadFlat,
+  save: MoveFiles,
   { elementType = "float32", maxShardBytes }: SaveOptions,
 ): Promise<void> {
-  await writeTensorFolder(directory, streamTensors(places, read, "", elementType), maxShardBytes);
+  await writeTensorFolder(directory, streamTensors(places, save, "", elementType), maxShardBytes);
   await writeFileAtomically(
     join(directory, "config.json"),
     `${JSON.stringify(hubConfigOf(shape, elementType), null, 2)}\n`,
@@ -74,7 +74,8 @@ export async function openWeights(
   directory: string,
   shape: ModelShape,
   places: readonly TensorPlace[],
-): Promise<TensorFolder> {
+  check: MoveFiles,
+): Promise<FoundTensors & { close(): Promise<void> }> {
   checkConfig(directory, shape);
   const folder = await openTensorFolder(directory);
   try {
@@ -85,8 +86,7 @@ export async function openWeights(
       if (!known.has(name) && !DERIVED.test(name))
         throw errors.weightsNotValid({ path: file.path, problem: `tensor "${name}" has no place in this model` });
     }
-    await checkTensors(directory, folder.files, places);
-    return folder;
+    return { ...(await findTensors(directory, folder.files, places, check)), close: () => folder.close() };
   } catch (cause) {
     await folder.close();
     throw cause;
@@ -94,7 +94,11 @@ export async function openWeights(
 }
 
 /** @throws WEIGHTS_NOT_VALID naming the tensor, TENSOR_FILE_NOT_VALID */
-export async function openOptimizer(directory: string, places: readonly TensorPlace[]): Promise<OptimizerFile> {
+export async function openOptimizer(
+  directory: string,
+  places: readonly TensorPlace[],
+  check: MoveFiles,
+): Promise<OptimizerFile> {
   const path = join(directory, "optimizer.safetensors");
   const file = await TensorReader.open(path);
   try {
@@ -102,8 +106,10 @@ export async function openOptimizer(directory: string, places: readonly TensorPl
     if (!Number.isSafeInteger(steps) || steps < 0)
       throw errors.weightsNotValid({ path, problem: "it has no step count" });
     const files = new Map(Array.from(file.tensors.keys(), (name) => [name, file]));
-    for (const prefix of Object.values(MOMENT_PREFIXES)) await checkTensors(path, files, places, prefix);
-    return { files, steps, close: () => file.close() };
+    const find = (moments: keyof typeof MOMENT_PREFIXES) =>
+      findTensors(path, files, places, check, MOMENT_PREFIXES[moments]);
+    const [firstMoments, secondMoments] = [await find("firstMoments"), await find("secondMoments")];
+    return { firstMoments, secondMoments, steps, close: () => file.close() };
   } catch (cause) {
     await file.close();
     throw cause;

@@ -29,11 +29,11 @@ import {
   type TensorPlace,
 } from "./addon.js";
 import { errors } from "./errors.js";
-import { transferTensors, type ReadFlat, type WriteFlat } from "./flat-tensors.js";
+import { transferTensors, type MoveFiles } from "./flat-tensors.js";
 import { learnerOptions } from "./learner-options.js";
 import { memoryOfProcess } from "./machine.js";
 import { microBatchTokens } from "./micro-batches.js";
-import { MOMENT_PREFIXES, openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
+import { openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
 import { millions, readByName } from "./tensors-by-name.js";
@@ -59,6 +59,7 @@ export class NativeEngine implements PolicyEngine {
   readonly #trainable: readonly TensorPlace[];
   readonly #lora: LowRankOptions | undefined;
   readonly #storeId: number;
+  readonly #threads: number;
   readonly #microBatchTokens: number;
   readonly #gpus: number;
   #isDisposed = false;
@@ -72,6 +73,7 @@ export class NativeEngine implements PolicyEngine {
     this.shape = shape;
     this.#learner = learner;
     this.#lora = options.lora;
+    this.#threads = threads;
     this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(options);
     this.#gpus = gpus;
     this.#storeId = addon.storeId(learner);
@@ -195,9 +197,9 @@ export class NativeEngine implements PolicyEngine {
     return this.#inOrder("save", async (learner) => {
       const addon = this.#addon;
       const from =
-        (array: number): ReadFlat =>
-        (offset, length) =>
-          addon.readArray(learner, array, offset, length);
+        (array: number): MoveFiles =>
+        (tensors) =>
+          addon.saveFiles(learner, array, tensors, this.#threads);
       if (this.#lora && !options.merged) await saveAdapter(directory, this.#lora, this.#trainable, from(ARRAY.adapter));
       else await saveWeights(directory, this.shape, this.#places, from(ARRAY.merged), options);
       if (!options.optimizer) return;
@@ -211,7 +213,7 @@ export class NativeEngine implements PolicyEngine {
 
   /**
    * Replaces the learner's weights, and with `optimizer` its moments; samplers see them after the next `publish`.
-   * Everything is read and checked before anything changes, then read again piece by piece.
+   * Everything is read and checked before anything changes, then read again, now from the system's cache.
    *
    * @throws WEIGHTS_NOT_VALID naming file and tensor, TENSOR_FILE_NOT_VALID, MODEL_CONFIG_NOT_VALID
    */
@@ -219,25 +221,26 @@ export class NativeEngine implements PolicyEngine {
     return this.#inOrder("load", async (learner) => {
       const addon = this.#addon;
       const into =
-        (array: number): WriteFlat =>
-        (offset, values) =>
-          addon.writeArray(learner, array, offset, values);
+        (array: number): MoveFiles =>
+        (tensors) =>
+          addon.loadFiles(learner, array, tensors, this.#threads);
+      const check: MoveFiles = (tensors) => addon.checkFiles(tensors, this.#threads);
       const open = [];
       try {
         const isAdapter = this.#lora !== undefined && hasAdapter(directory);
         const places = isAdapter ? this.#trainable : this.#places;
         const weights =
           this.#lora && isAdapter
-            ? await openAdapter(directory, this.#lora, places)
-            : await openWeights(directory, this.shape, places);
+            ? await openAdapter(directory, this.#lora, places, check)
+            : await openWeights(directory, this.shape, places, check);
         open.push(weights);
-        const optimizer = options.optimizer ? await openOptimizer(directory, this.#trainable) : undefined;
+        const optimizer = options.optimizer ? await openOptimizer(directory, this.#trainable, check) : undefined;
         if (optimizer) open.push(optimizer);
-        await transferTensors(weights.files, places, into(isAdapter ? ARRAY.adapter : ARRAY.weights));
+        await transferTensors(weights, into(isAdapter ? ARRAY.adapter : ARRAY.weights));
         await addon.packWeights(learner);
         if (!optimizer) return;
         for (const name of ["firstMoments", "secondMoments"] as const)
-          await transferTensors(optimizer.files, this.#trainable, into(ARRAY[name]), MOMENT_PREFIXES[name]);
+          await transferTensors(optimizer[name], into(ARRAY[name]));
         addon.setStepCount(learner, optimizer.steps);
       } finally {
         for (const file of open) await file.close();

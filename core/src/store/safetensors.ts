@@ -12,11 +12,11 @@ export interface StoredTensor {
   readonly bytes: Uint8Array;
 }
 
-/** A tensor that is too large to hold at once: its bytes come piece by piece, in order. */
+/** A tensor that is too large to hold at once: who has it writes all its bytes into an open file, from `position` on. */
 export interface StreamedTensor {
   readonly type: TensorType;
   readonly shape: readonly number[];
-  pieces(): AsyncIterable<Uint8Array>;
+  writeTo(descriptor: number, position: number): Promise<void>;
 }
 
 /** What a safetensors file holds; tensors in the order of their data. */
@@ -96,9 +96,19 @@ export class TensorReader {
     return readBytes(this.#file, this.#dataBegin + entry.begin + from, end - from, fail);
   }
 
-  /** Where a tensor's data begins in the file, and how long they are; for readers that map the file themselves. */
+  /** Where a tensor's data begins in the file, and how long they are; for readers that read it themselves. */
   placeOf({ begin, end }: TensorEntry): { readonly offset: number; readonly length: number } {
     return { offset: this.#dataBegin + begin, length: end - begin };
+  }
+
+  /** Of the open file; for readers that read it themselves, before it is closed. */
+  get descriptor(): number {
+    return this.#file.fd;
+  }
+
+  /** TENSOR_FILE_NOT_VALID, for what such a reader found. */
+  failure(problem: string): Error {
+    return failure(this.path)(problem);
   }
 
   close(): Promise<void> {
@@ -138,16 +148,13 @@ export async function writeSafetensors(
   await onFile(path, "write", async () => {
     const file = await open(temporary, "w");
     try {
-      await file.writeFile(formatHeader(tensors, metadata));
+      let position = await writeBytes(file, 0, formatHeader(tensors, metadata));
       for (const [name, tensor] of tensors) {
-        let written = 0;
-        for await (const bytes of piecesOf(tensor)) {
-          await file.writeFile(bytes);
-          written += bytes.length;
-        }
         const expected = bytesOf(tensor);
-        if (written !== expected)
-          throw failure(path)(`tensor "${name}" has ${written} bytes, its shape wants ${expected}`);
+        if ("writeTo" in tensor) await tensor.writeTo(file.fd, position);
+        else if (tensor.bytes.length === expected) await writeBytes(file, position, tensor.bytes);
+        else throw failure(path)(`tensor "${name}" has ${tensor.bytes.length} bytes, its shape wants ${expected}`);
+        position += expected;
       }
       await file.sync();
     } catch (cause) {
@@ -161,12 +168,13 @@ export async function writeSafetensors(
   });
 }
 
-function piecesOf(tensor: StoredTensor | StreamedTensor): AsyncIterable<Uint8Array> | Iterable<Uint8Array> {
-  if ("pieces" in tensor) return tensor.pieces();
-  const { bytes } = tensor;
-  return Array.from({ length: Math.ceil(bytes.length / PIECE_BYTES) }, (_, i) =>
-    bytes.subarray(i * PIECE_BYTES, (i + 1) * PIECE_BYTES),
-  );
+/** Gives where the bytes end. */
+async function writeBytes(file: FileHandle, position: number, bytes: Uint8Array): Promise<number> {
+  for (let done = 0; done < bytes.length;) {
+    const piece = await file.write(bytes, done, Math.min(PIECE_BYTES, bytes.length - done), position + done);
+    done += piece.bytesWritten;
+  }
+  return position + bytes.length;
 }
 
 async function readBytes(

@@ -33,14 +33,6 @@ export function bfloat16Of(values: Float32Array): Uint8Array {
   return new Uint8Array(halves.buffer);
 }
 
-/** Index of the first NaN or infinity, -1 when there is none. */
-export function firstNotFinite(values: Float32Array): number {
-  // A comparison of bits is several times faster than Number.isFinite.
-  const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < words.length; i++) if (((words[i] ?? 0) & 0x7f800000) === 0x7f800000) return i;
-  return -1;
-}
-
 function halfToNumber(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;

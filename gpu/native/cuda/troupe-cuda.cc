@@ -7,6 +7,7 @@
 
 #include "../interface.h"
 #include "../pool.h"
+#include "../tensor-files.h"
 #include "backend.h"
 
 struct TrLearner {
@@ -93,10 +94,19 @@ TrStatus tr_learner_read(const TrLearner* l, TrArray array, int64_t offset, floa
     l->learner->read(array, offset, out, n);
   });
 }
-TrStatus tr_learner_write(TrLearner* l, TrArray array, int64_t offset, const float* values, int64_t n) {
+TrStatus tr_learner_load(TrLearner* l, TrArray array, const TrFileTensor* tensors, int64_t count, int32_t threads, TrFileFault* fault) {
   return guarded([&] {
-    checkRange(sizeOf(l, array), offset, n);
-    l->learner->write(array, offset, values, n);
+    troupe::checkRanges(sizeOf(l, array), tensors, count);
+    auto write = [&](long offset, const float* values, long n) { l->learner->write(array, offset, values, n); };
+    *fault = troupe::loadFiles(tensors, count, threads, {nullptr, write, {}});
+  });
+}
+TrStatus tr_learner_save(const TrLearner* l, TrArray array, const TrFileTensor* tensors, int64_t count, int32_t threads,
+                         TrFileFault* fault) {
+  return guarded([&] {
+    troupe::checkRanges(sizeOf(l, array), tensors, count);
+    auto read = [&](long offset, float* out, long n) { l->learner->read(array, offset, out, n); };
+    *fault = troupe::saveFiles(tensors, count, threads, {nullptr, {}, read});
   });
 }
 TrStatus tr_learner_pack(TrLearner* l) {

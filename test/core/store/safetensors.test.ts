@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -8,6 +8,7 @@ import {
   TensorReader,
   writeSafetensors,
   type StoredTensor,
+  type StreamedTensor,
 } from "../../../core/src/store/safetensors.js";
 
 let folder = "";
@@ -61,15 +62,16 @@ describe("writeSafetensors()", () => {
     expect(readdirSync(folder)).toEqual(["any.safetensors"]);
   });
 
-  it("writes tensors piece by piece, and reads parts of them", async () => {
+  it("has large tensors written where they belong, and TensorReader.read() reads parts of them", async () => {
     const path = join(folder, "streamed.safetensors");
-    async function* pieces() {
-      yield Uint8Array.of(1, 2, 3);
-      yield Uint8Array.of(4, 5, 6);
-    }
-    await writeSafetensors(path, new Map([["w", { type: "U8", shape: [2, 3], pieces }]]));
+    const writeTo = async (descriptor: number, position: number) =>
+      void writeSync(descriptor, Uint8Array.of(1, 2, 3, 4, 5, 6), 0, 6, position);
+    const last = { type: "U8", shape: [1], bytes: Uint8Array.of(7) } as const;
+    const tensors = new Map<string, StoredTensor | StreamedTensor>([["w", { type: "U8", shape: [2, 3], writeTo }]]);
+    await writeSafetensors(path, tensors.set("x", last));
     const reader = await TensorReader.open(path);
     expect(await reader.read("w")).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(await reader.read("x")).toEqual(last.bytes);
     expect(await reader.read("w", 2, 4)).toEqual(Uint8Array.of(3, 4));
     await expect(reader.read("v")).rejects.toThrow('tensor "v" is missing');
     await reader.close();

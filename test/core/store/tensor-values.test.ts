@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bfloat16Of, firstNotFinite, float32Of, tensorOf } from "../../../core/src/store/tensor-values.js";
+import { bfloat16Of, float32Of, tensorOf } from "../../../core/src/store/tensor-values.js";
 
 describe("float32Of()", () => {
   it("shares the memory of F32", () => {
@@ -41,13 +41,5 @@ describe("bfloat16Of()", () => {
         expect(round(rounded)).toEqual([rounded]);
       }),
     );
-  });
-});
-
-describe("firstNotFinite()", () => {
-  it("finds the first NaN or infinity", () => {
-    expect(firstNotFinite(Float32Array.of(0, -3e38, 1e-45))).toBe(-1);
-    expect(firstNotFinite(Float32Array.of(0, -Infinity, NaN))).toBe(1);
-    expect(firstNotFinite(Float32Array.of(NaN))).toBe(0);
   });
 });

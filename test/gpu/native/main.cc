@@ -1,4 +1,4 @@
-// Tests of the native code without JavaScript: every operation with every kernel set of this CPU, then the engine.
+// Tests of the native code without JavaScript: every operation with every kernel set of this CPU, then files and the engine.
 #include "cases.h"
 #include "select-kernels.h"
 
@@ -12,6 +12,8 @@ int main() {
       testRowsOf(*kernels);
       testAttentionOf(*kernels);
     }
+  check::place = "files";
+  testFiles();
   check::place = "engine";
   testEngine();
   std::printf(check::failures == 0 ? "all native tests passed\n" : "%ld native tests failed\n", check::failures);
