@@ -2,6 +2,7 @@ import { distillPolicy } from "../src/distill.js";
 import {
   replayTraining,
   type CheckpointComparison,
+  type OtherKernels,
   type RetrainedPart,
   type TrainingReplayOptions,
 } from "../src/replay-training.js";
@@ -40,18 +41,18 @@ class Findings {
   #updates = 0;
   #numbers = 0;
   /** The first step whose update reported another number. */
-  #first: { readonly step: number; readonly what: string } | undefined;
+  #first: { readonly step: number; readonly what: string; readonly kernels?: OtherKernels | undefined } | undefined;
 
   add(part: RetrainedPart): readonly object[] {
     if (part.kind === "checkpoint") {
       this.#checkpoints.push(part.comparison);
       return [{ type: "compared", ...part.comparison }];
     }
-    const { decided, compared, differing } = part;
+    const { decided, compared, differing, kernels } = part;
     this.#updates += compared > 0 ? 1 : 0;
     this.#numbers += compared;
     const [one] = differing;
-    if (one) this.#first ??= { step: decided.step, what: `${one.name} ${one.recorded} → ${one.replayed}` };
+    if (one) this.#first ??= { step: decided.step, what: `${one.name} ${one.recorded} → ${one.replayed}`, kernels };
     return differing.map((difference) => ({ type: "update-difference", step: decided.step, ...difference }));
   }
 
@@ -75,6 +76,7 @@ class Findings {
     const lines = [
       `${this.#updates} updates taken again, ${this.#numbers} of their numbers compared${this.#first ? "" : ": 0 differ"}`,
       ...(this.#first ? [`first difference at step ${this.#first.step}: ${this.#first.what}`] : []),
+      ...(this.#first?.kernels ? [kernelWords("its samples were drawn", this.#first.kernels)] : []),
       steps.length === 0
         ? "no checkpoint to compare weights with"
         : `weights and moments, ${values} floats, compared with ${steps.length} checkpoints (steps ${shortList(steps)})${this.isSame ? ": 0 differ" : ""}`,
@@ -93,8 +95,12 @@ function wordsOf({ step, differing, first, kernels }: CheckpointComparison): rea
     : "";
   return [
     `step ${step} is the first checkpoint with other ${differing.join(" and ")}${where}`,
-    ...(kernels ? [`it was computed with ${kernels.recorded} kernels, now with ${kernels.replayed}`] : []),
+    ...(kernels ? [kernelWords("it was computed", kernels)] : []),
   ];
+}
+
+function kernelWords(what: string, { recorded, replayed }: OtherKernels): string {
+  return `${what} with ${recorded} kernels, now they are ${replayed}`;
 }
 
 function shortList(steps: readonly number[]): string {

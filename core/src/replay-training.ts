@@ -48,8 +48,13 @@ export interface CheckpointComparison {
   readonly differing: readonly string[];
   /** Where they part; absent when nothing does, or when only the digests of the checkpoint are left. */
   readonly first?: TensorDifference;
-  /** The kernels of then and now, where they are others: they may give other bits. */
-  readonly kernels?: { readonly recorded: string; readonly replayed: string };
+  readonly kernels?: OtherKernels;
+}
+
+/** The kernels of then and now, where they are others: they may give other bits. */
+export interface OtherKernels {
+  readonly recorded: string;
+  readonly replayed: string;
 }
 
 /** One piece of a replayed training, in order. */
@@ -61,6 +66,8 @@ export type RetrainedPart =
       /** How many numbers of the update were compared, and those that differ. */
       readonly compared: number;
       readonly differing: readonly MetricDifference[];
+      /** Of the samples of the update. */
+      readonly kernels?: OtherKernels;
     };
 
 /**
@@ -115,7 +122,11 @@ export async function* replayTraining(options: TrainingReplayOptions): AsyncGene
             });
       const { version } = decided.report;
       await learner.ask("publish", { version }, { deadlineMs: LEARNER_DEADLINE_MS });
-      yield { kind: "step", decided, ...compareMetrics(metrics, decided.report.metrics) };
+      const sampled = collected.kept.flatMap(({ group }) =>
+        group.samples.map(({ trajectory }) => trajectory.kernelSet),
+      );
+      const kernels = otherKernels(sampled, await kernelsOf(learner));
+      yield { kind: "step", decided, ...compareMetrics(metrics, decided.report.metrics), ...kernels };
       const at = recorded.get(decided.step);
       if (at) yield { kind: "checkpoint", comparison: await compare(at) };
     }
@@ -156,16 +167,27 @@ async function compareWith(
   const differing = files.filter((file) => recorded[file] !== digests[file]);
   const [file] = differing.filter((name) => name in recorded && name in digests);
   const first = path === undefined || file === undefined ? undefined : await compareTensors(path, scratch, file);
-  const { kernelSet: now } = await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS });
-  const isOther = kernelSet !== undefined && kernelSet !== now;
   return {
     step,
     digests,
     values: await countValues(scratch),
     differing,
     ...(first ? { first } : {}),
-    ...(isOther ? { kernels: { recorded: kernelSet, replayed: now } } : {}),
+    ...otherKernels([kernelSet], await kernelsOf(learner)),
   };
+}
+
+async function kernelsOf(learner: ActorRef<LearnProtocol>): Promise<string> {
+  return (await learner.ask("describe", null, { deadlineMs: LEARNER_DEADLINE_MS })).kernelSet;
+}
+
+/** @param recorded undefined where a record does not tell */
+function otherKernels(
+  recorded: readonly (string | undefined)[],
+  replayed: string,
+): { readonly kernels?: OtherKernels } {
+  const others = [...new Set(recorded)].filter((one) => one !== undefined && one !== replayed);
+  return others.length === 0 ? {} : { kernels: { recorded: others.join(" and "), replayed } };
 }
 
 function compareMetrics(

@@ -77,10 +77,10 @@ export class NativeEngine implements PolicyEngine {
     this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(options);
     this.#gpus = gpus;
     this.#storeId = addon.storeId(learner);
-    this.#sampler = new NativeSampler(device, () => addon.openStore(this.#storeId));
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
     this.kernelSet = `${addon.kernelSet(FORMAT[dtype])}${invariant ? "" : "/fast"}`;
+    this.#sampler = new NativeSampler(device, this.kernelSet, () => addon.openStore(this.#storeId));
     const adapter = options.lora ? `, of them ${millions(this.#trainable)} M trained in adapters` : "";
     const joined = gpus > 1 ? `${gpus} GPUs, ` : "";
     this.description = `native ${dtype}, ${this.kernelSet} kernels, ${joined}${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
@@ -189,7 +189,14 @@ export class NativeEngine implements PolicyEngine {
 
   handle(): NativeHandle {
     const shared = this.#sampler.sharedHandle;
-    return { engine: "troupe-native", process: process.pid, store: this.#storeId, device: this.#device, shared };
+    return {
+      engine: "troupe-native",
+      process: process.pid,
+      store: this.#storeId,
+      device: this.#device,
+      kernelSet: this.kernelSet,
+      shared,
+    };
   }
 
   /** Makes the folder when it is missing. @throws DISK_FULL, FILE_NOT_PERMITTED */

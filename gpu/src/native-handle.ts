@@ -10,6 +10,7 @@ export interface NativeHandle {
   readonly process: number;
   readonly store: number;
   readonly device: Device;
+  readonly kernelSet: string;
   /** Where other processes find the weights; empty when the engine was not made with `share`. */
   readonly shared: string;
 }
@@ -23,13 +24,15 @@ export interface NativeHandle {
  */
 export function attachSampler(handle: unknown): NativeSampler {
   if (!isHandle(handle)) throw errors.handleNotValid({ found: JSON.stringify(handle) ?? String(handle) });
-  const { shared, store, device } = handle;
-  if (handle.process === process.pid) return new NativeSampler(device, () => nativeAddon(device).openStore(store));
+  const { shared, store, device, kernelSet } = handle;
+  if (handle.process === process.pid) {
+    return new NativeSampler(device, kernelSet, () => nativeAddon(device).openStore(store));
+  }
   if (shared === "") {
     const problem = `the engine lives in process ${handle.process} and does not share its weights`;
     throw errors.engineGone({ action: "attach a sampler", problem });
   }
-  const sampler = new NativeSampler(device, () => nativeAddon(device).attachStore(shared));
+  const sampler = new NativeSampler(device, kernelSet, () => nativeAddon(device).attachStore(shared));
   sampler.limitCache(memoryOfProcess() / 4);
   return sampler;
 }
@@ -46,6 +49,8 @@ function isHandle(value: unknown): value is NativeHandle {
     typeof value.store === "number" &&
     "device" in value &&
     (value.device === "cpu" || value.device === "cuda") &&
+    "kernelSet" in value &&
+    typeof value.kernelSet === "string" &&
     "shared" in value &&
     typeof value.shared === "string"
   );

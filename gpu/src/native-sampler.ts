@@ -33,12 +33,14 @@ const MAX_IN_FLIGHT = 256;
  */
 export class NativeSampler implements Sampler {
   readonly capabilities: EngineCapabilities = { generate: true, score: true, train: false, zeroMismatch: true };
+  readonly kernelSet: string;
   readonly #addon: NativeAddon;
   readonly #store: StoreHandle;
   #isDisposed = false;
 
   /** @throws ENGINE_GONE when there is no such store any more, KERNELS_NOT_AVAILABLE when it is for other kernels */
-  constructor(device: Device, open: () => StoreHandle) {
+  constructor(device: Device, kernelSet: string, open: () => StoreHandle) {
+    this.kernelSet = kernelSet;
     this.#addon = nativeAddon(device);
     this.#store = callNativeSync("attach a sampler", open);
   }

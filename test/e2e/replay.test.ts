@@ -167,17 +167,22 @@ describe("replayTraining()", () => {
       const changed = Buffer.from(tokens);
       changed.writeInt32LE(tokens.readInt32LE(kept.bin.tokens) === 5 ? 6 : 5, kept.bin.tokens);
       writeFileSync(side, changed);
+      writeFileSync(file, sound.replaceAll(`"kernelSet":"${kept.kernelSet}"`, '"kernelSet":"abacus"'));
       const parts = await replayed({ ...ahead, to: 6 });
       const said = await printed({ ...ahead, to: 6 });
       writeFileSync(side, tokens);
+      writeFileSync(file, sound);
       expect(said.exitCode).toBe(5);
       expect(said.text).toMatch(/^0001-tiny: 6 steps, \d+ samples, /);
       expect(said.text).toContain("\nfirst difference at step 5: ");
+      expect(said.text).toContain(`\nits samples were drawn with abacus kernels, now they are ${kept.kernelSet}\n`);
       expect(said.text).toContain(
         "\nstep 6 is the first checkpoint with other model.safetensors and optimizer.safetensors",
       );
       const [first] = stepsIn(parts).filter(({ differing }) => differing.length > 0);
       expect(first?.decided.step).toBe(5);
+      expect(first?.kernels).toEqual({ recorded: "abacus", replayed: kept.kernelSet });
+      expect(stepsIn(parts).filter(({ kernels }) => kernels).length).toBe(1);
       const [at] = checkpointsIn(parts).filter(({ comparison }) => comparison.differing.length > 0);
       expect(at?.comparison).toMatchObject({ step: 6, differing: ["model.safetensors", "optimizer.safetensors"] });
       if (STEPS === 8)

@@ -4,6 +4,7 @@ import type { Completion, GenerateRequest, Sampler } from "../../core/src/engine
 /** A policy that answers as it is told to, and remembers what it was asked. */
 export class ScriptedPolicy implements Sampler {
   readonly capabilities = { generate: true, score: false, train: false, zeroMismatch: true };
+  readonly kernelSet = "by hand";
   readonly requests: GenerateRequest[] = [];
   readonly #answer: (request: GenerateRequest, index: number) => Pick<Completion, "tokens" | "stopReason">;
 

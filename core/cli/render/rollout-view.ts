@@ -125,9 +125,9 @@ function lengthText({
   return `${promptTokens} prompt + ${count} of at most ${maxTokens} response tokens${heard}, ${end}${why}`;
 }
 
-function sampledText({ versions, temperature, seed, step }: RolloutRecord): string {
+function sampledText({ versions, temperature, seed, step, kernelSet }: RolloutRecord): string {
   const by = [...new Set(versions.map(({ version }) => version))].join(", ");
-  return `for step ${step} by policy version ${by || "none"}, temperature ${significant(temperature)}, seed ${seed}`;
+  return `for step ${step} by policy version ${by || "none"}, temperature ${significant(temperature)}, seed ${seed}${kernelSet === undefined ? "" : `, ${oneLine(kernelSet)} kernels`}`;
 }
 
 function pairs(record: Readonly<Record<string, unknown>>, between: string): string {

@@ -148,6 +148,8 @@ export interface GenerateOptions {
 /** Samples from a policy; what rollout actors hold. Calls may overlap; each settles on its own. */
 export interface Sampler {
   readonly capabilities: EngineCapabilities;
+  /** Recorded in checkpoints and rollouts; two kernel sets may give other bits. */
+  readonly kernelSet: string;
   /** Version that calls made now would sample from. */
   version(): number;
   /** Completions in the order of the requests. Aborting gives what was sampled so far, marked "aborted". */
@@ -167,8 +169,6 @@ export interface PolicyEngine extends Sampler {
   readonly shape: ModelShape;
   /** One line for people: kernel set, threads, parameters. */
   readonly description: string;
-  /** Recorded in checkpoints and rollouts; two kernel sets may give other bits. */
-  readonly kernelSet: string;
   forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>>;
   optimStep(step: OptimizerStep): Promise<{ readonly gradNorm: number }>;
   resetOptimizer(): void;

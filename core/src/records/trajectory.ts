@@ -68,6 +68,8 @@ export interface Trajectory {
   readonly stopReason: StopReason;
   /** Error text when `stopReason` is "failed". */
   readonly failure?: string;
+  /** What the sampler computed with; absent where it was not recorded. */
+  readonly kernelSet?: string;
   /** Key of the counter-based generator, as 16 hexadecimal digits. */
   readonly seed: string;
   readonly temperature: number;

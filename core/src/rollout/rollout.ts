@@ -117,6 +117,7 @@ async function rollOutSlots(
         groupId: group.id,
         slot,
         mode: order.mode,
+        kernelSet: tools.sampler.kernelSet,
         plugins: versions,
         ...rollout.record(),
       };

@@ -17,7 +17,7 @@ export interface SlotTools {
 }
 
 /** The parts of a trajectory that come of sampling it. */
-export type SampledParts = Omit<Trajectory, "id" | "taskId" | "groupId" | "slot" | "mode" | "plugins">;
+export type SampledParts = Omit<Trajectory, "id" | "taskId" | "groupId" | "slot" | "mode" | "kernelSet" | "plugins">;
 
 /** One slot's way to a trajectory: what to sample next, and what to make of it, until it is over. */
 export class SlotRollout {

@@ -23,6 +23,7 @@ function sampleOf({ record, tokens }: Rollout): { readonly task: Task; readonly 
         stopReason: record.stopReason,
         ...(record.failure === undefined ? {} : { failure: record.failure }),
         ...(record.outcome === undefined ? {} : { outcome: record.outcome }),
+        ...(record.kernelSet === undefined ? {} : { kernelSet: record.kernelSet }),
         seed: record.seed,
         temperature: record.temperature,
         maxTokens: record.maxTokens,

@@ -61,6 +61,8 @@ export interface RolloutRecord {
   readonly responseTokens: number;
   readonly maxTokens: number;
   readonly temperature: number;
+  /** What the sampler computed with; records of earlier releases do not tell. */
+  readonly kernelSet?: string;
   /** Key of the generator, 16 hexadecimal digits. */
   readonly seed: string;
   readonly turns: readonly Turn[];
@@ -126,6 +128,7 @@ export function describeRollout(task: Task, { trajectory, verdict }: Sample, out
       responseTokens: responseLength(trajectory),
       maxTokens: trajectory.maxTokens,
       temperature: trajectory.temperature,
+      ...(trajectory.kernelSet === undefined ? {} : { kernelSet: trajectory.kernelSet }),
       seed: trajectory.seed,
       turns: trajectory.turns,
       versions: trajectory.versions,

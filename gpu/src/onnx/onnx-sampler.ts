@@ -20,6 +20,7 @@ import type { OnnxModel } from "./protocol.js";
  */
 export class OnnxSampler implements Sampler {
   readonly capabilities: EngineCapabilities = { generate: true, score: true, train: false, zeroMismatch: false };
+  readonly kernelSet = "onnxruntime";
   readonly #model: OnnxModel;
   readonly #version: number;
   readonly #process: OnnxProcess;

@@ -100,6 +100,13 @@ describe("rolloutView()", () => {
       expect(text).toContain(wanted);
   });
 
+  it("names the kernels that sampled, where the record does", () => {
+    expect(rolloutView({ ...rollout, kernelSet: "avx2/bf16" }, options)).toContain(
+      "by policy version 59, temperature 1, seed 00000000000023a1, avx2/bf16 kernels\n",
+    );
+    expect(rolloutView(rollout, options)).not.toContain("kernels");
+  });
+
   it("says nothing of a decision about a held-out rollout", () => {
     expect(rolloutView({ ...rollout, advantage: null, rewardParts: {} }, options)).not.toMatch(/decision|advantage/);
   });

@@ -66,6 +66,7 @@ describe("generateThroughVersions()", () => {
     let calls = 0;
     const late: Sampler = {
       capabilities: engine.capabilities,
+      kernelSet: engine.kernelSet,
       version: () => engine.version(),
       score: (...scored) => engine.score(...scored),
       dispose: () => engine.dispose(),

@@ -86,6 +86,7 @@ describe("rollOut()", () => {
         { role: "policy", start: prompt.length, end: prompt.length + yes.length + 1 },
       ],
       temperature: 0.5,
+      kernelSet: "by hand",
       maxTokens: 20,
       annotations: {},
     });
