@@ -1,3 +1,4 @@
+// This is one file, over 300 lines, to be compared with native/troupe.h and native/binding.cc, whose numbers and functions it lists.
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

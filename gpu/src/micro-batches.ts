@@ -1,5 +1,5 @@
 import type { Batch, EngineOptions } from "@troupe/core/sdk";
-import { MEMORY_KINDS, nativeAddon } from "./addon.js";
+import { MEMORY_KINDS, nativeAddon, type CacheReport } from "./addon.js";
 import { errors } from "./errors.js";
 import { learnerOptions } from "./learner-options.js";
 
@@ -9,8 +9,27 @@ const ACTIVATION_BYTES = 128 * 2 ** 20;
 /** Fewer tokens would pay for each pass over the weights too seldom. */
 const LEAST_TOKENS = 1024;
 
-/** Tokens of one micro-batch where the settings do not say: it depends on the shape alone, so every machine cuts alike. */
-export function microBatchTokens({ shape, dtype = "fp32" }: Pick<EngineOptions, "shape" | "dtype">): number {
+/** Its products get no faster beyond, and several sequences are to be computed at a time. */
+const MOST_TOKENS_OF_GPU = 16_384;
+
+/**
+ * What activations may take on each GPU beside weights, gradients and moments: a quarter of what it has left, as the cache
+ * is bounded at half of that, and versions and scratch need some too.
+ */
+export function activationBytes({ blocks, blockBytes }: CacheReport, gpus: number): number {
+  return (blocks * blockBytes) / 2 / gpus;
+}
+
+/**
+ * Tokens of one micro-batch where the settings do not say. On the CPU it depends on the shape alone, so every machine cuts
+ * alike; on a GPU on its memory too, in powers of two, so that a little more or less makes no other cut.
+ *
+ * @param gpuBytes what activations may take on a GPU; absent on the CPU
+ */
+export function microBatchTokens(
+  { shape, dtype = "fp32" }: Pick<EngineOptions, "shape" | "dtype">,
+  gpuBytes?: number,
+): number {
   // Rotary tables grow with positions; activations do not.
   const [small, large] = [1, 2].map((share) =>
     nativeAddon("cpu")
@@ -24,7 +43,10 @@ export function microBatchTokens({ shape, dtype = "fp32" }: Pick<EngineOptions, 
       .reduce((sum, { kind, bytes }) => sum + (MEMORY_KINDS[kind] === "activations" ? bytes : 0), 0),
   );
   const perToken = ((large ?? 0) - (small ?? 0)) / LEAST_TOKENS;
-  return Math.max(LEAST_TOKENS, Math.floor(ACTIVATION_BYTES / perToken));
+  if (gpuBytes === undefined) return Math.max(LEAST_TOKENS, Math.floor(ACTIVATION_BYTES / perToken));
+  // The table counts every activation in fp32, which is no less than a GPU keeps of it.
+  const fitting = 2 ** Math.floor(Math.log2(Math.max(1, gpuBytes / perToken)));
+  return Math.min(MOST_TOKENS_OF_GPU, Math.max(LEAST_TOKENS, fitting));
 }
 
 /**

@@ -32,7 +32,7 @@ import { errors } from "./errors.js";
 import { transferTensors, type MoveFiles } from "./flat-tensors.js";
 import { learnerOptions } from "./learner-options.js";
 import { memoryOfProcess } from "./machine.js";
-import { microBatchTokens } from "./micro-batches.js";
+import { activationBytes, microBatchTokens } from "./micro-batches.js";
 import { openOptimizer, openWeights, saveOptimizer, saveWeights } from "./model-files.js";
 import type { NativeHandle } from "./native-handle.js";
 import { NativeSampler } from "./native-sampler.js";
@@ -50,6 +50,8 @@ export class NativeEngine implements PolicyEngine {
   readonly shape: ModelShape;
   readonly description: string;
   readonly kernelSet: string;
+  /** Tokens of one micro-batch at most, longer single sequences apart. */
+  readonly microBatchTokens: number;
   readonly #addon: NativeAddon;
   readonly #device: Device;
   readonly #learner: LearnerHandle;
@@ -60,7 +62,6 @@ export class NativeEngine implements PolicyEngine {
   readonly #lora: LowRankOptions | undefined;
   readonly #storeId: number;
   readonly #threads: number;
-  readonly #microBatchTokens: number;
   readonly #gpus: number;
   #isDisposed = false;
   #last: Promise<unknown> = Promise.resolve();
@@ -74,13 +75,15 @@ export class NativeEngine implements PolicyEngine {
     this.#learner = learner;
     this.#lora = options.lora;
     this.#threads = threads;
-    this.#microBatchTokens = training.microBatchTokens ?? microBatchTokens(options);
     this.#gpus = gpus;
     this.#storeId = addon.storeId(learner);
     this.#places = addon.tensors(learner);
     this.#trainable = addon.trainable(learner);
     this.kernelSet = `${addon.kernelSet(FORMAT[dtype])}${invariant ? "" : "/fast"}`;
     this.#sampler = new NativeSampler(device, this.kernelSet, () => addon.openStore(this.#storeId));
+    this.microBatchTokens =
+      training.microBatchTokens ??
+      microBatchTokens(options, device === "cpu" ? undefined : activationBytes(this.#sampler.cache(), gpus));
     const adapter = options.lora ? `, of them ${millions(this.#trainable)} M trained in adapters` : "";
     const joined = gpus > 1 ? `${gpus} GPUs, ` : "";
     this.description = `native ${dtype}, ${this.kernelSet} kernels, ${joined}${threads} threads, ${millions(this.#places)} M parameters${adapter}`;
@@ -158,7 +161,7 @@ export class NativeEngine implements PolicyEngine {
    * @throws INPUT_NOT_VALID, SHAPE_NOT_VALID, VALUE_NOT_FINITE; gradients of earlier micro-batches stay added
    */
   forwardBackward(batch: Batch, loss: LossSpec): Promise<Readonly<Record<string, number>>> {
-    const cut = { microBatchTokens: this.#microBatchTokens, gpus: this.#gpus };
+    const cut = { microBatchTokens: this.microBatchTokens, gpus: this.#gpus };
     return this.#inOrder("train on a batch", (learner) => trainOnBatch(this.#addon, learner, batch, loss, cut));
   }
 

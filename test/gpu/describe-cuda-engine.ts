@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { ComputeType, EngineOptions, ModelShape } from "../../core/src/engines/policy-engine.js";
+import { activationBytes, microBatchTokens } from "../../gpu/src/micro-batches.js";
 import { NativeEngine } from "../../gpu/src/native-engine.js";
 import { describeCudaAdapters } from "./describe-cuda-adapters.js";
 import { describeCudaFastMode } from "./describe-cuda-fast-mode.js";
@@ -68,6 +69,17 @@ export function describeCudaEngine(where: string, canRun = true): void {
       // Attention rounds its weights and their slopes to 8 bits as well. Terms of a query norm's gradient nearly cancel.
       for (const [name, values] of expected.gradients)
         expect(relativeDistance(actual.gradients.get(name) ?? values, values), name).toBeLessThan(4e-2);
+    });
+
+    it("takes micro-batches by what the GPU has left, unless it is told", async () => {
+      const shape = ODD_QWEN3;
+      const told = await make({ shape, seed: 5, device: "cuda", training: { microBatchTokens: 7 } });
+      expect(told.microBatchTokens).toBe(7);
+      // The cache's bound, half of what is left, does not count when it is the user's own.
+      const options = { shape, seed: 5, device: "cuda" } as const;
+      const [free, bounded] = [await make(options), await make({ ...options, cacheBytes: 1 << 20 })];
+      expect(free.microBatchTokens).toBe(microBatchTokens({ shape }, activationBytes(free.cache(), 1)));
+      expect(bounded.microBatchTokens).toBe(free.microBatchTokens);
     });
 
     it("gives the same bits whatever it computes again, and in whatever order threads and warps run", async () => {

@@ -1,4 +1,4 @@
-import { open, rename, rm, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, rm, type FileHandle } from "node:fs/promises";
 import { dirname } from "node:path";
 import { errors } from "../errors.js";
 import { isMissing, onFile, syncToDisk } from "./durable-files.js";
@@ -134,7 +134,7 @@ export async function readSafetensors(path: string): Promise<TensorFile> {
 }
 
 /**
- * Writes a safetensors file under a temporary name, forces it to the disk, and gives it its name: a reader sees the old
+ * Writes a safetensors file, whose folder is made when it is missing, under a temporary name, forces it to the disk, and gives it its name: a reader sees the old
  * file or the new one, never a part.
  *
  * @throws TENSOR_FILE_NOT_VALID when a tensor's bytes do not fit its shape; DISK_FULL, FILE_NOT_PERMITTED
@@ -146,6 +146,7 @@ export async function writeSafetensors(
 ): Promise<void> {
   const temporary = `${path}.tmp-${process.pid}`;
   await onFile(path, "write", async () => {
+    await mkdir(dirname(path), { recursive: true });
     const file = await open(temporary, "w");
     try {
       let position = await writeBytes(file, 0, formatHeader(tensors, metadata));
