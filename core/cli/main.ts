@@ -99,7 +99,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .description("Reinforcement learning over reasoning environments: actors, plugins, one small package per method")
     // The package's own manifest has a version.
     .version((JSON.parse(readFileSync(manifest, "utf8")) as { version: string }).version)
-    .option("--json", "JSON lines on stdout, nothing else there")
+    .option("--json", "JSON lines on stdout, nothing else there; core/docs/json-output.md says which")
     .option("--plain", "plain lines instead of a live picture")
     .option("--debug", "stack traces with errors")
     .showSuggestionAfterError()
