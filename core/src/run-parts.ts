@@ -38,6 +38,8 @@ export interface RunParts {
   readonly rollouts: RolloutPool;
   readonly verifiers: VerifierPool;
   readonly plugins: PluginHost;
+  /** Those that only format a mode of evaluation. */
+  readonly evalPlugins: readonly LoadedPlugin[];
   /** Called when the learner has published a version: sends it to where it is not seen by itself. */
   readonly published: (version: number) => Promise<void>;
 }
@@ -90,8 +92,14 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
   const tokenizer = Tokenizer.fromDirectory(policyDirectory);
   const reader = readTexts({ config, baseDirectory, tokenizer, keptIn: start.entropies }, start.isUntaught !== true);
   const context = { baseDirectory, seed: config.seed, reader };
-  const train = await environment.definition.taskset(environment.config, "train", context);
-  const held = await environment.definition.taskset(environment.config, "eval", context);
+  const tasksOf = async (split: "train" | "eval"): Promise<Taskset> =>
+    checkTaskset(
+      config.environment.use,
+      split,
+      await environment.definition.taskset(environment.config, split, context),
+    );
+  const train = await tasksOf("train");
+  const held = await tasksOf("eval");
   const shape = readModelShape(policyDirectory, tokenizer.vocabSize);
 
   const system = new ActorSystem();
@@ -161,6 +169,7 @@ export async function startParts(config: RunConfig, baseDirectory: string, start
       rollouts,
       verifiers,
       plugins: host,
+      evalPlugins: onlyEval,
       async published(version) {
         if (!sampled.some(({ follow }) => follow)) return;
         await versions.add(version);
@@ -225,6 +234,20 @@ export async function loadPlugins(
   for (const { use, with: settings, steps } of pluginEntries(entries))
     loaded.push({ ...(await loadPlugin(use, settings, baseDirectory)), steps });
   return loaded;
+}
+
+/** What an environment gave as tasks; it may be JavaScript, where no compiler looked. @throws ENVIRONMENT_NOT_VALID */
+function checkTaskset(use: string, split: string, tasks: Partial<Taskset> | undefined): Taskset {
+  const { size, at } = tasks ?? {};
+  const problem =
+    typeof size !== "number" || !(size >= 0)
+      ? `its taskset for "${split}" has size ${String(size)}, a number of tasks is wanted`
+      : typeof at === "function"
+        ? undefined
+        : `its taskset for "${split}" has no function "at"`;
+  if (problem !== undefined) throw errors.environmentNotValid({ use, problem });
+  // Both were just checked.
+  return tasks as Taskset;
 }
 
 /** Checks that each mode is "default", "next-token" or one that a plugin formats. @throws EVALUATION_MODE_UNKNOWN */

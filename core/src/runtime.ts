@@ -12,6 +12,7 @@ import { pluginChangeSchema, type PluginChangeResult } from "./live/plugin-chang
 import type { Evaluation } from "./records/evaluation.js";
 import type { RunEvent } from "./records/run-event.js";
 import type { StepReport } from "./records/step-report.js";
+import { checkModes } from "./run-parts.js";
 import { progressOf } from "./run-plan.js";
 import { Run, type RunOutcome } from "./run.js";
 import { RunSession } from "./run-session.js";
@@ -49,10 +50,11 @@ export interface Runtime {
   run(options?: { readonly signal?: AbortSignal }): Promise<RunOutcome>;
   /** Has `run` return after the running step. */
   pause(): void;
-  /** Held-out performance of the live policy in one mode; not recorded. */
+  /** Held-out performance of the live policy in one mode; not recorded. @throws EVALUATION_MODE_UNKNOWN */
   evaluate(mode?: string, options?: Omit<EvaluationOptions, "isProbe">): Promise<Evaluation>;
   /**
-   * Swaps, loads, unloads, rolls back or pins a plugin, in force from the next step on.
+   * Swaps, loads, unloads, rolls back or pins a plugin, in force from the next step on; resolves when the running step has
+   * ended, at once when none runs.
    *
    * @throws CONTROL_REQUEST_NOT_VALID, and what makes the change impossible; the run goes on as it was
    */
@@ -99,6 +101,8 @@ export async function createRuntime(options: RuntimeOptions): Promise<Runtime> {
   } catch (error) {
     listeners.end();
     await lock.release();
+    // A run that never began would be the latest, and cannot be gone on with.
+    if (options.resume === undefined) await directory.discardUnlessBegun();
     throw error;
   }
 }
@@ -120,6 +124,10 @@ class LocalRuntime implements Runtime {
   #stop: AbortController | undefined;
   #outcome = "interrupted";
   #closing: Promise<void> | undefined;
+  /** Steps and runs under way: at their boundaries changes of plugins come into force. */
+  #working = 0;
+  /** The end of the changes that were made while nothing worked. */
+  #changing: Promise<unknown> = Promise.resolve();
 
   constructor(session: RunSession, directory: RunDirectory, lock: RunLock, listeners: Listeners) {
     this.#session = session;
@@ -138,7 +146,7 @@ class LocalRuntime implements Runtime {
   }
 
   step(): Promise<StepReport> {
-    return this.#run.nextStep();
+    return this.#whileWorking(() => this.#run.nextStep());
   }
 
   async run({ signal }: { readonly signal?: AbortSignal } = {}): Promise<RunOutcome> {
@@ -148,7 +156,7 @@ class LocalRuntime implements Runtime {
     if (signal?.aborted) onAbort();
     signal?.addEventListener("abort", onAbort, { once: true });
     try {
-      const outcome = await this.#run.train(stop.signal);
+      const outcome = await this.#whileWorking(() => this.#run.train(stop.signal));
       this.#outcome = outcome;
       return outcome;
     } finally {
@@ -161,7 +169,9 @@ class LocalRuntime implements Runtime {
     this.#stop?.abort();
   }
 
-  evaluate(mode = "default", options: Omit<EvaluationOptions, "isProbe"> = {}): Promise<Evaluation> {
+  async evaluate(mode = "default", options: Omit<EvaluationOptions, "isProbe"> = {}): Promise<Evaluation> {
+    const { plugins, evalPlugins } = this.#session.parts;
+    checkModes([mode], [...plugins.method.plugins, ...evalPlugins]);
     return evaluate(this.#session, mode, { ...options, isProbe: true });
   }
 
@@ -171,7 +181,22 @@ class LocalRuntime implements Runtime {
       const problem = problemsOf(parsed.error, pluginChangeSchema, change);
       throw errors.controlRequestNotValid({ file: "changePlugins()", problem });
     }
-    return this.#session.parts.plugins.change(parsed.data);
+    const { plugins } = this.#session.parts;
+    const changed = plugins.change(parsed.data);
+    // Between two calls no step comes to a boundary, and whoever waits for the change before the next step would wait for ever.
+    if (this.#working === 0)
+      this.#changing = Promise.allSettled([this.#changing, plugins.boundary(this.#session.state.step), changed]);
+    return changed;
+  }
+
+  async #whileWorking<Result>(work: () => Promise<Result>): Promise<Result> {
+    this.#working += 1;
+    try {
+      await this.#changing;
+      return await work();
+    } finally {
+      this.#working -= 1;
+    }
   }
 
   save(): Promise<void> {

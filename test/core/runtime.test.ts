@@ -1,3 +1,4 @@
+import { readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { createRuntime } from "../../core/dist/src/runtime.js";
@@ -49,6 +50,37 @@ describe("createRuntime()", () => {
     await reading;
     expect(read).toEqual(heard.slice(before));
     expect(metricsOf(runtime.directory.path)).toHaveLength(5);
+  });
+
+  test("changes plugins at once between two steps, and refuses a mode that nobody formats", async () => {
+    const runtime = await createRuntime(options("between"));
+    await runtime.step();
+    expect(await runtime.changePlugins({ verb: "load", use: "shorterbetter" })).toMatchObject({ step: 2 });
+    await expect(runtime.changePlugins({ verb: "load", use: "shorterbeter" })).rejects.toMatchObject({
+      code: "MODULE_NOT_FOUND",
+      hint: expect.stringContaining('Did you mean "shorterbetter"?'),
+    });
+    // Asked for, and not waited for: the step comes after it.
+    const unloaded = runtime.changePlugins({ verb: "unload", plugin: "shorterbetter" });
+    expect((await runtime.step()).step).toBe(2);
+    expect(await unloaded).toMatchObject({ step: 2, plugin: "shorterbetter", to: "" });
+    await expect(runtime.evaluate("nobody")).rejects.toMatchObject({ code: "EVALUATION_MODE_UNKNOWN" });
+    await runtime.close();
+  });
+
+  test("leaves no run behind when it cannot start", async () => {
+    const { config, baseDirectory } = options("nothing");
+    const wrong = { ...config, environment: { use: "./no-tasks.mjs" } };
+    writeFileSync(
+      join(baseDirectory, "no-tasks.mjs"),
+      `import { z } from "@troupe/core/sdk";
+       export default { name: "none", version: "1.0.0", config: z.strictObject({}), taskset: async () => ({ size: 3 }), verifier: () => ({}) };`,
+    );
+    await expect(createRuntime({ config: wrong, baseDirectory })).rejects.toMatchObject({
+      code: "ENVIRONMENT_NOT_VALID",
+      message: expect.stringContaining('its taskset for "train" has no function "at"'),
+    });
+    expect(readdirSync(join(baseDirectory, "runs"))).toEqual([]);
   });
 
   test("lays its settings over a preset", async () => {

@@ -134,6 +134,8 @@ export class PluginHost {
   readonly #earlier = new Map<string, readonly Earlier[]>();
   readonly #pinned = new Set<string>();
   readonly #queue: Queued[] = [];
+  /** Changes past the checkpoint that are still to be made again. */
+  #lost: readonly AppliedChange[];
   readonly #watched = new WatchedFiles();
   #tail: Promise<unknown> = Promise.resolve();
   #changes = 0;
@@ -146,6 +148,7 @@ export class PluginHost {
   /** @param state what a checkpoint held of earlier changes */
   constructor(options: PluginHostOptions, state: LiveState | undefined) {
     this.#options = options;
+    this.#lost = options.lost;
     this.#method = options.method;
     this.#held = options.method.plugins.map((loaded) => ({
       loaded,
@@ -302,7 +305,10 @@ export class PluginHost {
 
   /** Between two steps: carries out what was asked for. @param step the last step that ran */
   async boundary(step: number): Promise<void> {
-    for (const change of this.#options.lost) if (change.step === step + 1) await this.#makeAgain(change);
+    // Each once: a boundary may be met twice before the same step.
+    const due = this.#lost.filter((change) => change.step === step + 1);
+    this.#lost = this.#lost.filter((change) => !due.includes(change));
+    for (const change of due) await this.#makeAgain(change);
     this.look();
     for (const queued of this.#queue.splice(0)) {
       const { settle, refuse } = queued;
