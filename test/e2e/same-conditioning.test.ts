@@ -26,6 +26,9 @@ const FORGETFUL = {
           turns: trajectory.turns.map((turn, i) => ({
             ...turn, start: i === 0 ? 0 : turn.start - ${BLOCK_TOKENS}, end: turn.end - ${BLOCK_TOKENS},
           })),
+          versions: trajectory.versions.map((span) => ({
+            ...span, start: span.start - ${BLOCK_TOKENS}, end: span.end - ${BLOCK_TOKENS},
+          })),
         });
       }
       return samplesOf(cohort).map(() => ctx.random.uniform());

@@ -10,7 +10,8 @@ export function nearest(word: string, known: readonly string[]): string | undefi
     .map((candidate) => ({ candidate, distance: editDistance(simple(word), simple(candidate)) }))
     .toSorted((a, b) => a.distance - b.distance);
   const best = ranked[0];
-  return best && best.distance <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
+  if (!best || best.distance >= best.candidate.length) return undefined; // not a letter in common
+  return best.distance <= Math.max(1, Math.floor(best.candidate.length / 3)) ? best.candidate : undefined;
 }
 
 /** Insertions, deletions, substitutions, and swaps of two letters side by side, between two texts. */

@@ -30,7 +30,9 @@ describe("loadEnvironment()", () => {
     await expect(loadEnvironment(UNRULY, { every: 0, fault: "sleep" }, folder)).rejects.toMatchObject({
       code: "ENVIRONMENT_CONFIG_NOT_VALID",
       exitCode: 2,
-      message: expect.stringMatching(/^Cannot use the settings of environment "unruly": fault: .+; every: .+>=1/),
+      message: expect.stringMatching(
+        /^Cannot use the settings of environment "unruly": fault: "sleep" was found, one of "none", .+ is wanted; every: 0 was found, at least 1 is wanted$/,
+      ),
     });
   });
 

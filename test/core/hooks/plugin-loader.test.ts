@@ -38,9 +38,8 @@ describe("loadPlugin()", () => {
     await expect(loadPlugin(path, { a: "x", deep: { b: 1 }, c: 2 }, folder)).rejects.toMatchObject({
       code: "PLUGIN_CONFIG_NOT_VALID",
       exitCode: 2,
-      message: expect.stringMatching(
-        /^Cannot use the settings of plugin "strict": a: .+; deep\.b: .+; settings: .*"c"/,
-      ),
+      message:
+        'Cannot use the settings of plugin "strict": a: "x" was found, a number is wanted; deep.b: 1 was found, a text is wanted; unknown key "c" in the settings; known keys are a, deep',
     });
   });
 
