@@ -3,6 +3,7 @@ import type { JsonObject } from "./records/json.js";
 import type { InFlightState } from "./run-ahead.js";
 import type { RunState } from "./run-state.js";
 import { readCheckpointState, type Checkpoint } from "./store/checkpoint.js";
+import type { TensorDigests } from "./store/tensor-digests.js";
 
 /** What a run's checkpoint holds beside weights and moments: its `state.json`. */
 export interface SavedRun {
@@ -16,6 +17,8 @@ export interface SavedRun {
   /** The plugins in use, where they are not the config's. */
   readonly live?: LiveState;
   readonly inFlight: InFlightState;
+  /** Of its tensor files, which `checkCheckpoint` compares. */
+  readonly digests: TensorDigests;
 }
 
 /** As `saveCheckpoint` takes it. */

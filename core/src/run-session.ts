@@ -320,6 +320,7 @@ export class RunSession {
         pluginVersions,
         ...(live ? { live } : {}),
         inFlight: ahead,
+        digests,
       });
     });
     this.emit({ type: "checkpoint", part: this.config.name, step: saved.step, path: saved.path, digests });

@@ -1,14 +1,14 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { TroupeError } from "../error-catalogue.js";
 import { errors } from "../errors.js";
+import type { JsonValue } from "../records/json.js";
 import { listCheckpoints, readCheckpointState, type Checkpoint } from "./checkpoint.js";
 import type { RunDirectory } from "./run-directory.js";
-import { TensorReader } from "./safetensors.js";
+import { countValues, tensorDigests, type TensorDigests } from "./tensor-digests.js";
 
 /**
- * Looks whether a checkpoint can be gone on from, before anything later is moved aside: its state is there, and every
- * tensor file is as long as its header says. Saving never leaves half a checkpoint; a full disk's rescue or a copy may.
+ * Looks whether a checkpoint can be gone on from, before anything later is moved aside: its state is there, every tensor
+ * file is as long as its header says, and its bytes are those that were saved, where the state names their digests.
+ * Saving never leaves half a checkpoint; a full disk's rescue, a copy or a failing disk may.
  *
  * @throws CHECKPOINT_DAMAGED naming the file, what is wrong with it, and the checkpoint before
  */
@@ -17,14 +17,20 @@ export async function checkCheckpoint(run: RunDirectory, checkpoint: Checkpoint)
     const earlier = (await listCheckpoints(run)).findLast(({ step }) => step < checkpoint.step)?.step;
     return errors.checkpointDamaged({ run: run.id, path: checkpoint.path, problem, earlier }, cause);
   };
-  const files = (await readdir(checkpoint.path)).filter((name) => name.endsWith(".safetensors"));
-  if (files.length === 0) throw await damaged("it has no weights");
+  let saved: JsonValue | undefined;
+  let found: TensorDigests;
   try {
-    await readCheckpointState(checkpoint);
-    for (const file of files) await (await TensorReader.open(join(checkpoint.path, file))).close();
+    ({ digests: saved } = await readCheckpointState(checkpoint));
+    await countValues(checkpoint.path); // for its look at every header
+    found = await tensorDigests(checkpoint.path);
   } catch (cause) {
     if (!(cause instanceof TroupeError) || !DAMAGE.has(cause.code)) throw cause;
     throw await damaged(cause.message, cause);
+  }
+  if (Object.keys(found).length === 0) throw await damaged("it has no weights");
+  for (const [file, digest] of Object.entries(saved ?? {})) {
+    if (found[file] === undefined) throw await damaged(`"${file}" is gone`);
+    if (found[file] !== digest) throw await damaged(`the bytes of "${file}" are not those that were saved`);
   }
 }
 
