@@ -73,7 +73,7 @@ export interface ReplayedStep {
  * computed by the very plugin versions that the run had, live changes included, from the tokens, verdicts and
  * annotations on disk. A sound record gives the same floats.
  *
- * @throws REPLAY_NOT_POSSIBLE when a step's rollouts are not there; PLUGIN_VERSION_UNKNOWN, and what a hook throws
+ * @throws REPLAY_NOT_POSSIBLE when a step's rollouts are not there, or the run did not come so far; PLUGIN_VERSION_UNKNOWN, and what a hook throws
  */
 export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedStep> {
   const { config, directory, replace } = options;
@@ -81,6 +81,9 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
   const events = (await readEvents(directory.events)).lines;
   const saved = options.after && (await readSavedRun(options.after));
   const begin = saved?.run.step ?? 0;
+  const newest = reports.at(-1)?.step ?? 0;
+  if (newest < (options.to ?? begin + 1))
+    throw errors.replayNotPossible({ run: directory.id, step: options.to ?? begin + 1, problem: beyond(newest) });
   const changes = events.filter((event): event is PluginEvent & { wallSeconds: number } => event.type === "plugin");
   const history = new PluginHistory(
     options,
@@ -109,6 +112,10 @@ export async function* replay(options: ReplayOptions): AsyncGenerator<ReplayedSt
     yield replayed;
     last = withEvaluation(report, events, config);
   }
+}
+
+function beyond(newest: number): string {
+  return newest === 0 ? "the run has no step yet" : `its newest step is ${newest}`;
 }
 
 async function whyMissing(directory: RunDirectory, step: number): Promise<string> {

@@ -86,6 +86,17 @@ describe("replay()", () => {
     expect((await all({ to: 3 })).map(({ step }) => step)).toEqual([1, 2, 3]);
   });
 
+  test("refuses a step that the run did not come to, and a run without steps", async () => {
+    await expect(all({ to: 9 })).rejects.toMatchObject({
+      code: "REPLAY_NOT_POSSIBLE",
+      message: 'Cannot replay step 9 of run "0001-tiny": its newest step is 8',
+    });
+    const directory = await RunDirectory.create({ root: join(folder, "empty"), name: "tiny" });
+    await expect(all({ directory })).rejects.toMatchObject({
+      message: 'Cannot replay step 1 of run "0001-tiny": the run has no step yet',
+    });
+  });
+
   test("shows what another version would have changed, from the step on that it is given", async () => {
     const replace = { plugin: "restless", use: "./restless-2.ts", from: 2 };
     const [first, second] = await all({ to: 2, replace });
