@@ -108,8 +108,10 @@ void testFaults() {
   std::vector<float> numbers(kMany, 1);
   numbers[kMany - 1] = NAN, numbers[400'000] = -INFINITY, numbers[400'001] = NAN;
   File bad(numbers), good(std::vector<float>(9, 1));
-  std::vector<float> array(kMany);
-  std::vector<TrFileTensor> tensors = {good.tensor(TR_FILE_F32, 0, 9), bad.tensor(TR_FILE_F32, 0, kMany), good.tensor(TR_FILE_F32, 0, 10)};
+  // Each has places of its own: threads fill them at once.
+  std::vector<float> array(9 + kMany + 10);
+  std::vector<TrFileTensor> tensors = {good.tensor(TR_FILE_F32, 0, 9), bad.tensor(TR_FILE_F32, 9, kMany),
+                                       good.tensor(TR_FILE_F32, 9 + kMany, 10)};
   for (int threads : {1, kThreads})
     for (int i = 0; i < 20; i++) {
       TrFileFault fault = troupe::checkFiles(tensors.data(), 3, threads);
