@@ -126,8 +126,8 @@ class LocalRuntime implements Runtime {
   #closing: Promise<void> | undefined;
   /** Steps and runs under way: at their boundaries changes of plugins come into force. */
   #working = 0;
-  /** The end of the changes that were made while nothing worked. */
-  #changing: Promise<unknown> = Promise.resolve();
+  /** The end of changes that are being made while nothing works. */
+  #changing: Promise<unknown> | undefined;
 
   constructor(session: RunSession, directory: RunDirectory, lock: RunLock, listeners: Listeners) {
     this.#session = session;
@@ -184,15 +184,22 @@ class LocalRuntime implements Runtime {
     const { plugins } = this.#session.parts;
     const changed = plugins.change(parsed.data);
     // Between two calls no step comes to a boundary, and whoever waits for the change before the next step would wait for ever.
-    if (this.#working === 0)
-      this.#changing = Promise.allSettled([this.#changing, plugins.boundary(this.#session.state.step), changed]);
+    if (this.#working === 0) {
+      const changing = Promise.allSettled([this.#changing, plugins.boundary(this.#session.state.step), changed]).then(
+        () => {
+          if (this.#changing === changing) this.#changing = undefined;
+        },
+      );
+      this.#changing = changing;
+    }
     return changed;
   }
 
   async #whileWorking<Result>(work: () => Promise<Result>): Promise<Result> {
     this.#working += 1;
     try {
-      await this.#changing;
+      // Begins in this very turn otherwise: what is asked for right after it is prepared beside the step.
+      if (this.#changing) await this.#changing;
       return await work();
     } finally {
       this.#working -= 1;
