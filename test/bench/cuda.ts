@@ -1,29 +1,13 @@
-import type { EngineOptions, ModelShape, PolicyEngine } from "@troupe/core/sdk";
+import type { EngineOptions, PolicyEngine } from "@troupe/core/sdk";
 import { createEngine, measurePeaks } from "@troupe/gpu";
 import { gpuOrExit } from "./cuda-device.js";
-import { decodeFlops, productWeights, SHAPE_2M, trainFlops } from "./engine-work.js";
+import { decodeFlops, productWeights, SHAPE_1_5B, SHAPE_2M, trainFlops } from "./engine-work.js";
 import { decodeRate, one, trainRate } from "./engine.js";
 import { machineText } from "./machine.js";
 import { row, toJson, type Row } from "./row.js";
 import { areaText } from "./table.js";
 import { torchRates, type TorchRow } from "./torch-peer.js";
 
-/** Qwen2.5-1.5B. */
-const QWEN: ModelShape = {
-  vocabSize: 151_936,
-  hiddenSize: 1536,
-  layers: 28,
-  heads: 12,
-  kvHeads: 2,
-  headSize: 128,
-  intermediateSize: 8960,
-  maxPositions: 4096,
-  ropeTheta: 1e6,
-  rmsNormEpsilon: 1e-6,
-  tieEmbeddings: true,
-  qkNorm: false,
-  qkvBias: true,
-};
 const TRAINED = { count: 8, length: 2048 };
 const DECODED = [1, 64, 256];
 const CONTEXT = 128;
@@ -46,7 +30,7 @@ const rows: Row[] = [
 ];
 const orders: TorchRow[] = [];
 const options: EngineOptions = {
-  shape: QWEN,
+  shape: SHAPE_1_5B,
   seed: 1,
   device: "cuda",
   dtype: "bf16",
@@ -57,12 +41,12 @@ try {
   const training: TorchRow = {
     name: "sft/1.5B/bf16",
     kind: "train",
-    shape: QWEN,
+    shape: SHAPE_1_5B,
     dtype: "bf16",
     batch: TRAINED.count,
     length: TRAINED.length,
   };
-  await read(training, engine, limits.flops / trainFlops(QWEN, TRAINED.length), () =>
+  await read(training, engine, limits.flops / trainFlops(SHAPE_1_5B, TRAINED.length), () =>
     trainRate(engine, { batch: TRAINED, repetitions: REPETITIONS }),
   );
   await engine.publish();
@@ -70,13 +54,13 @@ try {
     const work: TorchRow = {
       name: `decode/1.5B/b${batch}/bf16`,
       kind: "decode",
-      shape: QWEN,
+      shape: SHAPE_1_5B,
       dtype: "bf16",
       batch,
       length: CONTEXT,
     };
-    const byReading = (batch * limits.bytes) / (BF16_BYTES * productWeights(QWEN));
-    await read(work, engine, Math.min(limits.flops / decodeFlops(QWEN, CONTEXT), byReading), () =>
+    const byReading = (batch * limits.bytes) / (BF16_BYTES * productWeights(SHAPE_1_5B));
+    await read(work, engine, Math.min(limits.flops / decodeFlops(SHAPE_1_5B, CONTEXT), byReading), () =>
       decodeRate(engine, batch, { context: CONTEXT, repetitions: REPETITIONS }),
     );
   }

@@ -32,6 +32,23 @@ export const SHAPE_5M: ModelShape = {
   intermediateSize: 768,
 };
 
+/** Qwen2.5-1.5B. */
+export const SHAPE_1_5B: ModelShape = {
+  vocabSize: 151_936,
+  hiddenSize: 1536,
+  layers: 28,
+  heads: 12,
+  kvHeads: 2,
+  headSize: 128,
+  intermediateSize: 8960,
+  maxPositions: 4096,
+  ropeTheta: 1e6,
+  rmsNormEpsilon: 1e-6,
+  tieEmbeddings: true,
+  qkNorm: false,
+  qkvBias: true,
+};
+
 /** The supervised loss alone. */
 export const NEXT_TOKEN: LossSpec = {
   temperature: 1,

@@ -68,6 +68,16 @@ describe("createRuntime()", () => {
     await runtime.close();
   });
 
+  test("prepares a change beside the step that was asked for before it", async () => {
+    const runtime = await createRuntime(options("beside"));
+    const first = runtime.step();
+    const loaded = runtime.changePlugins({ verb: "load", use: "shorterbetter" });
+    expect((await first).step).toBe(1);
+    expect((await runtime.step()).step).toBe(2);
+    expect(await loaded).toMatchObject({ step: 2, plugin: "shorterbetter" });
+    await runtime.close();
+  });
+
   test("leaves no run behind when it cannot start", async () => {
     const { config, baseDirectory } = options("nothing");
     const wrong = { ...config, environment: { use: "./no-tasks.mjs" } };

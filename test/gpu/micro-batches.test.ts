@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { dealMicroBatches, microBatches, microBatchTokens } from "../../gpu/src/micro-batches.js";
 import { ODD_QWEN3, randomBatch } from "./engine-fixtures.js";
+import { SHAPE_1_5B } from "../bench/engine-work.js";
 
 const batches = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 });
 const most = fc.integer({ min: 1, max: 40 });
@@ -41,27 +42,16 @@ describe("dealMicroBatches()", () => {
   });
 });
 
-/** Of the published Qwen2.5-1.5B. */
-const LARGE = {
-  ...ODD_QWEN3,
-  vocabSize: 151_936,
-  hiddenSize: 1536,
-  layers: 28,
-  heads: 12,
-  kvHeads: 2,
-  headSize: 128,
-  intermediateSize: 8960,
-};
 const GIB = 2 ** 30;
 
 describe("microBatchTokens()", () => {
   it("is the same on every CPU, and at least 1024, when no GPU's memory is given", () => {
-    expect(microBatchTokens({ shape: LARGE })).toBe(1024);
+    expect(microBatchTokens({ shape: SHAPE_1_5B })).toBe(1024);
     expect(microBatchTokens({ shape: ODD_QWEN3 })).toBeGreaterThan(10_000);
   });
 
   it("grows with a GPU's memory in powers of two from 1024 to 16384", () => {
-    const cuts = [0.5, 2, 8, 16, 32, 80].map((gib) => microBatchTokens({ shape: LARGE }, gib * GIB));
+    const cuts = [0.5, 2, 8, 16, 32, 80].map((gib) => microBatchTokens({ shape: SHAPE_1_5B }, gib * GIB));
     expect(cuts[0]).toBe(1024);
     expect(cuts.at(-1)).toBe(16_384);
     expect(cuts).toEqual(cuts.toSorted((a, b) => a - b));
@@ -70,7 +60,7 @@ describe("microBatchTokens()", () => {
   });
 
   it("is the same with a tenth less memory, but where a power of two lies between", () => {
-    const [some, less] = [18 * GIB, 17 * GIB].map((bytes) => microBatchTokens({ shape: LARGE }, bytes));
+    const [some, less] = [18 * GIB, 17 * GIB].map((bytes) => microBatchTokens({ shape: SHAPE_1_5B }, bytes));
     expect(less).toBe(some);
   });
 });

@@ -1,5 +1,4 @@
 import type { Command } from "commander";
-import { resolve } from "node:path";
 import { runsDirectory } from "../../src/config/paths.js";
 import { errors } from "../../src/errors.js";
 import { replay, type ReplayOptions } from "../../src/replay.js";
@@ -7,6 +6,7 @@ import { findCheckpoint } from "../../src/store/checkpoint.js";
 import { findRun } from "../../src/store/run-directory.js";
 import { armOf } from "../arm-of.js";
 import { readJobOf } from "../job-file.js";
+import { pathOrName } from "../path-or-name.js";
 import { printTrainingReplay, withFirstWeights } from "../print-training-replay.js";
 import { ReplayTally } from "../render/replay-tally.js";
 import { wholeNumber } from "../whole-number.js";
@@ -62,8 +62,7 @@ function replacementOf({ plugin, from }: ReplayFlags): ReplayOptions["replace"] 
   const [, name, path] = /^([^=]+)=(.+)$/.exec(plugin) ?? [];
   if (name === undefined || path === undefined)
     throw errors.optionNotValid({ option: "--plugin", found: plugin, wanted: "NAME=PATH" });
-  const use = /^\.{0,2}\//.test(path) ? resolve(path) : path;
-  return { plugin: name, use, from: wholeNumber("--from", from, 1) };
+  return { plugin: name, use: pathOrName(path), from: wholeNumber("--from", from, 1) };
 }
 
 /** Replays and prints a line a step; sets exit code 5 when what must be equal is not. */

@@ -173,13 +173,13 @@ export class RunDirectory {
   }
 
   /**
-   * Removes the run when it has no step and no checkpoint, in its arms neither.
+   * Removes the run when it has no step, no checkpoint and no recorded sample, in its arms neither.
    * @returns whether it did
    */
   async discardUnlessBegun(): Promise<boolean> {
     const entries = await readdir(this.path, { recursive: true, withFileTypes: true });
     for (const { name, parentPath } of entries) {
-      if (basename(parentPath) === "checkpoints") return false;
+      if (basename(parentPath) === "checkpoints" || basename(parentPath) === "rollouts") return false;
       if (name === basename(this.metrics) && (await stat(join(parentPath, name))).size > 0) return false;
     }
     await rm(this.path, { recursive: true, force: true });

@@ -44,14 +44,17 @@ describe("a root that is no folder", () => {
 });
 
 describe("RunDirectory.discardUnlessBegun()", () => {
-  it("removes a run that has no step and no checkpoint, and keeps one that has either, in an arm too", async () => {
+  it("removes a run without a step, a checkpoint and a recorded sample, and keeps one that has any, in an arm too", async () => {
     const make = (): Promise<RunDirectory> => RunDirectory.create({ root, name: "a" });
-    const [empty, stepped, saved] = [await make(), await make(), await make()];
+    const [empty, stepped, saved, evaluated] = [await make(), await make(), await make(), await make()];
     await writeFile(empty.metrics, "");
     await writeFile(stepped.metrics, "{}\n");
     await mkdir(join((await saved.arm("one")).checkpoints, "000000"), { recursive: true });
-    const discarded = await Promise.all([empty, stepped, saved].map((run) => run.discardUnlessBegun()));
-    expect(discarded).toEqual([true, false, false]);
+    // An evaluation before the first step: another mode's may have failed after it.
+    await mkdir(evaluated.rollouts, { recursive: true });
+    await writeFile(join(evaluated.rollouts, "eval-default-000000.jsonl"), "{}\n");
+    const discarded = await Promise.all([empty, stepped, saved, evaluated].map((run) => run.discardUnlessBegun()));
+    expect(discarded).toEqual([true, false, false, false]);
     await expect(findRun(root, "1")).rejects.toMatchObject({ code: "RUN_NOT_FOUND" });
     expect((await findRun(root, "2")).path).toBe(stepped.path);
   });
