@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bfloat16Of, float32Of, tensorOf } from "../../../core/src/store/tensor-values.js";
+import { float32Of, tensorOf } from "../../../core/src/store/tensor-values.js";
+import { bfloat16Of } from "../../support/bfloat16.js";
 
 describe("float32Of()", () => {
   it("shares the memory of F32", () => {
